@@ -1,0 +1,211 @@
+"""CBAM, Eq. 1: F' = Mc(F) ⊗ F, then F'' = Ms(F') ⊗ F'."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Self, TypeVar
+
+import numpy as np
+
+from npcbam import checks, tree
+from npcbam.channel_attention import ChannelAttention
+from npcbam.checks import Array
+from npcbam.pointwise import scale_vjp, sigmoid_vjp
+from npcbam.spatial_attention import SpatialAttention
+
+A = TypeVar("A", ChannelAttention, SpatialAttention)
+ORDERS = ("channel-first", "spatial-first", "parallel")
+
+
+@dataclass(frozen=True, eq=False)
+class CBAM:
+    """The Convolutional Block Attention Module.
+
+    Parameters
+    ----------
+    channel : the channel attention
+    spatial : the spatial attention, or None for the channel gate alone
+    order : "channel-first" as in Eq. 1, "spatial-first", or "parallel", in which both read the
+        input and their logits are added before one sigmoid
+    residual : add the input to the output
+
+    Raises
+    ------
+    TypeError, ValueError
+        The two attentions have different dtypes, or `order` or `residual` is unknown.
+
+    Source: Eq. 1 of Woo et al. 2018 and its ablations of the order, Sec. 4.1.
+
+    >>> cbam = CBAM.init(0, channels=32)
+    >>> x = np.random.default_rng(1).normal(size=(2, 32, 8, 6))
+    >>> y, pullback = cbam.vjp(x)
+    >>> dcbam, dx = pullback(np.ones_like(y))
+    >>> y.shape, dx.shape, dcbam.channel.mlp.w0.shape
+    ((2, 32, 8, 6), (2, 32, 8, 6), (2, 32))
+    """
+
+    channel: ChannelAttention
+    spatial: SpatialAttention | None = None
+    order: str = "channel-first"
+    residual: bool = False
+
+    def __post_init__(self) -> None:
+        checks.choice("order", self.order, ORDERS)
+        checks.choice("residual", self.residual, (False, True))
+        checks.same_dtype(tree.leaves(self))
+
+    @classmethod
+    def init(
+        cls,
+        rng: np.random.Generator | int,
+        channels: int,
+        reduction_ratio: int = 16,
+        kernel_size: int = 7,
+        preset: str = "paper",
+        *,
+        dtype: Any = np.float64,
+        spatial_axes: int = 2,
+    ) -> CBAM:
+        """Draw the weights of a new CBAM; see `presets.init`."""
+        from npcbam import presets
+
+        return presets.init(
+            rng, channels, reduction_ratio, kernel_size, preset, dtype, spatial_axes
+        )
+
+    def __call__(self, x: Array) -> Array:
+        """Return the refined `x`; see `vjp`."""
+        return self.vjp(x)[0]
+
+    def vjp(self, x: Array) -> tuple[Array, Callable[[Array], tuple[Self, Array]]]:
+        """Refine a feature map.
+
+        Parameters
+        ----------
+        x : (N, C, *S), of the dtype of the parameters; N may be 0
+
+        Saved for backward: x, F' and both maps, and what the attentions save. `x` is not copied:
+        leave it as it is until the last pullback.
+
+        Returns
+        -------
+        y, pullback : y is (N, C, *S); `dcbam, dx = pullback(dy)`
+
+        Raises
+        ------
+        TypeError
+            `x` or `dy` is no array, or not of the dtype of the parameters.
+        ValueError
+            `x` has another rank or channels, or an empty spatial axis; `dy` is not shaped as y.
+        """
+        return self._vjp(x, training=False)[:2]
+
+    def train_vjp(self, x: Array) -> tuple[Array, Callable[[Array], tuple[Self, Array]], Self]:
+        """Refine with the batch's own statistics in the norm; see `BatchNorm.train_vjp`.
+
+        Returns
+        -------
+        y, pullback, stepped : `stepped` is this CBAM with the running statistics stepped
+        """
+        return self._vjp(x, training=True)
+
+    def _vjp(
+        self, x: Array, training: bool
+    ) -> tuple[Array, Callable[[Array], tuple[Self, Array]], Self]:
+        # The channels are known to the MLP alone, which spatial-first would reach last.
+        x = checks.feature_map(x, ("w0", self.channel.mlp.w0), self.channel.mlp.w0.shape[1])
+        walk = self._parallel if self.order == "parallel" else self._sequential
+        y, walk_pullback, stepped = walk(x, training)
+        if self.residual:
+            y = y + x
+
+        def cbam_pullback(dy: Array) -> tuple[Self, Array]:
+            checks.cotangent(dy, y)
+            dcbam, dx = walk_pullback(dy)
+            return dcbam, dx + dy if self.residual else dx
+
+        return y, cbam_pullback, stepped
+
+    def _sequential(
+        self, x: Array, training: bool
+    ) -> tuple[Array, Callable[[Array], tuple[Self, Array]], Self]:
+        names = ["channel", "spatial"] if self.spatial is not None else ["channel"]
+        if self.order == "spatial-first":
+            names.reverse()
+        walked, stepped, f = [], {}, x
+        for name in names:
+            attention = getattr(self, name)
+            f, refine_pullback, stepped[name] = _refine(attention, f, training)  # F', then F''
+            walked.append((name, refine_pullback))
+
+        def sequential_pullback(dy: Array) -> tuple[Self, Array]:
+            dattentions, df = {}, dy
+            for name, refine_pullback in reversed(walked):
+                dattentions[name], df = refine_pullback(df)
+            return replace(self, **dattentions), df
+
+        return f, sequential_pullback, replace(self, **stepped)
+
+    def _parallel(
+        self, x: Array, training: bool
+    ) -> tuple[Array, Callable[[Array], tuple[Self, Array]], Self]:
+        if self.spatial is None:
+            return self._sequential(x, training)
+        zc, channel_pullback = self.channel.logits_vjp(x)  # (N, C, 1, ...)
+        if training:
+            zs, spatial_pullback, spatial = self.spatial.train_logits_vjp(x)  # (N, 1, *S)
+        else:
+            zs, spatial_pullback = self.spatial.logits_vjp(x)
+            spatial = self.spatial
+        gate, sigmoid_pullback = sigmoid_vjp(zc + zs)  # (N, C, *S)
+        y, scale_pullback = scale_vjp(gate, x)
+
+        def parallel_pullback(dy: Array) -> tuple[Self, Array]:
+            dgate, dx = scale_pullback(dy)
+            dz = sigmoid_pullback(dgate)
+            # zc was broadcast over positions and zs over channels: each gets the sum over those.
+            dspatial, dx_spatial = spatial_pullback(dz.sum(axis=1, keepdims=True))
+            space = tuple(range(2, x.ndim))
+            dchannel, dx_channel = channel_pullback(dz.sum(axis=space, keepdims=True))
+            return replace(self, channel=dchannel, spatial=dspatial), dx + dx_spatial + dx_channel
+
+        return y, parallel_pullback, replace(self, spatial=spatial)
+
+
+def refine_vjp(attention: A, x: Array) -> tuple[Array, Callable[[Array], tuple[A, Array]]]:
+    """Apply one attention to the features that it reads: y = A(x) ⊗ x.
+
+    Parameters
+    ----------
+    attention : `ChannelAttention` or `SpatialAttention`
+    x : (N, C, *S)
+
+    Saved for backward: x, the map, and what the attention saves.
+
+    Returns
+    -------
+    y, pullback : y is (N, C, *S); `dattention, dx = pullback(dy)`
+
+    Source: either half of Eq. 1.
+    """
+    return _refine(attention, x, training=False)[:2]
+
+
+def _refine(
+    attention: A, x: Array, training: bool
+) -> tuple[Array, Callable[[Array], tuple[A, Array]], A]:
+    if training:
+        gate, gate_pullback, stepped = attention.train_vjp(x)
+    else:
+        gate, gate_pullback = attention.vjp(x)
+        stepped = attention
+    y, scale_pullback = scale_vjp(gate, x)
+
+    def refine_pullback(dy: Array) -> tuple[A, Array]:
+        # x reaches y by two routes, as the factor and through the map: its cotangents add.
+        dgate, dx_factor = scale_pullback(dy)
+        dattention, dx_map = gate_pullback(dgate)
+        return dattention, dx_factor + dx_map
+
+    return y, refine_pullback, stepped

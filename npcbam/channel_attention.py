@@ -1,0 +1,172 @@
+"""Channel attention, Eq. 2: Mc(F) = σ(MLP(AvgPool(F)) + MLP(MaxPool(F)))."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from npcbam import checks, tree
+from npcbam.checks import Array
+from npcbam.pointwise import relu_vjp, sigmoid_vjp
+from npcbam.pooling import POOLS, TIES, describe_vjp
+
+
+@dataclass(frozen=True, eq=False)
+class SharedMLP:
+    """Two linear layers with relu between them: W1 relu(W0 f + b0) + b1.
+
+    Parameters
+    ----------
+    w0 : (C/r, C) weight into the hidden layer
+    w1 : (C, C/r) weight out of it
+    b0 : (C/r,) bias, or None
+    b1 : (C,) bias, or None
+
+    Raises
+    ------
+    TypeError
+        A parameter is no array, of an unsupported dtype, or of another dtype than `w0`.
+    ValueError
+        A shape does not fit, or there is no hidden unit.
+
+    Source: Eq. 2 of Woo et al. 2018, which has no biases; the authors' code has both.
+    """
+
+    w0: Array
+    w1: Array
+    b0: Array | None = None
+    b1: Array | None = None
+
+    def __post_init__(self) -> None:
+        w0 = checks.shaped("w0", self.w0, ("C/r", "C"))
+        hidden, channels = w0.shape
+        if w0.size == 0:
+            raise ValueError(f"w0: expected at least one hidden unit and channel, got {w0.shape}")
+        named = [("w0", w0), ("w1", checks.shaped("w1", self.w1, (channels, hidden)))]
+        if self.b0 is not None:
+            named.append(("b0", checks.shaped("b0", self.b0, (hidden,))))
+        if self.b1 is not None:
+            named.append(("b1", checks.shaped("b1", self.b1, (channels,))))
+        checks.same_dtype(named)
+
+    def __call__(self, f: Array) -> Array:
+        """Return the logits of `f`; see `vjp`."""
+        return self.vjp(f)[0]
+
+    def vjp(self, f: Array) -> tuple[Array, Callable[[Array], tuple[Self, Array]]]:
+        """Map descriptors to logits.
+
+        Parameters
+        ----------
+        f : (N, C)
+
+        Saved for backward: f, the hidden layer after relu, and relu's mask.
+
+        Returns
+        -------
+        z, pullback : z is (N, C); `dmlp, df = pullback(dz)`
+        """
+        checks.shaped("f", f, ("N", self.w0.shape[1]))
+        checks.same_dtype([("w0", self.w0), ("f", f)])
+        a = f @ self.w0.T  # (N, C/r)
+        if self.b0 is not None:
+            a = a + self.b0
+        h, relu_pullback = relu_vjp(a)  # (N, C/r)
+        z = h @ self.w1.T  # (N, C)
+        if self.b1 is not None:
+            z = z + self.b1
+
+        def mlp_pullback(dz: Array) -> tuple[Self, Array]:
+            checks.cotangent(dz, z)
+            db1 = None if self.b1 is None else dz.sum(axis=0)
+            # z[n,c] = Σ h[n,j] w1[c,j]: each factor gets dz times the other, summed.
+            dw1, dh = dz.T @ h, dz @ self.w1
+            da = relu_pullback(dh)
+            db0 = None if self.b0 is None else da.sum(axis=0)
+            dw0, df = da.T @ f, da @ self.w0
+            return dataclasses.replace(self, w0=dw0, w1=dw1, b0=db0, b1=db1), df
+
+        return z, mlp_pullback
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelAttention:
+    """The channel map Mc: one gate for each channel of each sample.
+
+    Parameters
+    ----------
+    mlp : the MLP that all descriptors share
+    pools : names out of avg, max, lp and lse, each giving one descriptor
+    ties : who gets the gradient of a tied maximum, "first" or "even"
+    blend : pass the mean of the descriptors through the MLP once, in place of each of them
+
+    Raises
+    ------
+    TypeError, ValueError
+        `pools`, `ties` or `blend` is none of those named.
+
+    Source: Eq. 2 of Woo et al. 2018; lp and lse as in the authors' code, blend as in timm's
+    LightCbamModule.
+    """
+
+    mlp: SharedMLP
+    pools: tuple[str, ...] = ("avg", "max")
+    ties: str = "first"
+    blend: bool = False
+
+    def __post_init__(self) -> None:
+        checks.subset("pools", self.pools, POOLS)
+        checks.choice("ties", self.ties, TIES)
+        checks.choice("blend", self.blend, (False, True))
+
+    def __call__(self, x: Array) -> Array:
+        """Return the map of `x`; see `vjp`."""
+        return self.vjp(x)[0]
+
+    def vjp(self, x: Array) -> tuple[Array, Callable[[Array], tuple[Self, Array]]]:
+        """Compute Mc = σ(Σ MLP(f)) over the descriptors f.
+
+        Parameters
+        ----------
+        x : (N, C, *S)
+
+        Saved for backward: what `logits_vjp` saves, and σ'.
+
+        Returns
+        -------
+        mc, pullback : mc is (N, C, 1, ...); `dchannel, dx = pullback(dmc)`
+        """
+        z, logits_pullback = self.logits_vjp(x)  # (N, C, 1, ...)
+        mc, sigmoid_pullback = sigmoid_vjp(z)
+
+        def channel_pullback(dmc: Array) -> tuple[Self, Array]:
+            dz = sigmoid_pullback(dmc)
+            return logits_pullback(dz)
+
+        return mc, channel_pullback
+
+    def train_vjp(self, x: Array) -> tuple[Array, Callable[[Array], tuple[Self, Array]], Self]:
+        """Return `vjp(x)` and this layer, which has no statistics to step."""
+        return *self.vjp(x), self
+
+    def logits_vjp(self, x: Array) -> tuple[Array, Callable[[Array], tuple[Self, Array]]]:
+        """Compute Σ MLP(f), which `vjp` squashes; shapes and saved values as there."""
+        x = checks.feature_map(x, ("w0", self.mlp.w0), self.mlp.w0.shape[1])
+        space = tuple(range(2, x.ndim))
+        fs, describe_pullback = describe_vjp(x, space, self.pools, self.ties, self.blend)
+        zs, mlp_pullbacks = zip(*(self.mlp.vjp(f.reshape(x.shape[:2])) for f in fs), strict=True)
+        z = functools.reduce(np.add, zs).reshape(fs[0].shape)  # (N, C, 1, ...)
+
+        def logits_pullback(dz: Array) -> tuple[Self, Array]:
+            # Every pass through the MLP gets the whole dz: its cotangents add.
+            flat = checks.cotangent(dz, z, "dz").reshape(x.shape[:2])
+            dmlps, dfs = zip(*(pullback(flat) for pullback in mlp_pullbacks), strict=True)
+            dx = describe_pullback([df.reshape(z.shape) for df in dfs])
+            return dataclasses.replace(self, mlp=functools.reduce(tree.add, dmlps)), dx
+
+        return z, logits_pullback

@@ -1,0 +1,150 @@
+"""Batch normalisation: by running statistics in evaluation, by the batch's own in training."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from npcbam import checks
+from npcbam.checks import Array
+
+
+@dataclass(frozen=True, eq=False)
+class BatchNorm:
+    """Normalise each channel, then scale by gamma and shift by beta.
+
+    Parameters
+    ----------
+    gamma, beta : (C,) scale and shift
+    mean, var : (C,) running statistics
+    eps : added to the variance
+    momentum : share of the batch in the next running statistics
+
+    Raises
+    ------
+    TypeError
+        A parameter is no array, of an unsupported dtype, or of another dtype than `gamma`.
+    ValueError
+        A shape does not fit, or eps or momentum is out of range.
+
+    Source: Ioffe and Szegedy 2015; eps and momentum as in PyTorch's BatchNorm.
+    """
+
+    gamma: Array
+    beta: Array
+    mean: Array
+    var: Array
+    eps: float = 1e-5
+    momentum: float = 0.1
+
+    def __post_init__(self) -> None:
+        gamma = checks.shaped("gamma", self.gamma, ("C",))
+        named = [("gamma", gamma)]
+        for name in ("beta", "mean", "var"):
+            named.append((name, checks.shaped(name, getattr(self, name), gamma.shape)))
+        checks.same_dtype(named)
+        checks.number("eps", self.eps, 0, np.inf)
+        checks.number("momentum", self.momentum, 0, 1)
+
+    def __call__(self, x: Array) -> Array:
+        """Return `x` normalised by the running statistics; see `vjp`."""
+        return self.vjp(x)[0]
+
+    def vjp(self, x: Array) -> tuple[Array, Callable[[Array], tuple[Self, Array]]]:
+        """Normalise by the running statistics: y = gamma (x - mean) / √(var + eps) + beta.
+
+        Parameters
+        ----------
+        x : (N, C, *S)
+
+        Saved for backward: the normalised x.
+
+        Returns
+        -------
+        y, pullback : y is (N, C, *S); `dnorm, dx = pullback(dy)`, in which dnorm.mean and
+            dnorm.var are the derivatives by the running statistics, that y depends on here
+        """
+        x = checks.feature_map(x, ("gamma", self.gamma), self.gamma.size)
+        return self._normalise(x, self.mean, self.var)
+
+    def train_vjp(self, x: Array) -> tuple[Array, Callable[[Array], tuple[Self, Array]], Self]:
+        """Normalise by the batch's own statistics, and step the running ones.
+
+        Parameters
+        ----------
+        x : (N, C, *S), with at least two elements a channel
+
+        Saved for backward: the normalised x.
+
+        Returns
+        -------
+        y, pullback, stepped : `dnorm, dx = pullback(dy)` takes the gradient through the batch
+            statistics, and dnorm.mean and dnorm.var are 0; `stepped` is this layer with
+            mean and var moved by momentum towards the batch's mean and unbiased variance
+
+        Raises
+        ------
+        ValueError
+            A channel has fewer than two elements, of which there is no variance.
+        """
+        x = checks.feature_map(x, ("gamma", self.gamma), self.gamma.size)
+        axes, size = _others(x), x.size // x.shape[1]
+        if size < 2:
+            raise ValueError(
+                f"x: expected at least 2 elements a channel in training, got shape {x.shape}"
+            )
+        mean = x.mean(axis=axes)  # (C,)
+        # (x - mean)² and not |x - mean|²: complex x must stay analytic.
+        var = np.square(x - _column(mean, x)).mean(axis=axes)  # (C,)
+        y, fixed_pullback = self._normalise(x, mean, var)
+
+        def train_pullback(dy: Array) -> tuple[Self, Array]:
+            dfixed, dx = fixed_pullback(dy)
+            # mean = Σ x / M and var = Σ (x - mean)² / M, with dvar/dmean = 0:
+            # each x has the share dmean / M + 2 (x - mean) dvar / M besides its own.
+            share = x.dtype.type(1) / x.dtype.type(size)
+            dmean = _column(dfixed.mean * share, x)
+            dvar = _column(dfixed.var * share, x)
+            dx = dx + dmean + 2 * dvar * (x - _column(mean, x))
+            still = np.zeros_like(self.mean)
+            return dataclasses.replace(dfixed, mean=still, var=still), dx
+
+        unbiased = var * x.dtype.type(size / (size - 1))
+        stepped = dataclasses.replace(
+            self,
+            mean=(1 - self.momentum) * self.mean + self.momentum * mean,
+            var=(1 - self.momentum) * self.var + self.momentum * unbiased,
+        )
+        return y, train_pullback, stepped
+
+    def _normalise(
+        self, x: Array, mean: Array, var: Array
+    ) -> tuple[Array, Callable[[Array], tuple[Self, Array]]]:
+        inv = 1 / np.sqrt(var + self.eps)  # (C,)
+        xhat = (x - _column(mean, x)) * _column(inv, x)  # (N, C, *S)
+        y = _column(self.gamma, x) * xhat + _column(self.beta, x)
+
+        def norm_pullback(dy: Array) -> tuple[Self, Array]:
+            checks.cotangent(dy, y)
+            axes = _others(x)
+            dgamma, dbeta = (dy * xhat).sum(axis=axes), dy.sum(axis=axes)  # (C,), (C,)
+            dx = dy * _column(self.gamma * inv, x)
+            # xhat = (x - mean) inv, and d inv / d var = -inv³ / 2
+            dmean = -dbeta * self.gamma * inv
+            dvar = -dgamma * self.gamma * np.square(inv) / 2
+            return dataclasses.replace(self, gamma=dgamma, beta=dbeta, mean=dmean, var=dvar), dx
+
+        return y, norm_pullback
+
+
+def _others(x: Array) -> tuple[int, ...]:
+    return (0, *range(2, x.ndim))
+
+
+def _column(value: Array, x: Array) -> Array:
+    """Lay a (C,) value along the channels of `x`."""
+    return value.reshape(-1, *[1] * (x.ndim - 2))

@@ -1,0 +1,133 @@
+"""Spatial attention, Eq. 3: Ms(F) = σ(f([AvgPool(F); MaxPool(F)])), pooled over the channels."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from npcbam import checks
+from npcbam.checks import Array
+from npcbam.conv import Conv
+from npcbam.norm import BatchNorm
+from npcbam.pointwise import sigmoid_vjp
+from npcbam.pooling import POOLS, TIES, describe_vjp
+
+
+@dataclass(frozen=True, eq=False)
+class SpatialAttention:
+    """The spatial map Ms: one gate for each position of each sample.
+
+    Parameters
+    ----------
+    conv : kernel (1, P, *K) from the P pooled planes to one
+    pools : names out of avg, max, lp and lse, in the order of the planes
+    norm : batch normalisation of the one plane, or None
+    ties : who gets the gradient of a tied maximum, "first" or "even"
+    blend : convolve the mean of the pools, one plane, in place of all of them
+
+    Raises
+    ------
+    TypeError, ValueError
+        `conv` or `norm` has another dtype or number of planes, or `pools`, `ties` or `blend` is
+        none of those named.
+
+    Source: Eq. 3 of Woo et al. 2018, with K = 7 × 7; the norm as in the authors' code, blend as
+    in timm's LightCbamModule.
+    """
+
+    conv: Conv
+    pools: tuple[str, ...] = ("avg", "max")
+    norm: BatchNorm | None = None
+    ties: str = "first"
+    blend: bool = False
+
+    def __post_init__(self) -> None:
+        checks.subset("pools", self.pools, POOLS)
+        checks.choice("ties", self.ties, TIES)
+        checks.choice("blend", self.blend, (False, True))
+        planes = 1 if self.blend else len(self.pools)
+        checks.shaped("conv.w", self.conv.w, (1, planes, *"KKK"[: self.conv.w.ndim - 2]))
+        if self.norm is not None:
+            checks.shaped("norm.gamma", self.norm.gamma, (1,))
+            checks.same_dtype([("conv.w", self.conv.w), ("norm.gamma", self.norm.gamma)])
+
+    def __call__(self, x: Array) -> Array:
+        """Return the map of `x`; see `vjp`."""
+        return self.vjp(x)[0]
+
+    def vjp(self, x: Array) -> tuple[Array, Callable[[Array], tuple[Self, Array]]]:
+        """Compute Ms = σ(norm(conv(planes))).
+
+        Parameters
+        ----------
+        x : (N, C, *S), with as many spatial axes as the kernel
+
+        Saved for backward: what `logits_vjp` saves, and σ'.
+
+        Returns
+        -------
+        ms, pullback : ms is (N, 1, *S); `dspatial, dx = pullback(dms)`
+        """
+        z, logits_pullback = self.logits_vjp(x)
+        return self._squash(z, logits_pullback)
+
+    def train_vjp(self, x: Array) -> tuple[Array, Callable[[Array], tuple[Self, Array]], Self]:
+        """Compute Ms with the batch's own statistics in the norm; see `BatchNorm.train_vjp`.
+
+        Returns
+        -------
+        ms, pullback, stepped : `stepped` is this layer with the running statistics stepped
+        """
+        z, logits_pullback, stepped = self.train_logits_vjp(x)
+        return *self._squash(z, logits_pullback), stepped
+
+    def logits_vjp(self, x: Array) -> tuple[Array, Callable[[Array], tuple[Self, Array]]]:
+        """Compute norm(conv(planes)), which `vjp` squashes.
+
+        Saved for backward: the planes, the normalised plane, and what each pool saves.
+        """
+        return self._logits(x, training=False)[:2]
+
+    def train_logits_vjp(
+        self, x: Array
+    ) -> tuple[Array, Callable[[Array], tuple[Self, Array]], Self]:
+        """Compute the logits with the batch's own statistics; see `train_vjp`."""
+        return self._logits(x, training=True)
+
+    def _logits(
+        self, x: Array, training: bool
+    ) -> tuple[Array, Callable[[Array], tuple[Self, Array]], Self]:
+        x = checks.feature_map(x, ("conv.w", self.conv.w), ndim=self.conv.w.ndim)
+        planes, describe_pullback = describe_vjp(x, (1,), self.pools, self.ties, self.blend)
+        z, conv_pullback = self.conv.vjp(np.concatenate(planes, axis=1))  # (N, 1, *S)
+        stepped = self.norm
+        if self.norm is not None and training:
+            z, norm_pullback, stepped = self.norm.train_vjp(z)
+        elif self.norm is not None:
+            z, norm_pullback = self.norm.vjp(z)
+
+        def logits_pullback(dz: Array) -> tuple[Self, Array]:
+            checks.cotangent(dz, z, "dz")
+            dnorm = None
+            if self.norm is not None:
+                dnorm, dz = norm_pullback(dz)
+            dconv, dplanes = conv_pullback(dz)  # (N, P, *S)
+            dx = describe_pullback(np.split(dplanes, dplanes.shape[1], axis=1))
+            return dataclasses.replace(self, conv=dconv, norm=dnorm), dx
+
+        return z, logits_pullback, dataclasses.replace(self, norm=stepped)
+
+    def _squash(
+        self, z: Array, logits_pullback: Callable[[Array], tuple[Self, Array]]
+    ) -> tuple[Array, Callable[[Array], tuple[Self, Array]]]:
+        ms, sigmoid_pullback = sigmoid_vjp(z)
+
+        def spatial_pullback(dms: Array) -> tuple[Self, Array]:
+            dz = sigmoid_pullback(dms)
+            return logits_pullback(dz)
+
+        return ms, spatial_pullback

@@ -1,0 +1,91 @@
+"""A layer is a tree of arrays.
+
+Branches are dataclasses, dicts, tuples and lists; leaves are NumPy arrays; all else (a kernel's
+tie rule, a flag, None) is structure, and two trees fit each other when their structure is equal.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import numpy as np
+
+from npcbam.checks import Array
+
+T = TypeVar("T")
+
+
+def leaves(tree: object, name: str = "") -> Iterator[tuple[str, Array]]:
+    """Yield `(path, array)` pairs, paths as in "channel.mlp.w0", in the order of the fields.
+
+    >>> dict(leaves({"a": np.zeros(2), "b": (np.ones(1), None)})).keys()
+    dict_keys(['a', 'b.0'])
+    """
+    if isinstance(tree, np.ndarray):
+        yield name, tree
+    else:
+        for key, child in _children(tree):
+            yield from leaves(child, f"{name}.{key}" if name else key)
+
+
+def map(f: Callable[..., Array], tree: T, *others: T) -> T:  # noqa: A001
+    """Apply `f` leaf by leaf to trees of one structure; the result has it too.
+
+    Raises
+    ------
+    ValueError
+        The trees differ in structure; the message names the first place.
+    """
+    mapped: T = _map(f, "", tree, *others)
+    return mapped
+
+
+def add(a: T, b: T) -> T:
+    """Sum two cotangents of the same layer, leaf by leaf."""
+    return map(np.add, a, b)
+
+
+def zeros_like(tree: T) -> T:
+    """Return the zero cotangent of a layer."""
+    return map(np.zeros_like, tree)
+
+
+def replace_leaves(tree: T, arrays: Iterator[Array]) -> T:
+    """Return `tree` with its leaves, in the order of `leaves`, taken from `arrays`."""
+    return map(lambda _: next(arrays), tree)
+
+
+def _children(tree: object) -> list[tuple[str, Any]]:
+    if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
+        return [(field.name, getattr(tree, field.name)) for field in dataclasses.fields(tree)]
+    if isinstance(tree, dict):
+        return [(str(key), child) for key, child in tree.items()]
+    if isinstance(tree, tuple | list):
+        return [(str(i), child) for i, child in enumerate(tree)]
+    return []
+
+
+def _map(f: Callable[..., Array], name: str, tree: Any, *others: Any) -> Any:
+    if any(type(other) is not type(tree) for other in others):
+        kinds = " and ".join(sorted({type(t).__qualname__ for t in (tree, *others)}))
+        raise ValueError(f"{name or 'tree'}: expected the same structure, got {kinds}")
+    if isinstance(tree, np.ndarray):
+        return f(tree, *others)
+    branches = [_children(t) for t in (tree, *others)]
+    keys = [[key for key, _ in branch] for branch in branches]
+    if not branches[0] or any(k != keys[0] for k in keys):
+        if any(k != keys[0] for k in keys) or any(other != tree for other in others):
+            got = " and ".join(repr(t) for t in (tree, *others))
+            raise ValueError(f"{name or 'tree'}: expected the same structure, got {got}")
+        return tree
+    mapped = [
+        _map(f, f"{name}.{key}" if name else key, *(branch[i][1] for branch in branches))
+        for i, key in enumerate(keys[0])
+    ]
+    if isinstance(tree, dict):
+        return dict(zip(tree, mapped, strict=True))
+    if isinstance(tree, tuple | list):
+        return type(tree)(mapped)
+    return dataclasses.replace(tree, **dict(zip(keys[0], mapped, strict=True)))
