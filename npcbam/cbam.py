@@ -33,7 +33,8 @@ class CBAM:
     Raises
     ------
     TypeError, ValueError
-        The two attentions have different dtypes, or `order` or `residual` is unknown.
+        `channel` or `spatial` is no such layer, the two have different dtypes, or `order` or
+        `residual` is unknown.
 
     Source: Eq. 1 of Woo et al. 2018 and its ablations of the order, Sec. 4.1.
 
@@ -51,6 +52,9 @@ class CBAM:
     residual: bool = False
 
     def __post_init__(self) -> None:
+        checks.layer("channel", self.channel, ChannelAttention)
+        if self.spatial is not None:
+            checks.layer("spatial", self.spatial, SpatialAttention)
         checks.choice("order", self.order, ORDERS)
         checks.choice("residual", self.residual, (False, True))
         checks.same_dtype(tree.leaves(self))
@@ -121,7 +125,7 @@ class CBAM:
             y = y + x
 
         def cbam_pullback(dy: Array) -> tuple[Self, Array]:
-            checks.cotangent(dy, y)
+            dy = checks.cotangent(dy, y)
             dcbam, dx = walk_pullback(dy)
             return dcbam, dx + dy if self.residual else dx
 
@@ -189,6 +193,7 @@ def refine_vjp(attention: A, x: Array) -> tuple[Array, Callable[[Array], tuple[A
 
     Source: either half of Eq. 1.
     """
+    checks.layer("attention", attention, ChannelAttention, SpatialAttention)
     return _refine(attention, x, training=False)[:2]
 
 

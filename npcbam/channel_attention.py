@@ -71,7 +71,7 @@ class SharedMLP:
         -------
         z, pullback : z is (N, C); `dmlp, df = pullback(dz)`
         """
-        checks.shaped("f", f, ("N", self.w0.shape[1]))
+        f = checks.shaped("f", f, ("N", self.w0.shape[1]))
         checks.same_dtype([("w0", self.w0), ("f", f)])
         a = f @ self.w0.T  # (N, C/r)
         if self.b0 is not None:
@@ -82,7 +82,7 @@ class SharedMLP:
             z = z + self.b1
 
         def mlp_pullback(dz: Array) -> tuple[Self, Array]:
-            checks.cotangent(dz, z)
+            dz = checks.cotangent(dz, z)
             db1 = None if self.b1 is None else dz.sum(axis=0)
             # z[n,c] = Σ h[n,j] w1[c,j]: each factor gets dz times the other, summed.
             dw1, dh = dz.T @ h, dz @ self.w1
@@ -108,7 +108,7 @@ class ChannelAttention:
     Raises
     ------
     TypeError, ValueError
-        `pools`, `ties` or `blend` is none of those named.
+        `mlp` is no SharedMLP, or `pools`, `ties` or `blend` is none of those named.
 
     Source: Eq. 2 of Woo et al. 2018; lp and lse as in the authors' code, blend as in timm's
     LightCbamModule.
@@ -120,6 +120,7 @@ class ChannelAttention:
     blend: bool = False
 
     def __post_init__(self) -> None:
+        checks.layer("mlp", self.mlp, SharedMLP)
         checks.subset("pools", self.pools, POOLS)
         checks.choice("ties", self.ties, TIES)
         checks.choice("blend", self.blend, (False, True))

@@ -20,10 +20,13 @@ _EXACT = {
 
 
 def array(name: str, value: object) -> Array:
-    """Return `value` if it is an array of a supported dtype; raise TypeError otherwise."""
+    """Return `value` in C order if it is an array of a supported dtype; raise TypeError otherwise.
+
+    A sum depends on the order of its terms in memory. Bringing every array into one order makes
+    results the same, to the last bit, for any strides.
+    """
     if not isinstance(value, np.ndarray) or isinstance(value, np.ma.MaskedArray):
-        kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
-        raise TypeError(f"{name}: expected a NumPy array, got {kind}")
+        raise TypeError(f"{name}: expected a NumPy array, got {_kind(value)}")
     if not any(value.dtype == supported for supported in DTYPES):
         wide = "float32" if value.dtype.name == "bfloat16" else _EXACT.get(value.dtype.str[1:])
         cast = f"; {name}.astype('{wide}') is exact" if wide else ""
@@ -31,11 +34,11 @@ def array(name: str, value: object) -> Array:
             f"{name}: expected dtype float32, float64, longdouble or complex128, "
             f"got {value.dtype}{cast}"
         )
-    return value
+    return np.asarray(value, order="C")
 
 
 def shaped(name: str, value: object, shape: Sequence[int | str]) -> Array:
-    """Return the array `value` if its shape fits `shape`, whose strings match any size."""
+    """Return `array(name, value)` if its shape fits `shape`, whose strings match any size."""
     found = array(name, value)
     fits = found.ndim == len(shape) and all(
         isinstance(want, str) or want == got for want, got in zip(shape, found.shape, strict=True)
@@ -60,7 +63,7 @@ def same_dtype(named: Iterable[tuple[str, Array]]) -> None:
 def feature_map(
     x: object, like: tuple[str, Array] | None = None, channels: int | None = None, ndim: int = 0
 ) -> Array:
-    """Return `x` as a C-contiguous (N, C, L), (N, C, H, W) or (N, C, D, H, W) array.
+    """Return `x` if it is an (N, C, L), (N, C, H, W) or (N, C, D, H, W) array, in C order.
 
     `like` names a parameter whose dtype `x` must have; `channels` fixes C; `ndim`, where it is
     not 0, fixes the number of axes. N may be 0; C and the spatial axes may not.
@@ -75,11 +78,14 @@ def feature_map(
         raise ValueError(f"x: expected at least one element a sample, got {_spell(found.shape)}")
     if like is not None:
         same_dtype([like, ("x", found)])
-    return np.ascontiguousarray(found)
+    return found
 
 
 def cotangent(dy: object, y: Array, name: str = "dy") -> Array:
-    """Return `dy` if it has the shape and dtype of `y`, the result that it belongs to."""
+    """Return `dy` if it has the shape and dtype of `y`, the result that it belongs to.
+
+    It comes back in C order, as from `array`.
+    """
     found = shaped(name, dy, y.shape)
     same_dtype([(name.removeprefix("d") or "y", y), (name, found)])
     return found
@@ -87,10 +93,12 @@ def cotangent(dy: object, y: Array, name: str = "dy") -> Array:
 
 def axes(value: Sequence[int], x: Array) -> tuple[int, ...]:
     """Return `value` as sorted, non-negative axes of `x` that are not empty."""
-    valid = isinstance(value, tuple | list) and all(isinstance(a, int) for a in value)
+    valid = isinstance(value, tuple | list) and all(_whole(a) for a in value)
     if not valid or not value or not all(-x.ndim <= a < x.ndim for a in value):
-        raise ValueError(f"axes: expected axes of an array with {x.ndim}, got {value!r}")
-    found = tuple(sorted(a % x.ndim for a in value))
+        raise ValueError(
+            f"axes: expected a tuple of axes of x, of which there are {x.ndim}, got {value!r}"
+        )
+    found = tuple(sorted(int(a) % x.ndim for a in value))
     if len(set(found)) < len(found):
         raise ValueError(f"axes: expected each axis once, got {value!r}")
     if any(x.shape[a] == 0 for a in found):
@@ -109,22 +117,23 @@ def choice(name: str, value: object, allowed: Iterable[object]) -> None:
 def subset(name: str, value: object, allowed: Iterable[str]) -> None:
     """Raise ValueError unless `value` is a tuple of distinct names out of `allowed`."""
     known = list(allowed)
-    distinct = isinstance(value, tuple) and len(set(value)) == len(value) > 0
-    if not distinct or any(item not in known for item in value):  # type: ignore[attr-defined]
+    names = value if isinstance(value, tuple) else ()
+    valid = all(isinstance(item, str) and item in known for item in names)
+    if not valid or not 0 < len(set(names)) == len(names):
         raise ValueError(f"{name}: expected a tuple out of {', '.join(known)}, got {value!r}")
 
 
-def positive(name: str, value: object) -> None:
+def positive(name: str, value: Any) -> None:
     """Raise unless `value` is an integer of at least 1."""
-    if not isinstance(value, int | np.integer) or isinstance(value, bool):
+    if not _whole(value):
         raise TypeError(f"{name}: expected an integer, got {value!r}")
     if value < 1:
         raise ValueError(f"{name}: expected at least 1, got {value}")
 
 
-def seed(name: str, value: object) -> None:
+def seed(name: str, value: Any) -> None:
     """Raise unless `value` is a whole number that a random generator can start from."""
-    if not isinstance(value, int | np.integer) or isinstance(value, bool):
+    if not _whole(value):
         raise TypeError(f"{name}: expected a Generator or a seed, got {value!r}")
     if value < 0:
         raise ValueError(f"{name}: expected a seed of at least 0, got {value}")
@@ -134,12 +143,19 @@ def dtype(name: str, value: Any) -> None:
     """Raise TypeError unless `value` names a supported dtype."""
     try:
         known = any(np.dtype(value) == supported for supported in DTYPES)
-    except TypeError:
+    except (TypeError, ValueError, SyntaxError):  # NumPy parses strings such as "f4,f4"
         known = False
     if not known:
         raise TypeError(
             f"{name}: expected float32, float64, longdouble or complex128, got {value!r}"
         )
+
+
+def layer(name: str, value: object, *kinds: type) -> None:
+    """Raise TypeError unless `value` is a layer of one of the `kinds`."""
+    if not isinstance(value, kinds):
+        wanted = " or ".join(kind.__name__ for kind in kinds)
+        raise TypeError(f"{name}: expected {wanted}, got {_kind(value)}")
 
 
 def number(name: str, value: object, low: float, high: float) -> None:
@@ -155,6 +171,14 @@ def odd(name: str, value: int) -> None:
     positive(name, value)
     if value % 2 == 0:
         raise ValueError(f"{name}: expected an odd kernel size, got {value}")
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _kind(value: object) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
 
 
 def _spell(shape: Sequence[int | str]) -> str:

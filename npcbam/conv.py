@@ -69,7 +69,7 @@ class Conv:
             y = y + _along_channels(self.b, x.ndim)
 
         def conv_pullback(dy: Array) -> tuple[Self, Array]:
-            checks.cotangent(dy, y)
+            dy = checks.cotangent(dy, y)
             positions = (0, *range(2, x.ndim))
             # y[p] reads x[p+t] through w[t], so x[q] went to y[q-t]: the kernel flipped, i <-> o.
             flipped = np.flip(self.w, axis=tuple(range(2, x.ndim))).swapaxes(0, 1)

@@ -9,7 +9,7 @@ from typing import Self
 
 import numpy as np
 
-from npcbam import checks
+from npcbam import checks, tree
 from npcbam.checks import Array
 
 
@@ -110,26 +110,27 @@ class BatchNorm:
             dmean = _column(dfixed.mean * share, x)
             dvar = _column(dfixed.var * share, x)
             dx = dx + dmean + 2 * dvar * (x - _column(mean, x))
-            still = np.zeros_like(self.mean)
-            return dataclasses.replace(dfixed, mean=still, var=still), dx
+            still = tree.zeros_like(self)
+            return dataclasses.replace(dfixed, mean=still.mean, var=still.var), dx
 
-        unbiased = var * x.dtype.type(size / (size - 1))
+        unbiased = var * x.dtype.type(size) / x.dtype.type(size - 1)
+        step = x.dtype.type(self.momentum)
         stepped = dataclasses.replace(
             self,
-            mean=(1 - self.momentum) * self.mean + self.momentum * mean,
-            var=(1 - self.momentum) * self.var + self.momentum * unbiased,
+            mean=(1 - step) * self.mean + step * mean,
+            var=(1 - step) * self.var + step * unbiased,
         )
         return y, train_pullback, stepped
 
     def _normalise(
         self, x: Array, mean: Array, var: Array
     ) -> tuple[Array, Callable[[Array], tuple[Self, Array]]]:
-        inv = 1 / np.sqrt(var + self.eps)  # (C,)
+        inv = 1 / np.sqrt(var + var.dtype.type(self.eps))  # (C,)
         xhat = (x - _column(mean, x)) * _column(inv, x)  # (N, C, *S)
         y = _column(self.gamma, x) * xhat + _column(self.beta, x)
 
         def norm_pullback(dy: Array) -> tuple[Self, Array]:
-            checks.cotangent(dy, y)
+            dy = checks.cotangent(dy, y)
             axes = _others(x)
             dgamma, dbeta = (dy * xhat).sum(axis=axes), dy.sum(axis=axes)  # (C,), (C,)
             dx = dy * _column(self.gamma * inv, x)

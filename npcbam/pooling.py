@@ -43,7 +43,7 @@ def mean_vjp(x: Array, axes: Sequence[int]) -> tuple[Array, Pullback]:
     y = rows.mean(axis=-1).reshape(pooled)
 
     def mean_pullback(dy: Array) -> Array:
-        checks.cotangent(dy, y)
+        dy = checks.cotangent(dy, y)
         return np.broadcast_to(dy / dy.dtype.type(rows.shape[-1]), x.shape)
 
     return y, mean_pullback
@@ -81,7 +81,7 @@ def max_vjp(x: Array, axes: Sequence[int], ties: str = "first") -> tuple[Array, 
         count = tied.sum(axis=-1, keepdims=True, dtype=x.dtype)  # (..., 1)
 
     def max_pullback(dy: Array) -> Array:
-        checks.cotangent(dy, y)
+        dy = checks.cotangent(dy, y)
         drow = dy.reshape(index.shape)
         if ties == "even":
             return unrows(np.where(tied, drow / count, dy.dtype.type(0)))
@@ -119,7 +119,7 @@ def lp_vjp(x: Array, axes: Sequence[int]) -> tuple[Array, Pullback]:
 
     def lp_pullback(dy: Array) -> Array:
         # dy/dx = x / y
-        checks.cotangent(dy, y)
+        dy = checks.cotangent(dy, y)
         direction = np.divide(rows, top, out=np.zeros_like(rows), where=top != 0)
         return unrows(dy.reshape(top.shape) * direction)
 
@@ -155,7 +155,7 @@ def logsumexp_vjp(x: Array, axes: Sequence[int]) -> tuple[Array, Pullback]:
     y = (top + np.log(total)).reshape(pooled)
 
     def logsumexp_pullback(dy: Array) -> Array:
-        checks.cotangent(dy, y)
+        dy = checks.cotangent(dy, y)
         return unrows(dy.reshape(total.shape) * softmax)
 
     return y, logsumexp_pullback
@@ -204,13 +204,17 @@ def describe_vjp(
 
 
 def _rows(x: Array, axes: Sequence[int]) -> tuple[Array, Pullback, tuple[int, ...]]:
-    """Return `x` as (..., M) rows, the way back from rows to x, and the pooled shape."""
-    checks.array("x", x)
+    """Return `x` as (..., M) rows, the way back from rows to x, and the pooled shape.
+
+    The rows are contiguous, which NumPy sums pairwise, with the smallest rounding.
+    """
+    x = checks.array("x", x)
     pooled = checks.axes(axes, x)
     order = [axis for axis in range(x.ndim) if axis not in pooled] + list(pooled)
     moved = tuple(x.shape[axis] for axis in order)
     kept = moved[: x.ndim - len(pooled)]
-    rows = x.transpose(order).reshape(*kept, math.prod(moved[len(kept) :]))  # (..., M)
+    pool_size = math.prod(moved[len(kept) :])
+    rows = np.ascontiguousarray(x.transpose(order)).reshape(*kept, pool_size)  # (..., M)
 
     def unrows(drows: Array) -> Array:
         return np.ascontiguousarray(drows.reshape(moved).transpose(np.argsort(order)))

@@ -32,8 +32,8 @@ class SpatialAttention:
     Raises
     ------
     TypeError, ValueError
-        `conv` or `norm` has another dtype or number of planes, or `pools`, `ties` or `blend` is
-        none of those named.
+        `conv` or `norm` is no such layer, or has another dtype or number of planes, or `pools`,
+        `ties` or `blend` is none of those named.
 
     Source: Eq. 3 of Woo et al. 2018, with K = 7 × 7; the norm as in the authors' code, blend as
     in timm's LightCbamModule.
@@ -46,12 +46,14 @@ class SpatialAttention:
     blend: bool = False
 
     def __post_init__(self) -> None:
+        checks.layer("conv", self.conv, Conv)
         checks.subset("pools", self.pools, POOLS)
         checks.choice("ties", self.ties, TIES)
         checks.choice("blend", self.blend, (False, True))
         planes = 1 if self.blend else len(self.pools)
         checks.shaped("conv.w", self.conv.w, (1, planes, *"KKK"[: self.conv.w.ndim - 2]))
         if self.norm is not None:
+            checks.layer("norm", self.norm, BatchNorm)
             checks.shaped("norm.gamma", self.norm.gamma, (1,))
             checks.same_dtype([("conv.w", self.conv.w), ("norm.gamma", self.norm.gamma)])
 
@@ -111,7 +113,7 @@ class SpatialAttention:
             z, norm_pullback = self.norm.vjp(z)
 
         def logits_pullback(dz: Array) -> tuple[Self, Array]:
-            checks.cotangent(dz, z, "dz")
+            dz = checks.cotangent(dz, z, "dz")
             dnorm = None
             if self.norm is not None:
                 dnorm, dz = norm_pullback(dz)

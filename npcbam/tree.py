@@ -87,5 +87,5 @@ def _map(f: Callable[..., Array], name: str, tree: Any, *others: Any) -> Any:
     if isinstance(tree, dict):
         return dict(zip(tree, mapped, strict=True))
     if isinstance(tree, tuple | list):
-        return type(tree)(mapped)
+        return getattr(tree, "_make", type(tree))(mapped)  # a namedtuple takes its fields apart
     return dataclasses.replace(tree, **dict(zip(keys[0], mapped, strict=True)))
