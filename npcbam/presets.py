@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from npcbam import checks, tree
+from npcbam import checks
 from npcbam.cbam import CBAM
 from npcbam.channel_attention import ChannelAttention, SharedMLP
 from npcbam.checks import Array
 from npcbam.conv import Conv
 from npcbam.norm import BatchNorm
 from npcbam.spatial_attention import SpatialAttention
+
+Size = TypeVar("Size", bound=int | str)
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,64 @@ def hidden_units(channels: int, reduction_ratio: int, name: str = "paper") -> in
     return int(channels // reduction_ratio)
 
 
+def shapes(
+    name: str, channels: Size, hidden: Size, kernel: tuple[Size, ...]
+) -> dict[str, tuple[int | Size, ...]]:
+    """Return the shape of each array of a preset, under its path in `tree.leaves`, in that order.
+
+    The sizes are numbers, or strings that stand for them.
+
+    >>> shapes("paper", 32, 2, (7, 7))["spatial.conv.w"]
+    (1, 2, 7, 7)
+    """
+    how = preset(name)
+    found: dict[str, tuple[int | Size, ...]] = {
+        "channel.mlp.w0": (hidden, channels),
+        "channel.mlp.w1": (channels, hidden),
+    }
+    if how.mlp_bias:
+        found |= {"channel.mlp.b0": (hidden,), "channel.mlp.b1": (channels,)}
+    if how.planes is not None:
+        found["spatial.conv.w"] = (1, 1 if how.blend else len(how.planes), *kernel)
+        if how.conv_bias:
+            found["spatial.conv.b"] = (1,)
+        if how.norm_momentum is not None:
+            found |= {f"spatial.norm.{part}": (1,) for part in ("gamma", "beta", "mean", "var")}
+    return found
+
+
+def build(name: str, arrays: Mapping[str, Array]) -> CBAM:
+    """Assemble a CBAM of a preset.
+
+    Parameters
+    ----------
+    name : a key of `PRESETS`
+    arrays : the array of each leaf under its path, as in `shapes`; they are not copied
+
+    Raises
+    ------
+    TypeError, ValueError
+        The paths are not those of the preset, or an array does not fit.
+    """
+    how, paths = preset(name), list(shapes(name, 1, 1, ()))
+    if sorted(arrays) != sorted(paths):
+        raise ValueError(f"arrays: expected {', '.join(paths)}, got {', '.join(arrays)}")
+    parts: dict[str, dict[str, Any]] = {}
+    for path in paths:
+        part, _, field = path.rpartition(".")
+        parts.setdefault(part, {})[field] = arrays[path]
+    mlp = SharedMLP(**parts["channel.mlp"])
+    channel = ChannelAttention(mlp, how.pools, how.ties, how.blend)
+    if how.planes is None:
+        return CBAM(channel, residual=how.residual)
+    norm = None
+    if how.norm_momentum is not None:
+        norm = BatchNorm(**parts["spatial.norm"], momentum=how.norm_momentum)
+    conv = Conv(**parts["spatial.conv"])
+    spatial = SpatialAttention(conv, how.planes, norm, how.ties, how.blend)
+    return CBAM(channel, spatial, residual=how.residual)
+
+
 def init(
     rng: np.random.Generator | int,
     channels: int,
@@ -130,35 +191,25 @@ def init(
     if not isinstance(rng, np.random.Generator):
         checks.seed("rng", rng)
         rng = np.random.default_rng(rng)
-    how = preset(name)
     hidden = hidden_units(channels, reduction_ratio, name)
     checks.odd("kernel_size", kernel_size)
     checks.choice("spatial_axes", spatial_axes, (1, 2, 3))
     checks.dtype("dtype", dtype)
-
-    def uniform(fan_in: int, *shape: int) -> Array:
-        return rng.uniform(-1, 1, shape) / math.sqrt(fan_in)
-
-    official = name == "official"
-    w0, w1 = uniform(channels, hidden, channels), uniform(hidden, channels, hidden)
-    b0 = b1 = None
-    if how.mlp_bias:
-        b0 = np.zeros(hidden) if official else uniform(channels, hidden)
-        b1 = np.zeros(channels) if official else uniform(hidden, channels)
-    channel = ChannelAttention(SharedMLP(w0, w1, b0, b1), how.pools, how.ties, how.blend)
-    spatial = None
-    if how.planes is not None:
-        shape = (1, 1 if how.blend else len(how.planes), *[kernel_size] * spatial_axes)
-        taps = kernel_size**spatial_axes
-        w = uniform(math.prod(shape), *shape)
-        if official:
-            w = rng.normal(0, math.sqrt(2 / taps), shape)
-        b = uniform(math.prod(shape), 1) if how.conv_bias else None
-        norm = None
-        if how.norm_momentum is not None:
-            gamma = np.zeros(1) if official else np.ones(1)
-            fixed = (np.zeros(1), np.zeros(1), np.ones(1))
-            norm = BatchNorm(gamma, *fixed, momentum=how.norm_momentum)
-        spatial = SpatialAttention(Conv(w, b), how.planes, norm, how.ties, how.blend)
-    drawn = CBAM(channel, spatial, residual=how.residual)
-    return tree.map(lambda leaf: leaf.astype(dtype), drawn)
+    sizes = shapes(name, channels, hidden, (kernel_size,) * spatial_axes)
+    taps = math.prod(sizes.get("spatial.conv.w", ()))
+    # A bias has the fan_in of its weight.
+    fan_ins = {"w0": channels, "b0": channels, "w1": hidden, "b1": hidden, "w": taps, "b": taps}
+    fixed = {"gamma": 1, "beta": 0, "mean": 0, "var": 1}
+    if name == "official":
+        fixed |= {"b0": 0, "b1": 0, "gamma": 0}
+    arrays = {}
+    for path, shape in sizes.items():
+        leaf = path.rpartition(".")[2]
+        if leaf in fixed:
+            drawn = np.full(shape, float(fixed[leaf]))
+        elif name == "official" and leaf == "w":
+            drawn = rng.normal(0, math.sqrt(2 / kernel_size**spatial_axes), shape)
+        else:
+            drawn = rng.uniform(-1, 1, shape) / math.sqrt(fan_ins[leaf])
+        arrays[path] = drawn.astype(dtype)
+    return build(name, arrays)
