@@ -1,0 +1,308 @@
+"""Derivatives that need no backward pass: the complex step, and Ridders' finite differences.
+
+For an analytic f, f(x + ihv) = f(x) + ih f'(x)v + O(h²): the derivative along v is the imaginary
+part over h, with no difference of nearly equal numbers in it, so that h may be as small as one
+likes. Where maxima and relu order complex numbers by the real part and then by the imaginary part,
+as NumPy does, the complex step at a tie or a kink is the one-sided derivative along v.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from npcbam import checks, tree
+from npcbam.checks import Array
+
+# A power of two, so that the division is exact; small enough that h² is nothing beside any x.
+STEP = 2.0**-333
+
+
+def jvp(f: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> Any:
+    """Return f at `primals` and its derivative along `tangents`, by the complex step.
+
+    Parameters
+    ----------
+    f : takes arrays or layers and returns y, or (y, pullback); it must run on complex128
+    primals, tangents : tuples of real arrays or layers of the same structure
+
+    Returns
+    -------
+    y, dy : trees as f returns them, in float64
+
+    Raises
+    ------
+    TypeError
+        An argument has no real floating dtype.
+    ValueError
+        The structures differ, or f drops the imaginary part.
+
+    Source: Squire and Trapp 1998.
+
+    >>> jvp(np.sin, (np.array([0.0]),), (np.array([2.0]),))
+    (array([0.]), array([2.]))
+    """
+    real_leaves("primals", primals), real_leaves("tangents", tangents)
+    y = _forward(f(*tree.map(_lift, primals, tangents)))
+    return tree.map(_real, y), tree.map(_slope, y)
+
+
+def hvp(f: Callable[..., Any], x: Any, v: Any, dy: Any = None) -> Any:
+    """Return the derivative along `v` of the gradient that the pullback of f gives.
+
+    Parameters
+    ----------
+    f : takes one array or layer and returns (y, pullback); both must run on complex128
+    x, v : real arrays or layers of the same structure
+    dy : the fixed cotangent whose gradient is meant; may be left out where y has one element
+
+    Returns
+    -------
+    The Hessian of ⟨dy, f⟩ times v: an array or layer like x, in float64
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `jvp`; or y has several elements and there is no `dy`.
+
+    >>> def cube_vjp(x):
+    ...     return (x**3).sum(keepdims=True), lambda dy: dy * 3 * x**2
+    >>> hvp(cube_vjp, np.array([1.0, 2.0]), np.array([1.0, 0.0]))
+    array([6., 0.])
+    """
+    real_leaves("x", x), real_leaves("v", v)
+    y, pullback = f(tree.map(_lift, x, v))
+    if dy is None:
+        if sum(leaf.size for _, leaf in tree.leaves(y)) != 1:
+            raise ValueError("dy: expected a cotangent, because y has more than one element")
+        dy = tree.map(np.ones_like, y)
+    gradient = pullback(tree.map(lambda leaf: leaf.astype(np.complex128), dy))
+    return tree.map(_slope, gradient)
+
+
+def jacobian(f: Callable[[Any], Any], x: Any) -> Any:
+    """Return all partial derivatives of f at x, one complex step for each element of x.
+
+    Parameters
+    ----------
+    f : takes one array or layer and returns an array y, or (y, pullback)
+    x : real array or layer
+
+    Returns
+    -------
+    array of shape y.shape + x.shape in float64; for a layer, a dict of those by leaf name
+
+    >>> jacobian(np.cumsum, np.array([1.0, 2.0]))
+    array([[1., 0.],
+           [1., 1.]])
+    """
+    real_leaves("x", x)
+    point = Point((x,))
+    columns = []
+    for i in range(point.size):
+        (y,) = point.shifted(f, {i: 1j * STEP})
+        columns.append(_slope(y))
+    y_shape = columns[0].shape if columns else np.shape(_forward(f(x)))
+    full = np.stack(columns, axis=-1) if columns else np.zeros((*y_shape, 0))
+    parts = np.split(full, np.cumsum([leaf.size for _, leaf in tree.leaves(x)])[:-1], axis=-1)
+    named = {
+        name: part.reshape(*y_shape, *leaf.shape)
+        for (name, leaf), part in zip(tree.leaves(x), parts, strict=True)
+    }
+    return named[""] if isinstance(x, np.ndarray) else named
+
+
+def real_leaves(name: str, argument: Any) -> list[tuple[str, Array]]:
+    """Return the leaves of `argument`; raise TypeError unless all are real floating arrays."""
+    found = list(tree.leaves(argument, name))
+    if not found:
+        raise TypeError(f"{name}: expected a NumPy array or a layer, got {type(argument).__name__}")
+    for leaf_name, leaf in found:
+        checks.array(leaf_name, leaf)
+        if leaf.dtype.kind == "c":
+            raise TypeError(f"{leaf_name}: expected a real dtype, got {leaf.dtype}")
+    return found
+
+
+class Point:
+    """The place where derivatives are taken: a tuple of arguments as one long vector."""
+
+    def __init__(self, args: tuple[Any, ...], dtype: Any = np.complex128) -> None:
+        """Copy the arguments into a vector of `dtype`."""
+        self.args = args
+        named = list(tree.leaves(args))
+        self._shapes = [leaf.shape for _, leaf in named]
+        flat = [leaf.astype(dtype).ravel() for _, leaf in named]
+        self.vector: Array = np.concatenate(flat) if flat else np.zeros(0, dtype)
+        self.size = self.vector.size
+
+    def shifted(self, f: Callable[..., Any], by: dict[int, Any] | Array) -> list[Array]:
+        """Return the leaves of y = f(point + by), in which `by` is sparse or a whole vector."""
+        moved = self.vector.copy()
+        if isinstance(by, dict):
+            for i, step in by.items():
+                moved[i] += step
+        else:
+            moved += by
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", np.exceptions.ComplexWarning)
+            y = _forward(f(*self.rebuild(moved)))
+        return [leaf for _, leaf in tree.leaves(y)]
+
+    def rebuild(self, vector: Array) -> tuple[Any, ...]:
+        """Return `vector` as arguments."""
+        return tree.replace_leaves(self.args, self._views(vector))
+
+    def _views(self, vector: Array) -> Iterator[Array]:
+        start = 0
+        for shape in self._shapes:
+            size = math.prod(shape)
+            yield vector[start : start + size].reshape(shape)
+            start += size
+
+
+@dataclass(frozen=True)
+class Slope:
+    """A derivative ⟨dy, J v⟩: its value, its own estimate of its error, and Σ |dy (J v)|."""
+
+    value: float
+    error: float
+    scale: float
+
+    def apart(self, other: Slope) -> bool:
+        """Tell whether two derivatives differ by more than their errors."""
+        return abs(self.value - other.value) > self.error + other.error
+
+    def times(self, factor: float) -> Slope:
+        """Return the derivative along `factor` times v."""
+        size = abs(factor)
+        return Slope(self.value * factor, self.error * size, self.scale * size)
+
+
+Direction = dict[int, float] | Array
+
+
+class ComplexStep:
+    """Slopes by the complex step; `side` -1 gives the derivative from the left."""
+
+    name = "complex step"
+    exact = True
+
+    def __init__(self, f: Callable[..., Any], point: Point, dy: list[Array]) -> None:
+        """Take derivatives of ⟨dy, f⟩ at `point`, a vector of complex128."""
+        self._f, self.point = f, point
+        self._dy = [leaf.astype(np.float64) for leaf in dy]
+
+    def slope(self, v: Direction, side: int = 1, away: Array | None = None) -> Slope:
+        """Return the derivative along `v`, at the point or `away` from it."""
+        if away is None and isinstance(v, dict):
+            by: Any = {i: side * 1j * STEP * step for i, step in v.items()}
+        else:
+            by = side * 1j * STEP * _dense(v, self.point.size)
+            by = by if away is None else by + away
+        y = self.point.shifted(self._f, by)
+        terms = [d.ravel() * leaf.imag.ravel() / STEP for d, leaf in zip(self._dy, y, strict=True)]
+        value = side * math.fsum(float(t.sum()) for t in terms)
+        scale = math.fsum(float(np.abs(t).sum()) for t in terms)
+        return Slope(value, 16 * float(np.finfo(np.float64).eps) * scale, scale)
+
+
+class Ridders:
+    """Slopes by finite differences of falling step, extrapolated to 0 (Ridders 1982).
+
+    Side 0 takes central differences, +1 and -1 take those on one side alone.
+    """
+
+    name = "finite differences"
+    exact = False
+
+    def __init__(self, f: Callable[..., Any], point: Point, dy: list[Array]) -> None:
+        """Take derivatives of ⟨dy, f⟩ at `point`, a vector of a real dtype."""
+        self._f, self.point = f, point
+        self._dy = [leaf.astype(point.vector.dtype) for leaf in dy]
+        self._rounding = float(np.finfo(point.vector.dtype).eps)
+        self._y = point.shifted(f, {})
+
+    def slope(self, v: Direction, side: int = 0, away: Array | None = None) -> Slope:
+        """Return the derivative along `v`, at the point or `away` from it."""
+        v = _dense(v, self.point.size).astype(self.point.vector.dtype)
+        away = np.zeros_like(v) if away is None else away.astype(v.dtype)
+        best, worse = Slope(math.nan, math.inf, 0.0), 0
+        rows: list[list[float]] = []
+        centre = self.point.shifted(self._f, away) if side else self._y
+        for level in range(22):
+            t = 2.0 ** -(level + 4)
+            first, scale, noise = self._difference(v, away, centre, t, side)
+            rows.append(_extrapolate(first, rows[-1] if rows else [], 2 if side else 4))
+            for order in range(1, len(rows[-1])):
+                error = noise + max(
+                    abs(rows[-1][order] - rows[-1][order - 1]),
+                    abs(rows[-1][order] - rows[-2][order - 1]),
+                )
+                if error < best.error:
+                    best, worse = Slope(rows[-1][order], error, scale), 0
+            worse += 1
+            if worse > 6:
+                break
+        return best
+
+    def _difference(
+        self, v: Array, away: Array, centre: list[Array], t: float, side: int
+    ) -> tuple[float, float, float]:
+        """Return the difference quotient, Σ |terms| of it, and its rounding error."""
+        ahead = self.point.shifted(self._f, away + t * (side or 1) * v)
+        behind = centre if side else self.point.shifted(self._f, away - t * v)
+        width = t * side if side else 2 * t
+        pairs = list(zip(self._dy, ahead, strict=True))
+        terms = [(d * ((a - b) / width)).ravel() for (d, a), b in zip(pairs, behind, strict=True)]
+        size = float(np.abs(np.concatenate([(d * a).ravel() for d, a in pairs])).max(initial=0))
+        value = float(sum(term.sum() for term in terms))
+        scale = float(sum(np.abs(term).sum() for term in terms))
+        return value, scale, 4 * self._rounding * size / t
+
+
+def _extrapolate(first: float, above: list[float], base: int) -> list[float]:
+    """Return Richardson's next row: each entry removes one more power of the step's error."""
+    row, factor = [first], float(base)
+    for previous in above:
+        row.append((factor * row[-1] - previous) / (factor - 1))
+        factor *= base
+    return row
+
+
+def _dense(v: Direction, size: int) -> Array:
+    if isinstance(v, dict):
+        dense = np.zeros(size)
+        for i, step in v.items():
+            dense[i] = step
+        return dense
+    return v
+
+
+def _forward(result: Any) -> Any:
+    """Return y, whether f gave y or (y, pullback)."""
+    if isinstance(result, tuple) and len(result) == 2 and callable(result[1]):
+        return result[0]
+    return result
+
+
+def _lift(x: Array, v: Array) -> Array:
+    return x.astype(np.complex128) + 1j * STEP * checks.shaped("tangent", v, x.shape)
+
+
+def _real(y: Array) -> Array:
+    return y.real.copy()
+
+
+def _slope(y: Array) -> Array:
+    if y.dtype.kind != "c":
+        raise ValueError(
+            f"f: expected a complex result for complex arguments, got {y.dtype}; "
+            f"somewhere f drops the imaginary part"
+        )
+    return y.imag / STEP
