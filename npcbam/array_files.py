@@ -1,0 +1,111 @@
+"""Arrays by name in .npz and .safetensors files, of which neither can run code when read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from npcbam.checks import Array
+
+PathLike: TypeAlias = str | os.PathLike[str]
+
+
+def load_arrays(path: PathLike) -> dict[str, Array]:
+    """Read the arrays of a .npz or .safetensors file. Nothing is ever unpickled.
+
+    Raises
+    ------
+    OSError
+        The file cannot be opened.
+    ValueError
+        It is of another kind, damaged, or holds what only unpickling could read.
+    TypeError
+        It holds bfloat16 or another type that NumPy lacks.
+    ImportError
+        The library safetensors is not installed.
+    """
+    kind = _kind(path)
+    with open(path, "rb") as file:
+        # Parsers of foreign bytes raise a dozen kinds of exceptions, and all mean the same.
+        try:
+            arrays = dict(_unzip(file)) if kind == ".npz" else _safe(path)
+        except (ImportError, TypeError):
+            raise
+        except Exception as error:
+            raise ValueError(f"{path}: expected a readable {kind} file; {error}") from error
+    return arrays
+
+
+def save_arrays(path: PathLike, arrays: Mapping[str, Array]) -> None:
+    """Write arrays to a .npz or .safetensors file.
+
+    Raises
+    ------
+    ValueError
+        `path` ends otherwise.
+    TypeError
+        A value is no array of numbers, or of a dtype that safetensors lacks.
+    ImportError
+        The library safetensors is not installed.
+    """
+    kind = _kind(path)
+    for key, value in arrays.items():
+        if not isinstance(value, np.ndarray) or value.dtype.kind not in "biufc":
+            raise TypeError(f"{key}: expected an array of numbers, got {type(value).__name__}")
+        if kind == ".safetensors" and value.dtype.itemsize > 8:
+            raise TypeError(f"{key}: safetensors has no {value.dtype}; save a .npz, or cast")
+    if kind == ".npz":
+        with open(path, "wb") as file:  # np.savez itself would add .npz to a name in capitals
+            np.savez(file, **dict(arrays))  # type: ignore[arg-type]
+    else:
+        ordered = {key: np.array(value, order="C") for key, value in arrays.items()}
+        _safetensors().numpy.save_file(ordered, path)
+
+
+def _kind(path: PathLike) -> str:
+    kind = Path(path).suffix.lower()
+    if kind not in (".npz", ".safetensors"):
+        pickled = kind in (".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt")
+        why = "; reading a pickle can run code: load it yourself, and save the weights" * pickled
+        how = " by safetensors.torch.save_file(state_dict, 'weights.safetensors')" * pickled
+        raise ValueError(f"path: expected a .npz or .safetensors file, got {path}{why}{how}")
+    return kind
+
+
+def _unzip(file: Any) -> Iterator[tuple[str, Array]]:
+    with np.load(file, allow_pickle=False) as archive:
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise ValueError("it is one array, and no archive of arrays")
+        for key in archive.files:
+            if not isinstance(archive[key], np.ndarray):
+                raise ValueError(f"{key} is no array")
+            yield key, archive[key]
+
+
+def _safe(path: PathLike) -> dict[str, Array]:
+    arrays, foreign = {}, []
+    with _safetensors().safe_open(path, framework="numpy") as file:
+        for key in file.keys():  # noqa: SIM118, it is no mapping
+            kind = file.get_slice(key).get_dtype()
+            if kind == "BF16" or kind.startswith("F8") or kind.startswith("F4"):
+                foreign.append(f"{key} is {kind}")
+            else:
+                arrays[key] = file.get_tensor(key)
+    if foreign:
+        listed = ", ".join(foreign)
+        raise TypeError(f"{path}: NumPy lacks these types, a cast to float32 is exact: {listed}")
+    return arrays
+
+
+def _safetensors() -> Any:
+    try:
+        import safetensors.numpy
+    except ImportError:
+        raise ImportError(
+            "reading and writing .safetensors needs the library: pip install 'npcbam[safetensors]'"
+        ) from None
+    return safetensors
