@@ -200,8 +200,10 @@ def test_logsumexp_rounds_within_its_bounds_where_exp_would_not_fit(offset, spre
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("training", [False, True])
-@pytest.mark.parametrize("offset", [0, 10])
+@pytest.mark.parametrize(
+    ("offset", "training"),
+    [(0, False), (1000, False), (0, True), (10, True)],
+)
 def test_norm_rounds_within_its_bounds(offset, training, dtype):
     rng = np.random.default_rng(0)
     x, dy = rng.normal(size=(2, 3, 2, 4, 3)).astype(dtype)
