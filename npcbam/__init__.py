@@ -6,13 +6,14 @@ Read it in this order: `pointwise`, `pooling`, `conv`, `norm`, `channel_attentio
     y, pullback = layer.vjp(x)
     dlayer, dx = pullback(dy)
 
-and every function `f` of arrays has its `f_vjp`.
+and every function `f` of arrays has its `f_vjp`. `check` asks whether another CBAM is correct.
 """
 
 from npcbam.cbam import CBAM, refine_vjp
 from npcbam.channel_attention import ChannelAttention, SharedMLP
 from npcbam.conv import Conv
 from npcbam.norm import BatchNorm
+from npcbam.oracle import check
 from npcbam.pointwise import relu, relu_vjp, scale, scale_vjp, sigmoid, sigmoid_vjp
 from npcbam.spatial_attention import SpatialAttention
 
@@ -25,6 +26,7 @@ __all__ = [
     "Conv",
     "SharedMLP",
     "SpatialAttention",
+    "check",
     "refine_vjp",
     "relu",
     "relu_vjp",

@@ -1,0 +1,56 @@
+"""The inputs that tell implementations apart, each with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from npcbam.checks import Array
+
+
+@dataclass(frozen=True, eq=False)
+class Input:
+    """A feature map `x` (N, C, *S), its name, and why it is tried."""
+
+    name: str
+    reason: str
+    x: Array
+
+
+def battery(rng: np.random.Generator, channels: int, axes: int = 2) -> list[Input]:
+    """Draw the inputs, in float64, with `axes` spatial axes."""
+
+    def draw(fill: Callable[[tuple[int, ...]], Array], n: int, *space: int) -> Array:
+        return fill((n, channels, *space[:axes]))
+
+    normal = rng.standard_normal
+    return [
+        Input("noise", "any values, H != W", draw(normal, 3, 7, 5, 4)),
+        Input(
+            "negative",
+            "all below 0: zeros of a padding or of an unset maximum would win",
+            draw(lambda shape: -rng.uniform(0.5, 1.5, shape), 2, 5, 8, 3),
+        ),
+        Input(
+            "ties",
+            "several equal maxima, in space and across channels",
+            _tied(draw(lambda shape: rng.integers(-1, 3, shape).astype(np.float64), 2, 6, 5, 4)),
+        ),
+        Input("single", "one sample: no batch to lean on", draw(normal, 1, 9, 6, 3)),
+        Input("small", "a map smaller than the kernel", draw(normal, 2, 2, 3, 2)),
+        Input("point", "one position: average and maximum agree", draw(normal, 2, 1, 1, 1)),
+    ]
+
+
+def cotangent(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Draw a dy of random signs, away from 0, with all entries different."""
+    return rng.choice([-1.0, 1.0], shape) * rng.uniform(0.5, 1.5, shape)
+
+
+def _tied(x: Array) -> Array:
+    # A gate breaks the ties of all values but 0, so some columns and channels have 0 on top.
+    x[..., ::2] = np.minimum(x[..., ::2], 0)
+    x[:, ::4] = np.minimum(x[:, ::4], 0)
+    return x

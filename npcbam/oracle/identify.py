@@ -1,0 +1,54 @@
+"""Which reading does the candidate follow?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from npcbam.cbam import CBAM
+from npcbam.checks import Array
+from npcbam.oracle.hypotheses import departures, presets_of, readings, tie_rules
+from npcbam.oracle.report import TOLERANCE, gaps
+from npcbam.oracle.roles import Roles
+
+
+@dataclass(frozen=True, eq=False)
+class Identified:
+    """The reading that fits best, and which array plays which role in it."""
+
+    reading: CBAM
+    roles: Roles
+
+
+def identify(
+    assignments: Sequence[Roles], values: Mapping[str, Array], x: Array, y: Array, expect: str
+) -> Identified:
+    """Return the reading that the candidate's output `y` on `x` fits, or else the nearest.
+
+    Parameters
+    ----------
+    assignments : the ways to see the arrays, at least one
+    values : the candidate's arrays
+    expect : the preset that is no departure
+
+    Where none fits, a departure from Eqs. 1 to 3 must earn itself by a fit ten times as good, so
+    that a mistake is shown beside what was meant and not beside an odd relative.
+    """
+    best, least = None, float("inf")
+    for roles in assignments:
+        weights = {role.path: role.carry(values[role.name]) for role in roles}
+        for reading in readings(weights):
+            error = float(gaps(y, reading(x)).max())
+            if error <= TOLERANCE:
+                return Identified(reading, roles)
+            meant = expect in presets_of(reading, ties=False)
+            cost = error if meant else error * 10 ** len(departures(reading))
+            if best is None or cost < least:
+                best, least = Identified(reading, roles), cost
+    assert best is not None
+    return best
+
+
+def settle_ties(reading: CBAM, x: Array, dy: Array, dx: Array) -> CBAM:
+    """Return the reading with the tie rules whose gradient on `x` is nearest to `dx`."""
+    return min(tie_rules(reading), key=lambda rule: gaps(dx, rule.vjp(x)[1](dy)[1]).max())

@@ -1,0 +1,142 @@
+"""Which parameter of the candidate is which of the reference: every way that the shapes allow."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from npcbam.checks import Array
+
+MOST = 64
+PARTS = {"gamma": "spatial.norm.gamma", "beta": "spatial.norm.beta"}
+STATISTICS = {"mean": "spatial.norm.mean", "var": "spatial.norm.var"}
+
+
+@dataclass(frozen=True)
+class Role:
+    """The candidate's array `name` is the reference's leaf `path`, in another layout.
+
+    `shape` is what it is reshaped to, `axes` how it is then transposed.
+    """
+
+    path: str
+    name: str
+    shape: tuple[int, ...]
+    axes: tuple[int, ...]
+
+    def carry(self, value: Array) -> Array:
+        """Lay the candidate's array as the reference has it."""
+        return np.ascontiguousarray(value.reshape(self.shape).transpose(self.axes))
+
+    def back(self, dvalue: Array, like: Array) -> Array:
+        """Lay the reference's gradient as the candidate has it: the way back of `carry`."""
+        return dvalue.transpose(np.argsort(self.axes)).reshape(like.shape)
+
+
+Roles: TypeAlias = tuple[Role, ...]
+
+
+def assignments(parameters: Mapping[str, Array], buffers: Mapping[str, Array]) -> list[Roles]:
+    """Return the ways to see the arrays as a CBAM's, none if there are none.
+
+    Only the ways that place the most arrays are kept, at most `MOST` of them, and all of one
+    number of channels. Where shapes leave a choice (a hidden layer as wide as the input, several
+    arrays of one element) the order in which the arrays come is tried first.
+    """
+    found: list[Roles] = []
+    for w0, w1 in _mlps(parameters):
+        rest = {k: v for k, v in parameters.items() if k not in (w0.name, w1.name)}
+        hidden, channels = w0.carry(parameters[w0.name]).shape
+        kernels: list[Role | None] = [role for k, v in rest.items() for role in _kernels(k, v)]
+        for kernel in kernels or [None]:
+            sizes = {"channel.mlp.b0": hidden, "channel.mlp.b1": channels}
+            fixed: Roles = (w0, w1)
+            vectors = rest
+            if kernel is not None:
+                fixed = (w0, w1, kernel)
+                vectors = _without(rest, kernel.name)
+                sizes |= dict.fromkeys(["spatial.conv.b", *PARTS.values()], 1)
+            for placed in _vectors(sizes, vectors):
+                found += [(*fixed, *placed, *norm) for norm in _norms(placed, kernel, buffers)]
+    most = max(map(len, found), default=0)
+    best = [roles for roles in found if len(roles) == most]
+    return [roles for roles in best if sizes_of(roles) == sizes_of(best[0])][:MOST]
+
+
+def sizes_of(roles: Roles) -> tuple[int, int]:
+    """Return the channels and the spatial axes (2 where there is no kernel) of an assignment."""
+    by_path = {role.path: role for role in roles}
+    w0, kernel = by_path["channel.mlp.w0"], by_path.get("spatial.conv.w")
+    return w0.shape[w0.axes[1]], len(kernel.axes) - 2 if kernel else 2
+
+
+def _mlps(parameters: Mapping[str, Array]) -> Iterator[tuple[Role, Role]]:
+    """Yield (w0, w1): as torch has them, (C/r, C) and (C, C/r), or as x @ w has them."""
+    shapes = {name: shape for name, v in parameters.items() if (shape := _matrix(v.shape))}
+    for (a, shape), (b, other) in itertools.permutations(shapes.items(), 2):
+        if shape != other[::-1] or 0 in shape:
+            continue
+        for axes in ((0, 1), (1, 0)):
+            # The hidden layer is not the wider one.
+            if shape[axes[0]] <= shape[axes[1]]:
+                yield (
+                    Role("channel.mlp.w0", a, shape, axes),
+                    Role("channel.mlp.w1", b, other, axes),
+                )
+
+
+def _matrix(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the two sizes of a linear map, or of a convolution with a kernel of size 1."""
+    if len(shape) < 2:
+        return ()
+    if math.prod(shape[2:]) == 1:
+        return shape[:2]
+    return shape[-2:] if math.prod(shape[:-2]) == 1 else ()
+
+
+def _kernels(name: str, value: Array) -> Iterator[Role]:
+    """Yield the array as the kernel (1, P, *K): from (1, P, *K), (P, *K) or (*K, P, 1)."""
+    shape, ndim = value.shape, value.ndim
+    inner = tuple(range(ndim - 2))
+    laid = [(shape, tuple(range(ndim))), (shape, (ndim - 1, ndim - 2, *inner))]
+    laid.append(((1, *shape), tuple(range(ndim + 1))))
+    for full, axes in laid:
+        sizes = [full[axis] for axis in axes if 3 <= len(full) <= 5]
+        odd = all(size % 2 for size in sizes[2:])
+        if sizes[:1] == [1] and sizes[1] in (1, 2) and odd:
+            yield Role("spatial.conv.w", name, full, axes)
+            return
+
+
+def _vectors(sizes: Mapping[str, int], pool: Mapping[str, Array]) -> Iterator[Roles]:
+    """Yield every way to give the slots arrays of their sizes, each array once, or none."""
+    if not sizes:
+        yield ()
+        return
+    path, size = next(iter(sizes.items()))
+    rest = _without(sizes, path)
+    for name in [key for key, v in pool.items() if v.size == size == max(v.shape, default=1)]:
+        for roles in _vectors(rest, _without(pool, name)):
+            yield (Role(path, name, (size,), (0,)), *roles)
+    yield from _vectors(rest, pool)
+
+
+def _norms(placed: Roles, kernel: Role | None, buffers: Mapping[str, Array]) -> Iterator[Roles]:
+    """Yield the running statistics that complete `placed`; nothing if they do not fit it."""
+    single = [key for key, value in buffers.items() if value.size == 1]
+    parts = sum(role.path in PARTS.values() for role in placed)
+    if parts == 0:
+        yield ()
+    if parts in (0, 2) and kernel is not None:
+        for names in itertools.permutations(single, 2):
+            pairs = zip(STATISTICS.values(), names, strict=True)
+            yield tuple(Role(path, name, (1,), (0,)) for path, name in pairs)
+
+
+def _without(mapping: Mapping[str, Any], key: str) -> dict[str, Any]:
+    return {k: v for k, v in mapping.items() if k != key}
