@@ -55,6 +55,10 @@ class Trial:
             for dtype in (np.dtype(np.float64), *(leaf.dtype for leaf in self.leaves))
         )
 
+    def largest(self, i: int) -> float:
+        """Return the largest magnitude in leaf i."""
+        return float(np.abs(self.leaves[i]).max(initial=0))
+
     def run(self, args: tuple[Any, ...]) -> tuple[Any, Callable[[Any], Any]]:
         """Return (y, pullback) of `f`, or stop because it gives something else."""
         result = self.f(*args)
@@ -91,15 +95,16 @@ class Kept:
     ----------
     dy, g : a random cotangent of y, and all cotangents that the pullback gave for it
     other_dy, other_g : the same for another cotangent, four times larger
-    floor : the largest |dy y|
-    noise : how far each leaf of g moves when the arguments move by one rounding
+    natural : for each leaf, the derivative by which it would account for the largest |dy y|
+    noise : how far rounding alone moves each leaf of g, seen in two ways: when the arguments move
+        by one rounding, and between g for dy + other_dy and the sum of both g
     """
 
     dy: list[Array]
     g: Array
     other_dy: list[Array]
     other_g: Array
-    floor: float
+    natural: list[float]
     noise: list[float]
 
 
@@ -118,6 +123,7 @@ def keep(trial: Trial) -> Kept:
     _unwritten("the pullback writes to the argument", trial.labels, before, trial.args)
     _unwritten("the pullback writes to the result", ("y",), (y_before,), (y,))
     other_g = trial.cotangents(pullback(tree.map(np.copy, other)))
+    both = trial.cotangents(pullback(tree.map(np.add, dy, other)))
     again = trial.cotangents(pullback(tree.map(np.copy, dy)))
     _unmoved(trial, "impure", "a second call of the pullback gives another result", g, again)
     _run_elsewhere(trial)
@@ -125,9 +131,19 @@ def keep(trial: Trial) -> Kept:
     reason = "after f ran on other arguments, the first pullback gives another result"
     _unmoved(trial, "stale", reason, g, again)
     pairs = zip(tree.leaves(dy), tree.leaves(y), strict=True)
-    floor = max(float(np.abs(d * leaf).max(initial=0)) for (_, d), (_, leaf) in pairs)
+    largest = max(float(np.abs(d * leaf).max(initial=0)) for (_, d), (_, leaf) in pairs)
+    natural = [largest / max(1.0, trial.largest(i)) for i in range(len(trial.leaves))]
+    noise = [0.0] * len(trial.parts)
+    # Beyond these shares a move is no rounding, but a fault of its own or a switch.
+    moves = [(both - g - other_g, 1024 * trial.unit)]
+    moves += [(move, 1e-3) for move in _nudged(trial, dy, g)]
+    for move, share in moves:
+        for i, part in enumerate(trial.parts):
+            most, size = (float(np.abs(v[part]).max(initial=0)) for v in (move, g))
+            if most <= share * max(size, natural[i]):
+                noise[i] = max(noise[i], most)
     dys, others = ([leaf for _, leaf in tree.leaves(d)] for d in (dy, other))
-    return Kept(dys, g, others, other_g, floor, _noise(trial, dy, g))
+    return Kept(dys, g, others, other_g, natural, noise)
 
 
 def random_cotangent(y: Any, rng: np.random.Generator, size: float = 1.0) -> Any:
@@ -183,22 +199,17 @@ def _run_elsewhere(trial: Trial) -> None:
         return
 
 
-def _noise(trial: Trial, dy: Any, g: Array) -> list[float]:
-    """Move equal values equally by one rounding, so that no tie breaks, and see what g does."""
+def _nudged(trial: Trial, dy: Any, g: Array) -> list[Array]:
+    """Return how g moves when arguments and dy move by one rounding, equal values equally."""
 
     def nudge(leaf: Array) -> Array:
         return (leaf * (1 + trial.unit * kinks.together(trial.rng, leaf))).astype(leaf.dtype)
 
-    noise = [0.0] * len(trial.parts)
+    moves = []
     for _ in range(2):
         try:
             _, pullback = trial.run(tree.map(nudge, trial.args))
-            moved = np.abs(trial.cotangents(pullback(tree.map(nudge, dy))) - g)
+            moves.append(trial.cotangents(pullback(tree.map(nudge, dy))) - g)
         except Exception:  # f need not be defined there
             continue
-        for i, part in enumerate(trial.parts):
-            most = float(moved[part].max(initial=0))
-            # A larger move than that is a switch, and no rounding.
-            if most <= 1e-3 * np.abs(g[part]).max(initial=0):
-                noise[i] = max(noise[i], most)
-    return noise
+    return moves

@@ -10,7 +10,7 @@ from npcbam import tree
 from npcbam.checks import Array
 from npcbam.derivative import ComplexStep, Direction, Point, Ridders, Slope
 from npcbam.gradcheck import kinks
-from npcbam.gradcheck.contract import Kept, Trial
+from npcbam.gradcheck.contract import Kept, Trial, flat
 from npcbam.gradcheck.report import Entry, GradReport, LeafCheck, Outcome
 
 EVERY_ENTRY = 2048  # leaves up to this size are checked entry by entry,
@@ -21,6 +21,7 @@ DIRECTIONS = 4  # larger ones along this many random directions
 SUM = 4  # of the terms |dy ∂y/∂x| that add up to the entry,
 NOISE = 16  # of what the pullback's result moves by when its arguments move by one rounding,
 FLOOR = 4  # and of the largest |dy y|, below which y itself cannot tell.
+FLAT = 256  # roundings of that |dy y|: a gradient that is 0 within them counts as 0
 COARSE = 0.01  # a run that would pass a larger error than this, relative, can tell nothing
 
 
@@ -116,8 +117,7 @@ class Judge:
         return v
 
     def _scale(self, i: int) -> float:
-        size = float(np.abs(self._trial.leaves[i]).max(initial=0))
-        return size if size > 0 else 1.0
+        return self._trial.largest(i) or 1.0
 
     def _sides(self, v: Direction, both: bool) -> tuple[Slope, Slope]:
         """Return the derivatives from the left and from the right."""
@@ -133,7 +133,7 @@ class Judge:
         return rounding + (NOISE * self._kept.noise[i] + floor) * length + slope.error
 
     def _natural(self, i: int) -> float:
-        return self._kept.floor / max(1.0, self._scale(i))
+        return self._kept.natural[i]
 
     # One leaf
 
@@ -144,6 +144,7 @@ class Judge:
         if directions is None and leaf.size <= EVERY_ENTRY:
             entries = [self._entry(i, e, kinked) for e in range(part.start, part.stop)]
             how, size = "every entry", [max(abs(e.left), abs(e.right)) for e in entries]
+            size += [float(np.abs(self._kept.g[part]).max())]
             caught = 2 * max(e.allowed for e in entries)
         else:
             count = directions or DIRECTIONS
@@ -161,7 +162,7 @@ class Judge:
             worst=worst,
             caught=caught,
             scale=max(size, default=0.0),
-            natural=self._natural(i),
+            flat=FLAT * self._trial.unit * self._natural(i),
         )
         return seen, entries + extra
 
@@ -171,7 +172,7 @@ class Judge:
         left, right = (s.times(1 / unit) for s in self._sides({e: unit}, kinked))
         allowed = max(self._allowed(i, left, 1), self._allowed(i, right, 1))
         entry = self._compare(i, e, float(self._kept.g[e]), left, right, allowed)
-        return entry if entry.ok else self._look_around(e, kinked, entry)
+        return entry if entry.ok else self._look_around(e, entry)
 
     def _compare(
         self, i: int, e: int | None, got: float, left: Slope, right: Slope, allowed: float
@@ -240,39 +241,42 @@ class Judge:
 
     # What lies around the point
 
-    def _look_around(self, e: int, kinked: bool, entry: Entry) -> Entry:
+    def _look_around(self, e: int, entry: Entry) -> Entry:
         """Let an entry that does not fit count by what the derivative is right beside the point.
 
-        Two roundings away, because a tie within rounding may fall either way; and at a kink with
-        several ties in one element, at random places where none is left.
+        Two roundings away, because a tie within rounding may fall either way; and at a kink at
+        random places where it is resolved, because where several kinks meet in one element its
+        value need not lie between left and right.
         """
         if math.isnan(entry.error):
             return entry
         if not self._exact:
             jumps = self._pullback_jumps(e, entry.error)
             return entry.but(doubt="too near to a kink for finite differences") if jumps else entry
-        values = [entry.left, entry.right]
-        vector = np.abs(self._trial_vector())
-        for _ in range(8):
-            values.append(self._slope_near(e, 4 * self._trial.unit * vector))
-        if kinked:
-            slack = 1e-5 * max(abs(entry.left), abs(entry.right), abs(entry.got))
-            for quantile in np.repeat(1 - 0.5 ** np.arange(12.0), 4):
-                value = self._slope_near(e, 2.0**-24 * self._trial_scales(), float(quantile))
-                values += [value - slack, value + slack]
-        return entry.but(left=min(values), right=max(values))
+        rounding = 4 * self._trial.unit * np.abs(flat(self._trial.args))
+        values = [self._slope_near(e, rounding) for _ in range(8)]
+        if entry.at_kink:
+            quantiles = np.repeat(1 - 0.5 ** np.arange(12.0), 4)
+            values += [self._slope_near(e, 2.0**-24 * self._scales(), q) for q in quantiles]
+        slack = 1e-5 * max(abs(entry.left), abs(entry.right), abs(entry.got)) * entry.at_kink
+        values += [entry.left, entry.right]
+        around = entry.but(left=min(values) - slack, right=max(values) + slack)
+        if around.ok:
+            return around
+        # One kink has two slopes. Where many meet, what a rule gives at each of them may add up to
+        # what no place nearby has.
+        steps = np.diff(np.sort(values)) > slack + entry.allowed
+        many = entry.at_kink and steps.sum() > 1
+        return entry.but(doubt="several kinks meet in one element") if many else entry
 
     def _slope_near(self, e: int, size: Array, quantile: float | None = None) -> float:
         away = size * self._rng.uniform(-1, 1, self._trial.size)
-        if quantile is not None:
+        if quantile is not None:  # few of the others reach as high, so that e wins some of its ties
             away[e] = size[e] * (2 * quantile - 1)
         return self._reference.slope({e: 1.0}, away=away).value
 
-    def _trial_vector(self) -> Array:
-        return np.concatenate([leaf.ravel() for leaf in self._trial.leaves]).astype(np.float64)
-
-    def _trial_scales(self) -> Array:
-        sizes = [part.stop - part.start for part in self._trial.parts]
+    def _scales(self) -> Array:
+        sizes = [leaf.size for leaf in self._trial.leaves]
         return np.repeat([self._scale(i) for i in range(len(sizes))], sizes)
 
     def _pullback_jumps(self, e: int, error: float) -> bool:
@@ -344,7 +348,8 @@ def _decide(
     if doubtful:
         return "cannot tell", "kink", f"{doubtful[0].doubt}: {doubtful[0]}"
     for leaf in seen:
-        if leaf.caught > COARSE * max(leaf.scale, leaf.natural):
+        nothing = leaf.scale <= leaf.caught <= leaf.flat
+        if leaf.caught > COARSE * leaf.scale and not nothing:
             reason = (
                 f"the derivative is too rough here: an error of {leaf.caught:.2g} in d{leaf.leaf}, "
                 f"whose largest entry is {leaf.scale:.2g}, would have passed"

@@ -42,7 +42,7 @@ class Entry:
         low, high = min(self.left, self.right), max(self.left, self.right)
         if math.isnan(self.got + self.left + self.right):
             return math.nan
-        return max(low - self.got, self.got - high, 0.0)
+        return max(0.0, low - self.got, self.got - high)
 
     @property
     def relative(self) -> float:
@@ -78,7 +78,7 @@ class LeafCheck:
     worst: Entry
     caught: float
     scale: float
-    natural: float
+    flat: float
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,147 @@
+"""jvp, hvp and jacobian."""
+
+import numpy as np
+import pytest
+
+from npcbam import CBAM, tree
+from npcbam.derivative import ComplexStep, Point, Ridders, Slope, hvp, jacobian, jvp
+
+
+def cube_vjp(x):
+    return (x**3).sum(keepdims=True), lambda dy: dy * 3 * x**2
+
+
+# By hand
+
+
+def test_jvp_by_hand():
+    y, dy = jvp(
+        lambda x, w: x * w, (np.array([2.0]), np.array([3.0])), (np.array([1.0]), np.array([10.0]))
+    )
+    assert (y, dy) == (np.array([6.0]), np.array([23.0]))
+
+
+def test_jvp_takes_a_function_with_its_pullback():
+    y, dy = jvp(cube_vjp, (np.array([2.0, 1.0]),), (np.array([1.0, 1.0]),))
+    assert (y, dy) == (np.array([9.0]), np.array([15.0]))
+
+
+def test_hvp_by_hand():
+    np.testing.assert_array_equal(
+        hvp(cube_vjp, np.array([1.0, 2.0]), np.array([1.0, 10.0])), [6.0, 120.0]
+    )
+
+
+def test_hvp_with_a_cotangent():
+    def square_vjp(x):
+        return x**2, lambda dy: 2 * x * dy
+
+    found = hvp(square_vjp, np.array([1.0, 2.0]), np.array([1.0, 1.0]), dy=np.array([3.0, 5.0]))
+    np.testing.assert_array_equal(found, [6.0, 10.0])
+
+
+def test_jacobian_by_hand():
+    found = jacobian(lambda x: np.stack([x[0] * x[1], x[0] + x[1]]), np.array([2.0, 5.0]))
+    np.testing.assert_array_equal(found, [[5.0, 2.0], [1.0, 1.0]])
+
+
+def test_jacobian_of_a_layer_is_named():
+    cbam = CBAM.init(0, 4, 2, 3)
+    x = np.random.default_rng(0).normal(size=(1, 4, 2, 3))
+    found = jacobian(lambda layer: layer(x.astype(np.complex128)), cbam)
+    assert found["channel.mlp.w0"].shape == (1, 4, 2, 3, 2, 4)
+    dy = np.random.default_rng(1).normal(size=x.shape)
+    dcbam, _ = cbam.vjp(x)[1](dy)
+    for name, leaf in tree.leaves(dcbam):
+        np.testing.assert_allclose(np.tensordot(dy, found[name], axes=4), leaf, atol=1e-14)
+
+
+def test_jacobian_at_nothing():
+    assert jacobian(np.sin, np.zeros((0,))).shape == (0, 0)
+
+
+# Laws
+
+
+def test_jvp_and_pullback_are_adjoint():
+    rng = np.random.default_rng(2)
+    cbam = tree.map(lambda a: a + 0.1, CBAM.init(0, 4, 2, 3, "official"))
+    x, v, dy = rng.normal(size=(3, 2, 4, 3, 5))
+    dlayer = tree.map(lambda a: rng.normal(size=a.shape), cbam)
+    _, moved = jvp(CBAM.vjp, (cbam, x), (dlayer, v))
+    dcbam, dx = cbam.vjp(x)[1](dy)
+    pairs = zip(tree.leaves(dcbam), tree.leaves(dlayer), strict=True)
+    back = sum((a * b).sum() for (_, a), (_, b) in pairs) + (dx * v).sum()
+    assert (moved * dy).sum() == pytest.approx(back, rel=1e-13)
+
+
+def test_the_hessian_is_symmetric():
+    rng = np.random.default_rng(3)
+    cbam = CBAM.init(0, 4, 2, 3, "paper_biased")
+    x, u, v, dy = rng.normal(size=(4, 1, 4, 3, 5))
+    lifted = tree.map(lambda leaf: leaf.astype(np.complex128), cbam)
+    left = (u * hvp(lifted.vjp, x, v, dy)[1]).sum()
+    right = (v * hvp(lifted.vjp, x, u, dy)[1]).sum()
+    assert left == pytest.approx(right, rel=1e-12)
+
+
+def test_a_tie_gives_the_one_sided_derivative():
+    x = np.array([1.0, 1.0])
+    assert jvp(np.max, (x,), (np.array([2.0, 1.0]),))[1] == 2.0
+    assert jvp(np.max, (x,), (np.array([-2.0, -1.0]),))[1] == -1.0
+
+
+def test_a_tie_of_products_with_zero_is_decided_by_the_imaginary_part():
+    x, gate = np.array([0.0, 0.0]), np.array([0.5, 0.7])
+    found = jvp(
+        lambda g, x: np.max(g * x), (gate, x), (np.array([1.0, -1.0]), np.array([2.0, 1.0]))
+    )
+    assert found[1] == 1.0
+
+
+@pytest.mark.parametrize("f", [np.sin, np.exp, np.sqrt, lambda x: 1 / x, lambda x: x**5])
+@pytest.mark.parametrize("side", [-1, 0, 1])
+def test_ridders_error_covers_the_error(f, side):
+    x = np.random.default_rng(4).uniform(0.5, 2, size=1)
+    exact = jvp(f, (x,), (np.ones(1),))[1].item()
+    slope = Ridders(f, Point((x,), np.float64), [np.ones(1)]).slope({0: 1.0}, side)
+    assert abs(slope.value - exact) <= slope.error < 1e-6 * abs(exact)
+
+
+def test_sides_differ_at_a_kink():
+    point, dy = np.zeros(1), [np.ones(1)]
+    for reference in (
+        Ridders(np.abs, Point((point,), np.float64), dy),
+        ComplexStep(lambda x: np.maximum(x, -x), Point((point,)), dy),
+    ):
+        left, right = reference.slope({0: 1.0}, -1), reference.slope({0: 1.0}, 1)
+        assert (round(left.value, 9), round(right.value, 9)) == (-1.0, 1.0)
+        assert left.apart(right)
+
+
+def test_slopes_scale():
+    slope = Slope(2.0, 0.1, 4.0).times(-3)
+    assert (slope.value, slope.error, slope.scale) == pytest.approx((-6.0, 0.3, 12.0))
+
+
+# Errors
+
+
+ONE, TWO = np.ones(1), np.ones(2)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: jvp(np.sin, (np.array([1]),), (ONE,)), TypeError, "primals.0: expected dtype"),
+        (lambda: jvp(np.sin, (ONE,), (1j * ONE,)), TypeError, "tangents.0: expected a real"),
+        (lambda: jvp(np.sin, (TWO,), (np.ones(3),)), ValueError, "tangent: expected shape"),
+        (lambda: jvp(np.abs, (TWO,), (TWO,)), ValueError, "drops the imaginary part"),
+        (lambda: hvp(lambda x: (x, lambda d: d), TWO, TWO), ValueError, "dy: expected a cotangent"),
+        (lambda: jacobian(np.sin, 3.0), TypeError, "x: expected a NumPy array or a layer"),
+        (lambda: jacobian(np.abs, TWO), ValueError, "drops the imaginary part"),
+    ],
+)
+def test_bad_input(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
