@@ -92,12 +92,12 @@ def judge(candidate: Candidate, expect: str = FAITHFUL, seed: int = 0) -> Report
     blank = replace(blank, inputs={o.input.name: o.input.reason for o in outcomes})
     failures = _failures(outcomes)
     seen = [outcome for outcome in outcomes if outcome.y is not None]
-    if any(isinstance(o.error, BadOutput) and o.y is None for o in outcomes):
-        # Where y is no feature map of the shape of x, a match by chance says nothing.
+    by_chance = len(seen) == 1 and isinstance(outcomes[0].error, BadOutput)
+    if not seen or by_chance:
+        # A map that is returned in place of features has the shape of x on one position alone.
         return replace(blank, reasons=failures)
-    x, y = seen[0].input.x, seen[0].y
-    assert y is not None
-    found, ties = _settle(identify(known, values, x, y, expect), seen)
+    pairs = [(outcome.input.x, outcome.y) for outcome in seen if outcome.y is not None]
+    found, ties = _settle(identify(known, values, pairs, expect), seen)
     rows = tuple(row for outcome in seen for row in _rows(candidate, found, outcome))
     apart = tuple(departures(found.reading))
     reasons = (*failures, *_differences(rows))
@@ -147,7 +147,7 @@ def _run_all(
     channels, axes = sizes_of(roles)
     inputs = battery(rng, channels, axes)
     outcomes = [_run(candidate, values, each, cotangent(rng, each.x.shape)) for each in inputs]
-    if any(o.y is not None or isinstance(o.error, BadOutput) for o in outcomes):
+    if any(outcome.y is not None for outcome in outcomes):
         return outcomes
     for size in SQUARES:
         x = rng.standard_normal((2, channels, *[size] * axes))
@@ -155,6 +155,8 @@ def _run_all(
         outcome = _run(candidate, values, square, cotangent(rng, x.shape))
         if outcome.y is not None:
             return [*outcomes, outcome]
+    if any(isinstance(outcome.error, BadOutput) for outcome in outcomes):
+        return outcomes
     error = outcomes[0].error
     shape = outcomes[0].input.x.shape
     assert error is not None
@@ -164,11 +166,11 @@ def _run_all(
 def _run(candidate: Candidate, values: dict[str, Array], each: Input, dy: Array) -> Outcome:
     outcome = Outcome(each, dy)
     try:
-        y = candidate.forward(values, each.x)
+        y = candidate.forward(values, each.x.copy())
         if y.shape != each.x.shape:
             raise BadOutput(f"y: expected the shape of x, {each.x.shape}, got {y.shape}")
         outcome = replace(outcome, y=y)
-        cotangents = candidate.vjp(values, each.x, dy)
+        cotangents = candidate.vjp(values, each.x.copy(), dy.copy())
         if cotangents is not None:
             _shapes(candidate, each.x, cotangents)
         return replace(outcome, cotangents=cotangents)

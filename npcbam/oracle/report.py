@@ -151,9 +151,9 @@ class Report:
 
     def _legend(self) -> list[str]:
         tried = len({row.input for row in self.rows})
+        plural = "s" if tried > 1 else ""
         lines = [
-            f"  {tried} input{'s' * (tried > 1)} in float64, seed {self.seed}; weights drawn anew, so "
-            "that none is 0.",
+            f"  {tried} input{plural} in float64, seed {self.seed}; weights drawn anew, none is 0.",
             f"  Errors in units of the largest entry of the tensor; {TOLERANCE:g} is allowed.",
         ]
         if all(row.tensor == "y" for row in self.rows):

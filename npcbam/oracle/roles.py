@@ -78,16 +78,12 @@ def sizes_of(roles: Roles) -> tuple[int, int]:
 def _mlps(parameters: Mapping[str, Array]) -> Iterator[tuple[Role, Role]]:
     """Yield (w0, w1): as torch has them, (C/r, C) and (C, C/r), or as x @ w has them."""
     shapes = {name: shape for name, v in parameters.items() if (shape := _matrix(v.shape))}
-    for (a, shape), (b, other) in itertools.permutations(shapes.items(), 2):
-        if shape != other[::-1] or 0 in shape:
-            continue
-        for axes in ((0, 1), (1, 0)):
-            # The hidden layer is not the wider one.
-            if shape[axes[0]] <= shape[axes[1]]:
-                yield (
-                    Role("channel.mlp.w0", a, shape, axes),
-                    Role("channel.mlp.w1", b, other, axes),
-                )
+    pairs = [*itertools.permutations(shapes.items(), 2)]
+    for axes, ((a, shape), (b, other)) in itertools.product([(0, 1), (1, 0)], pairs):
+        # The hidden layer is not the wider one.
+        if shape == other[::-1] and 0 < shape[axes[0]] <= shape[axes[1]]:
+            w0 = Role("channel.mlp.w0", a, shape, axes)
+            yield w0, Role("channel.mlp.w1", b, other, axes)
 
 
 def _matrix(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -1,0 +1,102 @@
+"""Roles: every way that the shapes allow, and the way back of a gradient."""
+
+import numpy as np
+import pytest
+
+from npcbam.oracle.roles import Role, assignments, sizes_of
+
+
+def arrays(**shapes):
+    return {name: np.zeros(shape) for name, shape in shapes.items()}
+
+
+def names(roles):
+    return {role.path.split(".", 1)[1]: role.name for role in roles}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "buffers", "wanted"),
+    [
+        (
+            {"a": (2, 8), "b": (8, 2), "k": (1, 2, 7, 7)},
+            {},
+            {"mlp.w0": "a", "mlp.w1": "b", "conv.w": "k"},
+        ),
+        (
+            {"k": (1, 1, 5), "b": (8, 2, 1), "a": (2, 8, 1), "p": (2,), "q": (8,), "r": (1,)},
+            {},
+            {"mlp.w0": "a", "mlp.w1": "b", "mlp.b0": "p", "mlp.b1": "q", "conv.w": "k",
+             "conv.b": "r"},
+        ),
+        (
+            {"a": (2, 8), "b": (8, 2), "k": (1, 2, 7, 7)},
+            {"m": (1,), "v": (1,)},
+            {"mlp.w0": "a", "mlp.w1": "b", "conv.w": "k", "norm.mean": "m", "norm.var": "v"},
+        ),
+        ({"a": (2, 8), "b": (8, 2), "q": (1, 8, 1, 1)}, {},
+         {"mlp.w0": "a", "mlp.w1": "b", "mlp.b1": "q"}),
+        ({"a": (8, 2), "b": (2, 8)}, {}, {"mlp.w0": "b", "mlp.w1": "a"}),
+    ],
+)  # fmt: skip
+def test_shapes_settle_it(parameters, buffers, wanted):
+    found = assignments(arrays(**parameters), arrays(**buffers))
+    assert names(found[0]) == wanted
+
+
+@pytest.mark.parametrize(
+    ("parameters", "count"),
+    [
+        ({"a": (4, 4), "b": (4, 4)}, 4),
+        ({"a": (1, 8), "b": (8, 1), "p": (1,), "k": (1, 2, 3, 3)}, 4),
+        ({"a": (2, 8), "b": (8, 2), "c": (2, 8), "d": (8, 2)}, 8),
+        ({"a": (2, 8)}, 0),
+        ({"a": (2, 8), "b": (2, 8)}, 0),
+        ({"a": (0, 8), "b": (8, 0)}, 0),
+        ({"a": (2, 8, 3, 3), "b": (8, 2, 3, 3)}, 0),
+        ({}, 0),
+    ],
+)
+def test_every_choice_is_listed_once(parameters, count):
+    found = assignments(arrays(**parameters), {})
+    assert len(found) == len(set(found)) == count
+
+
+def test_half_a_norm_is_no_norm():
+    shapes = {"a": (2, 8), "b": (8, 2), "k": (1, 2, 7, 7), "gamma": (1,), "beta": (1,)}
+    assert "norm.gamma" not in names(assignments(arrays(**shapes), {})[0])
+    both = assignments(arrays(**shapes), arrays(m=(1,), v=(1,)))
+    assert {"norm.gamma", "norm.beta", "norm.mean", "norm.var"} < set(names(both[0]))
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 5, 7), (5, 7, 2, 1), (2, 5, 7)])
+def test_kernel_layouts(shape):
+    parameters = arrays(a=(2, 8), b=(8, 2), k=shape)
+    roles = assignments(parameters, {})[0]
+    assert sizes_of(roles) == (8, 2)
+    kernel = next(role for role in roles if role.name == "k")
+    assert kernel.carry(parameters["k"]).shape == (1, 2, 5, 7)
+
+
+def test_even_kernels_have_no_role():
+    roles = assignments(arrays(a=(2, 8), b=(8, 2), k=(1, 2, 4, 4)), {})[0]
+    assert "k" not in names(roles).values()
+
+
+@pytest.mark.parametrize(
+    ("shape", "to", "axes"),
+    [
+        ((2, 8, 1, 1), (2, 8), (0, 1)),
+        ((8, 2), (8, 2), (1, 0)),
+        ((3, 5, 2, 1),) * 2 + ((3, 2, 0, 1),),
+    ],
+)
+def test_back_undoes_carry(shape, to, axes):
+    role = Role("channel.mlp.w0", "a", to, axes)
+    value = np.random.default_rng(0).normal(size=shape)
+    np.testing.assert_array_equal(role.back(role.carry(value), value), value)
+
+
+def test_carry_by_hand():
+    role = Role("channel.mlp.w0", "a", (2, 3), (1, 0))
+    carried = role.carry(np.arange(6.0).reshape(1, 1, 2, 3))
+    np.testing.assert_array_equal(carried, [[0, 3], [1, 4], [2, 5]])

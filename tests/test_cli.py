@@ -1,0 +1,172 @@
+"""The command line: exit codes, one sentence for each failure, what goes where."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import npcbam
+from npcbam import cli
+
+MISTAKES = Path(__file__).parent / "oracle" / "mistakes.py"
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+
+    def run(*args):
+        code = cli.main(["check", *map(str, args)])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def python(*args):
+    return subprocess.run([sys.executable, *args], capture_output=True, text=True, check=False)
+
+
+def test_examples(run):
+    code, out, err = run()
+    assert (code, err) == (0, "")
+    assert [line.split(":")[0] for line in out.splitlines() if line[:1].isupper()] == [
+        "FAITHFUL", "WRONG", "WRONG",
+    ]  # fmt: skip
+
+
+def test_examples_need_no_framework():
+    code = "import sys, npcbam.cli as c; assert c.main(['check']) == 0; print(sorted(sys.modules))"
+    done = python("-c", code)
+    assert done.returncode == 0
+    loaded = done.stdout.splitlines()[-1]
+    assert "'npcbam'" in loaded
+    assert not any(f"'{name}'" in loaded for name in ("torch", "jax", "matplotlib", "hypothesis"))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "code", "said"),
+    [
+        ("Right", [], 0, "FAITHFUL: "),
+        ("Right", ["--expect", "seed"], 1, "`seed` was expected"),
+        ("AddedBack", [], 1, "VARIANT: "),
+        ("ChannelGateAlone", ["--expect", "se"], 1, "`se` was expected"),
+        ("TwoSigmoids", [], 1, "WRONG: "),
+        ("OnlyTheMap", [], 1, "expected the shape of x"),
+        ("Right", ["--set", "reduction=8", "--channels", "16"], 0, "hidden units 2 of 16 channels"),
+        ("Right", ["--set", "reduction=16", "--channels", "8"], 1, "its hidden layer has no unit"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
+def test_verdicts(run, name, options, code, said):
+    got, out, err = run(f"{MISTAKES}:{name}", "--channels", "32", *options)
+    assert (got, err) == (code, "")
+    assert said in out
+    assert out.isascii()
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "code", "said"),
+    [
+        ("nowhere.py:CBAM", [], 2, "npcbam: nowhere.py: no such file"),
+        ("nowhere:CBAM", [], 2, "npcbam: nowhere: no module named nowhere"),
+        (f"{MISTAKES}:Nothing", [], 2, "mistakes.py has no Nothing; it has "),
+        ("torch.nn:Conv2d", [], 2, "Conv2d needs kernel_size: give --set kernel_size=VALUE"),
+        ("torch.nn:Conv2d", ["--set", "kernel_size=3"], 1, "no two of its parameters can be W0"),
+        ("torch.nn:ReLU", [], 1, "it has no parameters"),
+        ("torch.nn:TransformerEncoderLayer", ["--set", "nhead=4"], 2, "fails on shape (3, "),
+        (
+            f"{MISTAKES}:Right",
+            ["--set", "reduction=zero"],
+            2,
+            "Right(channels=64, reduction='zero'",
+        ),
+        (f"{MISTAKES}:Right", ["--channels", "0"], 2, "channels: expected at least 1, got 0"),
+        (f"{MISTAKES}:Right", ["--json", "no/where.json"], 2, "No such file or directory"),
+    ],
+)
+def test_one_sentence_where_it_cannot_run(run, target, options, code, said):
+    got, out, err = run(target, *options)
+    assert got == code
+    assert said in out + err
+    if code == 2:
+        assert err.startswith("npcbam: ")
+        assert err.count("\n") == 1
+
+
+def test_debug_shows_the_traceback(run):
+    code, _, err = run(f"{MISTAKES}:Right", "--set", "reduction=0", "--debug")
+    assert code == 2
+    assert "ZeroDivisionError" in err
+    assert err.startswith("Traceback")
+    assert err.splitlines()[-1].startswith("npcbam: Right(")
+
+
+def test_a_fault_of_our_own_is_no_traceback(run, monkeypatch):
+    def fails(*args, **kwargs):
+        raise KeyError("lost")
+
+    monkeypatch.setattr(cli, "check", fails)
+    assert run("torch.nn:ReLU") == (2, "", "npcbam: KeyError: 'lost' (--debug shows where)\n")
+
+
+def test_json(run, tmp_path):
+    place = tmp_path / "report.json"
+    code, out, _ = run(f"{MISTAKES}:Right", "--json", place)
+    assert code == 0
+    assert out.startswith("FAITHFUL")
+    data = json.loads(place.read_text())
+    assert (data["verdict"], data["ok"]) == ("faithful", True)
+    _, out, _ = run(f"{MISTAKES}:Right", "--json", "-")
+    assert json.loads(out) == data
+    _, out, _ = run("--json", "-")
+    assert [report["verdict"] for report in json.loads(out)] == ["faithful", "wrong", "wrong"]
+
+
+def test_what_the_candidate_prints_stays_out_of_the_report(run, tmp_path):
+    (tmp_path / "loud.py").write_text(
+        "print('loading')\n"
+        "from npcbam import CBAM\n"
+        "def cbam(channels):\n    print('building')\n    return CBAM.init(0, channels)\n"
+    )
+    code, out, err = run(f"{tmp_path}/loud.py:cbam", "--json", "-")
+    assert (code, err) == (0, "loading\nbuilding\n")
+    assert json.loads(out)["ok"]
+
+
+@pytest.mark.parametrize("args", [["--help"], ["check", "--help"], ["--version"]])
+def test_help_and_version(args, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(args)
+    assert caught.value.code == 0
+    out = capsys.readouterr().out
+    if args == ["--version"]:
+        assert out == f"npcbam {npcbam.__version__}\n"
+    elif "check" in args:
+        assert "check only code that you would run" in out
+        assert "exit status:" in out
+
+
+@pytest.mark.parametrize(
+    "args", [[], ["chek"], ["check", "--set", "=1"], ["check", "--set", "a"], ["check", "--expect"]]
+)
+def test_usage(args, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(args)
+    assert caught.value.code == 2
+    assert "usage: npcbam" in capsys.readouterr().err
+
+
+def test_as_a_module():
+    done = python("-m", "npcbam", "check", "nowhere.py:X")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "npcbam: nowhere.py: no such file\n"
+
+
+def test_a_reader_that_goes_away():
+    command = f"{sys.executable} -m npcbam check | head -c 1 && exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert "Error" not in done.stderr
