@@ -1,0 +1,95 @@
+"""The pictures: that they show what they say, and can be drawn without a display."""
+
+import subprocess
+import sys
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+from npcbam import CBAM, sigmoid_vjp
+from npcbam.plots import plot_step_curve
+
+mpl.use("Agg")
+
+
+@pytest.fixture
+def ax():
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots()
+    yield axes
+    pyplot.close(figure)
+
+
+def errors(ax):
+    return {line.get_label(): np.array(line.get_ydata()) for line in ax.get_lines()}
+
+
+def test_the_step_curve_is_a_v_and_the_complex_step_is_not(ax):
+    assert plot_step_curve(np.sin, np.array([0.3, 1.0, 2.0]), ax=ax) is ax
+    found = errors(ax)
+    for name, best in {"forward difference": 1e-7, "central difference": 1e-9}.items():
+        lowest = found[name].argmin()
+        assert 0 < lowest < len(found[name]) - 1
+        assert found[name][lowest] < best
+        assert found[name][-1] > 1e3 * found[name][lowest]
+    assert found["complex step"][-1] < 1e-14
+    assert (np.diff(found["complex step"][:10]) <= 0).all()
+
+
+def test_single_precision_has_its_v_further_left(ax):
+    x = np.array([0.3, 1.0, 2.0])
+    plot_step_curve(np.sin, x, ax=ax)
+    fine = errors(ax)["central difference"].min()
+    ax.clear()
+    plot_step_curve(np.sin, x.astype(np.float32), ax=ax)
+    assert errors(ax)["central difference"].min() > 100 * fine
+    assert "float32" in ax.get_title()
+
+
+def test_layers_and_functions_with_a_pullback(ax):
+    x = np.random.default_rng(0).normal(size=(1, 4, 3, 5))
+
+    def of_cbam(cbam):
+        return cbam(x.astype(cbam.channel.mlp.w0.dtype))
+
+    plot_step_curve(of_cbam, CBAM.init(0, 4, 2, 3), ax=ax)
+    plot_step_curve(sigmoid_vjp, x, ax=ax)
+    assert len(ax.get_lines()) == 6
+
+
+def test_the_same_seed_draws_the_same(ax):
+    for seed in (1, 1, 2):
+        plot_step_curve(np.exp, np.array([0.5, 1.0]), seed=seed, ax=ax)
+    first, again, other = (line.get_ydata() for line in ax.get_lines()[::3])
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+def test_axes_are_labelled(ax):
+    plot_step_curve(np.sin, np.array([1.0]), ax=ax)
+    assert "step" in ax.get_xlabel()
+    assert "error" in ax.get_ylabel()
+    assert ax.get_legend() is not None
+
+
+def test_no_display_and_no_axes_are_needed():
+    code = (
+        "import numpy as np; from npcbam.plots import plot_step_curve; "
+        "print(type(plot_step_curve(np.sin, np.ones(2))).__name__)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "Axes"
+
+
+def test_without_matplotlib_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match=r"pip install 'npcbam\[plots\]'"):
+        plot_step_curve(np.sin, np.ones(2))
+
+
+@pytest.mark.parametrize("x", [[1.0], np.array([1]), np.array([1j])])
+def test_bad_input(x):
+    with pytest.raises(TypeError, match="x: expected"):
+        plot_step_curve(np.sin, x)
