@@ -97,7 +97,7 @@ class Kept:
     other_dy, other_g : the same for another cotangent, four times larger
     natural : for each leaf, the derivative by which it would account for the largest |dy y|
     noise : how far rounding alone moves each leaf of g, seen in two ways: when the arguments move
-        by one rounding, and between g for dy + other_dy and the sum of both g
+        by some roundings, and between g for dy + other_dy and the sum of both g
     """
 
     dy: list[Array]
@@ -200,13 +200,13 @@ def _run_elsewhere(trial: Trial) -> None:
 
 
 def _nudged(trial: Trial, dy: Any, g: Array) -> list[Array]:
-    """Return how g moves when arguments and dy move by one rounding, equal values equally."""
+    """Return how g moves when arguments and dy move by some roundings, equal values equally."""
 
     def nudge(leaf: Array) -> Array:
-        return (leaf * (1 + trial.unit * kinks.together(trial.rng, leaf))).astype(leaf.dtype)
+        return (leaf * (1 + 2 * trial.unit * kinks.together(trial.rng, leaf))).astype(leaf.dtype)
 
     moves = []
-    for _ in range(2):
+    for _ in range(4):
         try:
             _, pullback = trial.run(tree.map(nudge, trial.args))
             moves.append(trial.cotangents(pullback(tree.map(nudge, dy))) - g)

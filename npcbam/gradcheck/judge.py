@@ -19,7 +19,7 @@ DIRECTIONS = 4  # larger ones along this many random directions
 # The allowed error is derived from the run itself. Each term is a rounding of the arguments' own
 # precision, with the room that sums of many terms need:
 SUM = 4  # of the terms |dy ∂y/∂x| that add up to the entry,
-NOISE = 16  # of what the pullback's result moves by when its arguments move by one rounding,
+NOISE = 16  # of what the pullback's result moves by when its arguments move by some roundings,
 FLOOR = 4  # and of the largest |dy y|, below which y itself cannot tell.
 FLAT = 256  # roundings of that |dy y|: a gradient that is 0 within them counts as 0
 COARSE = 0.01  # a run that would pass a larger error than this, relative, can tell nothing

@@ -17,8 +17,9 @@ import torch
 from faults import FAULTS
 from jax.test_util import check_grads
 
-from npcbam import tree
+from npcbam import relu_vjp, tree
 from npcbam.gradcheck import examine
+from npcbam.pooling import max_vjp
 
 jax.config.update("jax_enable_x64", True)
 
@@ -85,6 +86,17 @@ def by_jax(f, args):
     return True
 
 
+def right_at_kinks():
+    """Right pullbacks by every framework's own rule, at ties and kinks."""
+    x = np.array([[1.0, 1.0, 1.0, 0.0], [2.0, 5.0, 3.0, 5.0]])
+    return {
+        "three tied, the first takes all": (lambda x: max_vjp(x, (1,)), (x,)),
+        "three tied, shared evenly": (lambda x: max_vjp(x, (1,), "even"), (x,)),
+        "relu at 0": (relu_vjp, (np.array([-1.0, 0.0, 2.0]),)),
+        "relu on both sides of 0, no kink": (relu_vjp, (np.array([-1.0, 0.5, 2.0]),)),
+    }
+
+
 def main() -> None:
     checkers = {
         "npcbam": by_npcbam,
@@ -92,21 +104,31 @@ def main() -> None:
         "torch fast": lambda f, args: by_torch(f, args, fast=True),
         "jax": by_jax,
     }
+    header = "".join(f"{name:>12}" for name in checkers)
+    print(f"{'fault':48}{header}")
     caught = dict.fromkeys(checkers, 0)
-    print(f"{'fault':48}" + "".join(f"{name:>12}" for name in checkers))
     for name, make in FAULTS.items():
-        row = f"{name:48}"
-        for checker, run in checkers.items():
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    passed = run(*make())
-            except Exception:
-                passed = False
-            caught[checker] += passed is False
-            row += f"{'too large' if passed is None else 'missed' if passed else 'caught':>12}"
-        print(row)
+        passed = {checker: passes(run, *make()) for checker, run in checkers.items()}
+        for checker, found in passed.items():
+            caught[checker] += found is False
+        told = {None: "too large", True: "missed", False: "caught"}
+        print(f"{name:48}" + "".join(f"{told[found]:>12}" for found in passed.values()))
     print(f"{f'caught of {len(FAULTS)}':48}" + "".join(f"{n:>12}" for n in caught.values()))
+    print(f"\n{'right, at a kink':48}{header}")
+    for name, (f, args) in right_at_kinks().items():
+        passed = [passes(run, f, args) for run in checkers.values()]
+        told = {None: "too large", True: "passed", False: "false alarm"}
+        print(f"{name:48}" + "".join(f"{told[found]:>12}" for found in passed))
+
+
+def passes(run, f, args):
+    """Tell whether a checker passes a pullback; None where it cannot take it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return run(f, args)
+    except Exception:
+        return False
 
 
 if __name__ == "__main__":
