@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -29,14 +29,16 @@ def load_arrays(path: PathLike) -> dict[str, Array]:
         The library safetensors is not installed.
     """
     kind = _kind(path)
+    library = _safetensors() if kind == ".safetensors" else None
     with open(path, "rb") as file:
         # Parsers of foreign bytes raise a dozen kinds of exceptions, and all mean the same.
         try:
-            arrays = dict(_unzip(file)) if kind == ".npz" else _safe(path)
-        except (ImportError, TypeError):
-            raise
+            arrays, foreign = _unzip(file) if library is None else _safe(path, library)
         except Exception as error:
             raise ValueError(f"{path}: expected a readable {kind} file; {error}") from error
+    if foreign:
+        listed = ", ".join(foreign)
+        raise TypeError(f"{path}: NumPy lacks these types, a cast to float32 is exact: {listed}")
     return arrays
 
 
@@ -76,29 +78,28 @@ def _kind(path: PathLike) -> str:
     return kind
 
 
-def _unzip(file: Any) -> Iterator[tuple[str, Array]]:
-    with np.load(file, allow_pickle=False) as archive:
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise ValueError("it is one array, and no archive of arrays")
-        for key in archive.files:
-            if not isinstance(archive[key], np.ndarray):
-                raise ValueError(f"{key} is no array")
-            yield key, archive[key]
+def _unzip(file: Any) -> tuple[dict[str, Array], list[str]]:
+    archive = np.load(file, allow_pickle=False)
+    if not isinstance(archive, np.lib.npyio.NpzFile):
+        raise ValueError("it is one array, and no archive of arrays")
+    arrays = {key: archive[key] for key in archive.files}
+    for key, value in arrays.items():
+        if not isinstance(value, np.ndarray):
+            raise ValueError(f"{key} is no array")
+    return arrays, []
 
 
-def _safe(path: PathLike) -> dict[str, Array]:
+def _safe(path: PathLike, library: Any) -> tuple[dict[str, Array], list[str]]:
+    """Return the arrays, and the keys of those that NumPy has no dtype for."""
     arrays, foreign = {}, []
-    with _safetensors().safe_open(path, framework="numpy") as file:
+    with library.safe_open(path, framework="numpy") as file:
         for key in file.keys():  # noqa: SIM118, it is no mapping
             kind = file.get_slice(key).get_dtype()
-            if kind == "BF16" or kind.startswith("F8") or kind.startswith("F4"):
+            if kind == "BF16" or kind.startswith(("F8", "F4")):
                 foreign.append(f"{key} is {kind}")
             else:
                 arrays[key] = file.get_tensor(key)
-    if foreign:
-        listed = ", ".join(foreign)
-        raise TypeError(f"{path}: NumPy lacks these types, a cast to float32 is exact: {listed}")
-    return arrays
+    return arrays, foreign
 
 
 def _safetensors() -> Any:
