@@ -73,11 +73,12 @@ class SharedMLP:
         """
         f = checks.shaped("f", f, ("N", self.w0.shape[1]))
         checks.same_dtype([("w0", self.w0), ("f", f)])
-        a = f @ self.w0.T  # (N, C/r)
+        w0, w1 = checks.array("w0", self.w0), checks.array("w1", self.w1)
+        a = f @ w0.T  # (N, C/r)
         if self.b0 is not None:
             a = a + self.b0
         h, relu_pullback = relu_vjp(a)  # (N, C/r)
-        z = h @ self.w1.T  # (N, C)
+        z = h @ w1.T  # (N, C)
         if self.b1 is not None:
             z = z + self.b1
 
@@ -85,10 +86,10 @@ class SharedMLP:
             dz = checks.cotangent(dz, z)
             db1 = None if self.b1 is None else dz.sum(axis=0)
             # z[n,c] = Σ h[n,j] w1[c,j]: each factor gets dz times the other, summed.
-            dw1, dh = dz.T @ h, dz @ self.w1
+            dw1, dh = dz.T @ h, dz @ w1
             da = relu_pullback(dh)
             db0 = None if self.b0 is None else da.sum(axis=0)
-            dw0, df = da.T @ f, da @ self.w0
+            dw0, df = da.T @ f, da @ w0
             return dataclasses.replace(self, w0=dw0, w1=dw1, b0=db0, b1=db1), df
 
         return z, mlp_pullback

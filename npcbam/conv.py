@@ -90,7 +90,7 @@ def _windows(x: Array, kernel: tuple[int, ...]) -> Array:
 
 def _correlate(w: Array, x: Array) -> Array:
     taps = range(2, w.ndim)
-    windows = _windows(x, w.shape[2:])
+    w, windows = np.ascontiguousarray(w), _windows(x, w.shape[2:])
     y = np.tensordot(w, windows, axes=((1, *taps), (1, *(t + w.ndim - 2 for t in taps))))
     return np.ascontiguousarray(y.swapaxes(0, 1))  # (O, N, *S) -> (N, O, *S)
 

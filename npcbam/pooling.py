@@ -116,6 +116,7 @@ def lp_vjp(x: Array, axes: Sequence[int]) -> tuple[Array, Pullback]:
     unit = np.ldexp(rows.real.dtype.type(1), exponent)
     top = unit * np.sqrt(np.square(rows / unit).sum(axis=-1, keepdims=True))  # (..., 1)
     y = top.reshape(pooled)
+    y.flags.writeable = False  # the pullback reads it
 
     def lp_pullback(dy: Array) -> Array:
         # dy/dx = x / y
