@@ -136,7 +136,7 @@ def keep(trial: Trial) -> Kept:
     noise = [0.0] * len(trial.parts)
     # Beyond these shares a move is no rounding, but a fault of its own or a switch.
     moves = [(both - g - other_g, 1024 * trial.unit)]
-    moves += [(move, 1e-3) for move in _nudged(trial, dy, g)]
+    moves += [(move, 1e-2) for move in _nudged(trial, dy, g)]
     for move, share in moves:
         for i, part in enumerate(trial.parts):
             most, size = (float(np.abs(v[part]).max(initial=0)) for v in (move, g))
