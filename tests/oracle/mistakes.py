@@ -166,6 +166,16 @@ class MapsAdded(Right):
         return self.mc(x) * x + self.ms(x) * x
 
 
+class VarianceForDeviation(Right):
+    def __init__(self, channels=64):
+        super().__init__(channels)
+        self.norm = nn.BatchNorm2d(1, affine=False)
+
+    def squash(self, z):
+        norm = self.norm
+        return torch.sigmoid((z - norm.running_mean) / (norm.running_var + norm.eps))
+
+
 class FinalRelu(Right):
     def forward(self, x):
         return F.relu(super().forward(x))
@@ -174,6 +184,16 @@ class FinalRelu(Right):
 class OnlyTheMap(Right):
     def forward(self, x):
         return self.ms(self.mc(x) * x)
+
+
+class OnlyTheChannelMap(Right):
+    def forward(self, x):
+        return self.mc(x)
+
+
+class TwiceOnSmallMaps(Right):
+    def forward(self, x):
+        return super().forward(x) * (2 if x.shape[3] < 4 else 1)
 
 
 class ReturnsModule(Right):
@@ -271,7 +291,7 @@ FORWARD = [
     AverageTwice, PoolsMerged, TwoSigmoids, ReluAfterSecond, SecondSigmoid, SeparateMLPs, Silu, Elu,
     LeakyRelu, FixedWindow, WrongAxis, Squared, NoSigmoid, SiluForSigmoid, TanhForSigmoid,
     HardSigmoid, MinForAverage, SpatialFromInput, OneNumber, FlippedKernel, CircularPadding,
-    NeverApplied, MapsAdded, FinalRelu, GivesNan, SamplesMixed, HalfInside,
+    NeverApplied, MapsAdded, VarianceForDeviation, FinalRelu, GivesNan, SamplesMixed, HalfInside,
 ]  # fmt: skip
 BACKWARD = [
     MaxDetached, GateDetached, SharedHalf, EveryTieTakesAll, LastTie, SlightlyWrongGradient,
@@ -358,11 +378,11 @@ class PlainNorm(Right):
 
 
 class DeadWeight(Right):
-    """Right: with an array that nothing reads."""
+    """Right: with arrays that nothing reads."""
 
     def __init__(self, channels=64):
         super().__init__(channels)
-        self.unused = nn.Parameter(torch.zeros(5))
+        self.unused, self.empty = nn.Parameter(torch.zeros(5)), nn.Parameter(torch.zeros(0))
 
 
 class InPlace(Right):

@@ -107,6 +107,33 @@ def test_backward_mistakes(block):
     assert report.reasons[0].startswith("y is right, but d")
 
 
+def test_a_map_alone_is_not_compared():
+    # On one position the channel map has the shape of x.
+    report = npcbam.check(mistakes.OnlyTheChannelMap, channels=32)
+    assert (report.verdict, report.rows, report.conventions) == ("wrong", (), {})
+    assert len(report.reasons) == 1
+
+
+def test_the_nearest_reading_fits_the_most_inputs():
+    report = npcbam.check(mistakes.TwiceOnSmallMaps, channels=32)
+    assert (report.verdict, report.departures) == ("wrong", ())
+    assert report.reasons == ("y differs on 2 of 6 inputs: small, point",)
+
+
+def test_an_array_without_effect_has_no_gradient():
+    def moved(params, x):
+        y, pullback = examples.right(params, x)
+
+        def moved_pullback(dy):
+            dparams, dx = pullback(dy)
+            return dparams | {"extra": np.ones(5)}, dx
+
+        return y, moved_pullback
+
+    report = npcbam.check(moved, parameters=examples.init(32) | {"extra": np.ones(5)})
+    assert {row.tensor for row in report.rows if not row.ok} == {"d extra"}
+
+
 def test_ties_alone_tell():
     for block in (mistakes.EveryTieTakesAll, mistakes.LastTie):
         bad = {row.input for row in npcbam.check(block, channels=32).rows if not row.ok}
@@ -233,6 +260,14 @@ def test_a_mistake_stands_beside_what_was_meant():
             return x * self.ca(x) * self.sa(x) + x
 
     assert npcbam.check(Wrong(32, 2), expect="seed").departures == ("x is added back",)
+
+    class LightWrong(torch_blocks.TimmLight):
+        def forward(self, x):
+            return torch.sigmoid(self.channel(x)) * self.spatial(x)
+
+    light = npcbam.check(LightWrong(32, 2), expect="timm_light")
+    assert len(light.departures) == 2
+    assert len(npcbam.check(LightWrong(32, 2)).departures) == 1
 
 
 class Own(Candidate):
