@@ -95,7 +95,7 @@ class Kept:
     ----------
     dy, g : a random cotangent of y, and all cotangents that the pullback gave for it
     other_dy, other_g : the same for another cotangent, four times larger
-    natural : for each leaf, the derivative by which it would account for the largest |dy y|
+    natural : for each leaf, the derivative by which its range would account for the largest |dy y|
     noise : how far rounding alone moves each leaf of g, seen in two ways: when the arguments move
         by some roundings, and between g for dy + other_dy and the sum of both g
     """
@@ -132,7 +132,7 @@ def keep(trial: Trial) -> Kept:
     _unmoved(trial, "stale", reason, g, again)
     pairs = zip(tree.leaves(dy), tree.leaves(y), strict=True)
     largest = max(float(np.abs(d * leaf).max(initial=0)) for (_, d), (_, leaf) in pairs)
-    natural = [largest / max(1.0, trial.largest(i)) for i in range(len(trial.leaves))]
+    natural = [largest / max(1.0, float(np.ptp(leaf))) if leaf.size else 0 for leaf in trial.leaves]
     noise = [0.0] * len(trial.parts)
     # Beyond these shares a move is no rounding, but a fault of its own or a switch.
     moves = [(both - g - other_g, 1024 * trial.unit)]
