@@ -188,6 +188,14 @@ def test_lp_of_zeros_has_the_gradient_zero():
     assert pullback(np.array([[1.0], [2.0]])).tolist() == [[0, 0, 0], [0, 0, 0]]
 
 
+@pytest.mark.parametrize("axes", [(1,), (2,), (1, 2)])
+def test_long_means_are_summed_pairwise(axes):
+    # Added one after the other in float32, as many tenths are off by thousands of roundings.
+    shape = (2, *(2**16 if axis in axes[:1] else 2 for axis in (1, 2)))
+    y = pooling.mean(np.full(shape, 0.1, np.float32), axes)
+    np.testing.assert_array_almost_equal_nulp(y, np.full_like(y, 0.1), ULP_ELEMENTARY)
+
+
 # The derivative
 
 
