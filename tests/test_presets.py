@@ -43,7 +43,15 @@ def test_conventions(name):
 
 @pytest.mark.parametrize(
     ("channels", "ratio", "floor", "rounded"),
-    [(32, 16, 2, 2), (31, 16, 1, 2), (24, 16, 1, 2), (23, 16, 1, 1), (16, 16, 1, 1), (3, 1, 3, 3)],
+    [
+        (32, 16, 2, 2),
+        (31, 16, 1, 2),
+        (40, 16, 2, 3),
+        (24, 16, 1, 2),
+        (23, 16, 1, 1),
+        (16, 16, 1, 1),
+        (3, 1, 3, 3),
+    ],
 )
 def test_hidden_units(channels, ratio, floor, rounded):
     for name in presets.PRESETS:

@@ -237,7 +237,9 @@ def test_torch_is_not_imported(tmp_path):
 def test_prefix_is_found(preset, prefix):
     weights = to_state_dict(some(preset), preset, prefix)
     assert all(key.startswith(prefix) for key in weights)
-    others = {"fc.weight": np.ones(3), "xlayer1.0.cbam": None} if prefix else {}
+    # A key only ends like one of ours where a dot stands before.
+    alike = {f"my_{key}": array for key, array in to_state_dict(some(preset), preset).items()}
+    others = {"fc.weight": np.ones(3), "xlayer1.0.cbam": None} | alike if prefix else {}
     assert_equal(from_state_dict(others | weights, preset), some(preset))
     assert_equal(from_state_dict(others | weights, preset, prefix), some(preset))
 
