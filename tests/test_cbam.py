@@ -276,7 +276,7 @@ def test_refine(which, space):
 # Laws
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(data=st.data())
 def test_laws(data):
     x = data.draw(feature_maps(dtype=None, samples=2, max_size=4))
