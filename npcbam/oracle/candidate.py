@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
 
 from npcbam.checks import Array
+
+# By falling precision.
+DTYPES = ("float64", "float32", "float16", "bfloat16")
+# How an input may lie in memory: one after the other, channels innermost, or with gaps.
+MEMORY = ("contiguous", "channels_last", "strided")
+LAYOUTS = ("NCHW", "NHWC")
+STAGES = ("whole", "channel", "spatial")
 
 
 class CannotRun(Exception):  # noqa: N818
@@ -16,6 +28,28 @@ class BadOutput(Exception):  # noqa: N818
     """The candidate ran and gave back what no CBAM gives: a tuple, a module, a missing gradient."""
 
 
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """One forward with nothing protected from it: what it gave, and what else it did.
+
+    Attributes
+    ----------
+    y : the output, in float64
+    shape : that of the output, laid as x is
+    dtype : the output's, as the framework spells it
+    x_after : the input after the call, equal to x unless the candidate writes to it
+    params_after : parameters and buffers after the call, by name
+    printed : what came on the standard output of Python
+    """
+
+    y: Array
+    shape: tuple[int, ...]
+    dtype: str
+    x_after: Array
+    params_after: dict[str, Array]
+    printed: str
+
+
 class Candidate(ABC):
     """An implementation on trial, whatever it is written in.
 
@@ -24,14 +58,30 @@ class Candidate(ABC):
     name : what the report calls it
     parameters : the arrays that it learns, by name, with the values that it came with
     buffers : the arrays that it does not learn, such as a norm's running statistics
+    framework : what it is written in: "numpy", "torch", "jax", "flax", "equinox", "keras", "onnx"
+    source : lines of Python that bind it to the name `block`, for the snippets of a report
+    recipe : the lines that run it; {params}, {x} and {dtype} stand for what is filled in
+    layout : "NCHW" or "NHWC", how it takes its input; here all arrays are (N, C, *S) all the same
+    stage : "whole", or "channel" or "spatial" where it is one half of a CBAM
+    dtypes : the precisions that it can run at
+    dtype : the one that it runs at
 
-    Nothing here is changed by a call. `params` of the methods sets parameters and buffers for
-    that call alone, in any values; those that it leaves out keep the values that they came with.
+    Arrays come and go in float64 at every precision: those that come are rounded to it, those that
+    go are widened, which is exact. Nothing here is changed by a call. `params` of the methods sets
+    parameters and buffers for that call alone, in any values; those that it leaves out keep the
+    values that they came with.
     """
 
     name: str
     parameters: dict[str, Array]
     buffers: dict[str, Array]
+    framework: str = "numpy"
+    source: str = "block = ...  # the candidate"
+    recipe: str = "y = block({params}, {x})"
+    layout: str = "NCHW"
+    stage: str = "whole"
+    dtypes: tuple[str, ...] = DTYPES[:1]
+    dtype: str = DTYPES[0]
 
     @abstractmethod
     def forward(self, params: Mapping[str, Array], x: Array) -> Array:
@@ -43,9 +93,53 @@ class Candidate(ABC):
     ) -> tuple[dict[str, Array], Array] | None:
         """Return the cotangents of all `parameters` and of x, or None if it has no backward."""
 
+    def observe(
+        self, params: Mapping[str, Array], x: Array, *, layout: str = MEMORY[0]
+    ) -> Observation:
+        """Run forward once on an input that lies in memory as `layout` says, and see all it does.
+
+        Where a framework's arrays cannot be written to or have no layout, there is nothing to see.
+        """
+        y = self.forward(params, x)
+        return Observation(y, y.shape, self.dtype, x, self.state(params), "")
+
+    def replay(self, params: str, x: str) -> str:
+        """Return code of its own framework that computes y, as the framework lays it.
+
+        `params` and `x` are expressions: a dict of NumPy arrays by name, and an array (N, C, *S).
+        """
+        laid = f"np.moveaxis({x}, 1, -1)" if self.layout == "NHWC" else x
+        recipe = self.recipe.format(params=params, x=laid, dtype=self.dtype)
+        return f"{self.source}\n{recipe}"
+
+    def at(self, dtype: str) -> Self:
+        """Return the same block running at another precision."""
+        if dtype not in self.dtypes:
+            known = ", ".join(self.dtypes)
+            raise CannotRun(f"{self.name}: expected a precision among {known}, got {dtype}")
+        other = copy.copy(self)
+        other.dtype = dtype
+        return other
+
     def state(self, params: Mapping[str, Array]) -> dict[str, Array]:
         """Return all parameters and buffers, with those in `params` set."""
         return self.parameters | self.buffers | dict(params)
+
+
+def rounded(x: Array, dtype: str) -> Array:
+    """Return x in float64, with its values rounded once to `dtype`, to nearest and ties to even.
+
+    >>> rounded(np.array([1 + 2**-8, 1 + 3 * 2**-8, 1e39]), "bfloat16")
+    array([1.      , 1.015625,      inf])
+    """
+    x = np.asarray(x, dtype=np.float64)
+    with np.errstate(over="ignore", under="ignore"):
+        if dtype != "bfloat16":
+            return x.astype(dtype).astype(np.float64)
+        # Eight digits, and none below 2⁻¹³³, its smallest denormal.
+        last = np.ldexp(1.0, np.maximum(np.frexp(x)[1] - 8, -133))
+        near = np.rint(x / last) * last
+    return np.where(np.abs(near) >= 2.0**128, np.copysign(np.inf, x), near)
 
 
 def sentence(error: BaseException) -> str:

@@ -6,6 +6,7 @@ import functools
 import importlib
 import importlib.util
 import inspect
+import operator
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 from npcbam.checks import Array
 from npcbam.oracle.adapters import functions
+from npcbam.oracle.adapters.base import Adapter, Options, in_its_layout
 from npcbam.oracle.candidate import Candidate, CannotRun, sentence
 
 # What constructors call the number of channels, the plainest names first.
@@ -25,6 +27,19 @@ CHANNELS = (
 )
 # A block that keeps its channels is often asked for them twice.
 OUT_CHANNELS = ("out_channels", "out_channel", "out_planes", "channel_out", "out_ch", "c2", "oup")
+# What else a constructor may demand: where it comes from, and what makes it of a seed.
+RANDOM = {"rngs": ("flax.nnx", "Rngs"), "key": ("jax", "random.PRNGKey")}
+
+# The classes of layers and of arrays by which a framework is known, and its adapter. A Keras layer
+# may be a torch module too.
+FRAMEWORKS = (
+    ("keras", "Layer", "keras"),
+    ("flax.linen", "Module", "flax"),
+    ("flax.nnx", "Module", "flax"),
+    ("equinox", "Module", "equinox"),
+    ("torch", "nn.Module", "torch"),
+)
+ARRAYS = (("jax", "Array", "jax"), ("torch", "Tensor", "torch"))
 
 
 def adapt(
@@ -32,42 +47,87 @@ def adapt(
     channels: int = 64,
     settings: Mapping[str, object] | None = None,
     parameters: Mapping[str, Array] | None = None,
+    *,
+    layout: str | None = None,
+    device: str = "cpu",
+    stage: str = "whole",
 ) -> Candidate:
     """Return `target` as a candidate.
 
     Parameters
     ----------
-    target : "package.module:Name" or "path/to/file.py:Name"; or a class or factory, built with
-        `channels` and `settings`; or a torch module, an npcbam layer, an object with `parameters`
-        and `vjp`, a function f(params, x), or a Candidate
+    target : "package.module:Name" or "path/to/file.py:Name"; "path/to/model.onnx"; or a class or
+        factory, built with `channels` and `settings`; or a torch, flax or equinox module, a Keras
+        layer, an npcbam layer, an object with `parameters` and `vjp`, a function f(params, x), or
+        a Candidate
     parameters : those of a function f(params, x); without it `init(channels)` beside f is asked
+    layout : "NCHW" or "NHWC"; None to find it out
+    device : what torch runs on
+    stage : which part of a CBAM it is: "whole", "channel" or "spatial"
 
     Raises
     ------
     CannotRun
         It is none of these, or loading or building it fails; the message says why.
     """
-    if isinstance(target, str):
-        name, target = target, load(target)
-    else:
-        name = _name(target)
     if isinstance(target, Candidate):
         return target
-    if functions.is_forward(target):
-        if parameters is None:
-            parameters = _beside(target, name, channels, settings or {})
-        return functions.from_function(target, parameters, name)
-    if isinstance(target, type | functools.partial) or inspect.isroutine(target):
-        target = construct(target, channels, settings or {})
-        if isinstance(target, Candidate):
-            return target
-    elif settings:
-        raise CannotRun(f"{name} is an instance already: there is nothing to set in it")
-    if _is_torch_module(target):
-        from npcbam.oracle.adapters.torch import TorchCandidate
+    how = Options(channels, settings or {}, parameters, layout, device)
+    candidate = _adapt(target, how)
+    if candidate is not target:
+        candidate.stage = stage
+    return candidate
 
-        return TorchCandidate(target, name)
-    return functions.from_object(target, name)
+
+def _adapt(target: Any, how: Options) -> Candidate:
+    """Load, build and wrap `target`, and note how to do so again."""
+    name, source = _name(target), ""
+    if isinstance(target, str):
+        name, source = target, _import_lines(target)
+        target = load(target)
+    built, spelled = target, "target"
+    if functions.is_forward(target):
+        candidate = _of_function(target, name, how)
+    else:
+        if isinstance(target, type | functools.partial) or inspect.isroutine(target):
+            built, spelled = construct(target, how.channels, how.settings)
+            spelled = f"target{spelled}"
+        elif how.settings:
+            raise CannotRun(f"{name} is an instance already: there is nothing to set in it")
+        if isinstance(built, Candidate):
+            return built
+        candidate = _wrap(built, name, how)
+    lines = ["import numpy as np", source or f"target = ...  # {name}"]
+    lines += [f"import {home}" for home, maker in RANDOM.values() if f"{home}.{maker}" in spelled]
+    candidate.source = "\n".join([*lines, f"block = {spelled}"])
+    return candidate
+
+
+def _wrap(target: Any, name: str, how: Options) -> Candidate:
+    """Ask the adapter of the framework that `target` is written in."""
+    for home, base, adapter in FRAMEWORKS:
+        # Who holds an instance has imported its framework; who has not must not be made to.
+        module = sys.modules.get(home)
+        if module is not None and isinstance(target, operator.attrgetter(base)(module)):
+            wrap = importlib.import_module(f"{__name__}.{adapter}").wrap
+            candidate: Candidate = wrap(target, name, how)
+            return candidate
+    return in_its_layout(functions.from_object(target, name), how)
+
+
+def _of_function(f: Any, name: str, how: Options) -> Candidate:
+    parameters = how.parameters
+    if parameters is None:
+        parameters = _beside(f, name, how.channels, how.settings)
+    for home, base, adapter in ARRAYS:
+        module = sys.modules.get(home)
+        kind = module and operator.attrgetter(base)(module)
+        # JAX functions take NumPy arrays too, but forget their precision and give no gradient.
+        if kind is not None and (_holds(parameters, kind) or (home == "jax" and _calls(f, home))):
+            of_function = importlib.import_module(f"{__name__}.{adapter}").of_function
+            candidate: Adapter = of_function(f, parameters, name, how)
+            return in_its_layout(candidate, how)
+    return in_its_layout(functions.from_function(f, parameters, name), how)
 
 
 def load(target: str) -> object:
@@ -75,8 +135,7 @@ def load(target: str) -> object:
     place, colon, name = target.rpartition(":")
     if not colon or not place or not name:
         raise CannotRun(f"{target}: expected package.module:Name or path/to/file.py:Name")
-    is_file = place.endswith(".py") or "/" in place or "\\" in place
-    found: Any = _import_file(Path(place)) if is_file else _import_module(place)
+    found: Any = _import_file(Path(place)) if _is_file(place) else _import_module(place)
     for part in name.split("."):
         if not hasattr(found, part):
             known = [key for key in dir(found) if not key.startswith("_")]
@@ -86,14 +145,35 @@ def load(target: str) -> object:
     return found
 
 
-def construct(factory: Callable[..., Any], channels: int, settings: Mapping[str, object]) -> object:
-    """Call `factory` with `channels` where its signature takes them, and with `settings`."""
+def _import_lines(target: str) -> str:
+    """Return the code of `load`."""
+    place, _, name = target.rpartition(":")
+    path = Path(place)
+    lines = ["from importlib import import_module"]
+    if _is_file(place):
+        lines += ["import sys", f"sys.path.insert(0, {str(path.resolve().parent)!r})"]
+    module = path.stem if _is_file(place) else place
+    return "\n".join([*lines, f"target = import_module({module!r}).{name}"])
+
+
+def construct(
+    factory: Callable[..., Any], channels: int, settings: Mapping[str, object]
+) -> tuple[Any, str]:
+    """Call `factory` with `channels` where its signature takes them, and with `settings`.
+
+    What it returns comes with how the call is spelled, as in "(channels=64)".
+    """
     name = _name(factory)
     args, given = _arguments(factory, channels, settings)
+    code = {key: repr(value) for key, value in given.items()}
+    for key, (home, maker) in RANDOM.items():
+        if given.get(key) is ...:
+            code[key] = f"{home}.{maker}(0)"
+            given[key] = operator.attrgetter(maker)(sys.modules[home])(0)
+    spelled = ", ".join([*map(repr, args), *(f"{key}={value}" for key, value in code.items())])
     try:
-        return factory(*args, **given)
+        return factory(*args, **given), f"({spelled})"
     except (Exception, SystemExit) as error:
-        spelled = ", ".join([*map(repr, args), *(f"{k}={value!r}" for k, value in given.items())])
         raise CannotRun(f"{name}({spelled}) raised {sentence(error)}") from error
 
 
@@ -115,6 +195,7 @@ def _arguments(
     places = [k for k in CHANNELS if k in named][:1] or required[:1]
     places += [k for k in OUT_CHANNELS if k in required]
     given = dict.fromkeys(places, channels) | dict(settings)
+    given |= {k: ... for k, (home, _) in RANDOM.items() if k in required and home in sys.modules}
     missing = [key for key in required if key not in given]
     if missing:
         hint = " ".join(f"--set {key}=VALUE" for key in missing)
@@ -123,6 +204,10 @@ def _arguments(
     if not named and inspect.Parameter.VAR_POSITIONAL in kinds:
         args = [channels]
     return args, given
+
+
+def _is_file(place: str) -> bool:
+    return place.endswith(".py") or "/" in place or "\\" in place
 
 
 def _import_file(path: Path) -> ModuleType:
@@ -170,7 +255,7 @@ def _beside(
             f"{name}(params, x) needs its parameters: pass parameters=, "
             "or write a function init(channels) beside it that returns them"
         )
-    built = construct(init, channels, settings)
+    built, _ = construct(init, channels, settings)
     if not isinstance(built, Mapping):
         raise CannotRun(f"init: expected a dict of named arrays, got {type(built).__name__}")
     return built
@@ -180,7 +265,23 @@ def _name(target: object) -> str:
     return str(getattr(target, "__name__", type(target).__name__))
 
 
-def _is_torch_module(target: object) -> bool:
-    # Who holds a torch module has imported torch; who has not must not be made to.
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(target, torch.nn.Module)
+def _holds(trees: Any, kind: Any) -> bool:
+    """Tell whether a leaf of a tree of arrays is of this kind."""
+    if isinstance(trees, Mapping):
+        return any(_holds(child, kind) for child in trees.values())
+    if isinstance(trees, list | tuple):
+        return any(_holds(child, kind) for child in trees)
+    return isinstance(trees, kind)
+
+
+def _calls(f: Any, package: str, seen: frozenset[Any] = frozenset()) -> bool:
+    """Tell whether the code of f, or of a function that it names, names a module of `package`."""
+    f = inspect.unwrap(f)
+    for name in f.__code__.co_names:
+        value = f.__globals__.get(name)
+        if isinstance(value, ModuleType) and value.__name__.partition(".")[0] == package:
+            return True
+        inner = isinstance(value, FunctionType) and value is not f and value not in seen
+        if inner and _calls(value, package, seen | {f}):
+            return True
+    return False

@@ -1,69 +1,147 @@
-"""A torch module as a candidate: a float64 copy of it, in evaluation mode, on the CPU."""
+"""A torch module, or a function of tensors, as a candidate: a copy of it in evaluation mode."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from typing import Any
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import torch
 
 from npcbam.checks import Array
-from npcbam.oracle.candidate import BadOutput, Candidate, CannotRun, sentence
+from npcbam.oracle.adapters.base import Adapter, Options, arranged, in_its_layout, split
+from npcbam.oracle.candidate import DTYPES, BadOutput, CannotRun, sentence
+
+Tensors: TypeAlias = dict[str, torch.Tensor]
+Call: TypeAlias = Callable[[Tensors, torch.Tensor], Any]
+
+# What `torch.compile` puts before the names of the module that it wraps.
+COMPILED = "_orig_mod."
+RECIPE = """\
+import torch
+block = block.to(torch.{dtype}).eval()
+state = {{name: torch.tensor(value) for name, value in {params}.items()}}
+block.load_state_dict(state, strict=False)
+y = block(torch.tensor({x}, dtype=torch.{dtype}))"""
 
 
-class TorchCandidate(Candidate):
-    """A `torch.nn.Module` that maps one tensor to one tensor. The module itself is not touched."""
+class TorchCandidate(Adapter):
+    """A function f(params, x) of tensors; gradients by autograd, zero where y does not depend."""
 
-    def __init__(self, module: Any, name: str) -> None:
-        self.name = name
-        try:
-            self._module = copy.deepcopy(module).to("cpu", torch.float64).eval()
-            self.parameters = _arrays(self._module.named_parameters())
-            self.buffers = _arrays(self._module.named_buffers())
-        except Exception as error:
-            raise CannotRun(f"{name} cannot be copied to float64: {sentence(error)}") from error
+    framework = "torch"
+    dtypes = DTYPES
 
-    def forward(self, params: Mapping[str, Array], x: Array) -> Array:
-        """Return y; see `Candidate.forward`."""
+    def __init__(
+        self,
+        name: str,
+        f: Call,
+        parameters: dict[str, Array],
+        buffers: dict[str, Array],
+        device: str = "cpu",
+    ) -> None:
+        self.name, self._f, self._device = name, f, device
+        self.parameters, self.buffers = parameters, buffers
+
+    def _give(self, value: Array) -> torch.Tensor:
+        # Two steps, both exact, because NumPy has no bfloat16.
+        return torch.tensor(value).to(self._device, getattr(torch, self.dtype))
+
+    def _take(self, name: str, value: Any) -> Array:
+        if not isinstance(value, torch.Tensor):
+            said = "forward: expected one tensor" if name == "y" else f"{name}: expected a tensor"
+            raise BadOutput(f"{said}, got {type(value).__name__}")
+        return _numpy(value)
+
+    def _run(self, state: Tensors, x: torch.Tensor) -> Any:
         with torch.no_grad():
-            return _numpy(self._call(_tensors(self.state(params)), torch.tensor(x)))
+            return self._call(state, x)
 
-    def vjp(
-        self, params: Mapping[str, Array], x: Array, dy: Array
-    ) -> tuple[dict[str, Array], Array]:
-        """Return the cotangents by autograd, zero where y does not depend; see `Candidate.vjp`."""
-        state = _tensors(self.state(params))
-        sources = [*(state[name].requires_grad_() for name in self.parameters)]
-        sources.append(torch.tensor(x, requires_grad=True))
+    def _pull(
+        self, state: Tensors, x: torch.Tensor, dy: torch.Tensor
+    ) -> tuple[Mapping[str, Any], Any]:
+        sources = [*(state[name].requires_grad_() for name in self.parameters), x.requires_grad_()]
         with torch.enable_grad():
             # A clone, because a module may write to its input, and autograd forbids that of a leaf.
-            y = self._call(state, sources[-1].clone()).double()
+            y = self._call(state, x.clone())
+            self._take("y", y)
             grads: Any = [None] * len(sources)
             if y.requires_grad:
-                grads = torch.autograd.grad(y, sources, torch.tensor(dy), allow_unused=True)
-        found = [
-            np.zeros(source.shape) if grad is None else _numpy(grad)
-            for source, grad in zip(sources, grads, strict=True)
-        ]
+                grads = torch.autograd.grad(y, sources, dy.to(y.dtype), allow_unused=True)
+        pairs = zip(grads, sources, strict=True)
+        found = [torch.zeros_like(source) if grad is None else grad for grad, source in pairs]
         return dict(zip(self.parameters, found, strict=False)), found[-1]
 
-    def _call(self, state: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
-        y: Any = torch.func.functional_call(self._module, state, (x,))
-        if not isinstance(y, torch.Tensor):
-            raise BadOutput(f"forward: expected one tensor, got {type(y).__name__}")
+    def _call(self, state: Tensors, x: torch.Tensor) -> Any:
+        return self._f(state, x)
+
+    def _arrange(self, x: torch.Tensor, memory: str) -> torch.Tensor:
+        like = arranged(np.zeros(x.shape), memory)
+        strides = [step // like.itemsize for step in like.strides]
+        return torch.empty_strided(x.shape, strides, dtype=x.dtype, device=x.device).copy_(x)
+
+
+class ModuleCandidate(TorchCandidate):
+    """A `torch.nn.Module` that maps one tensor to one tensor. The module itself is not touched."""
+
+    recipe = RECIPE
+
+    def __init__(self, module: torch.nn.Module, name: str, device: str = "cpu") -> None:
+        try:
+            self._module = copy.deepcopy(module).to(device, torch.float64).eval()
+            parameters = _arrays(self._module.named_parameters())
+            buffers = _arrays(self._module.named_buffers())
+        except Exception as error:
+            raise CannotRun(f"{name} cannot be copied to float64: {sentence(error)}") from error
+        super().__init__(name, self._module, parameters, buffers, device)
+        self._prefix = COMPILED if hasattr(module, "_orig_mod") else ""
+
+    def at(self, dtype: str) -> Self:
+        """Return the same block at another precision; see `Candidate.at`."""
+        other = super().at(dtype)
+        # Every parameter is set in every call; but a module may ask for the dtype of its own.
+        other._module = copy.deepcopy(self._module).to(getattr(torch, dtype))
+        return other
+
+    def eager(self) -> ModuleCandidate:
+        """Return the module that `torch.compile` wraps, where it does."""
+        inner = getattr(self._module, "_orig_mod", None)
+        return self if inner is None else ModuleCandidate(inner, self.name, self._device)
+
+    def _call(self, state: Tensors, x: torch.Tensor) -> Any:
+        named = {self._prefix + name: value for name, value in state.items()}
+        with warnings.catch_warnings():
+            if self._prefix:
+                # Of the compiler's own doing, where it looks for the .grad of all that it is given.
+                warnings.filterwarnings("ignore", "The .grad attribute")
+            y = torch.func.functional_call(self._module, named, (x,))
+        # What the module has set anew is seen in `named` alone.
+        state.update({name: named[self._prefix + name] for name in state})
         return y
+
+
+def wrap(module: torch.nn.Module, name: str, how: Options) -> ModuleCandidate:
+    """Return a module as a candidate, in the layout that it runs in."""
+    candidate = ModuleCandidate(module, name, how.device)
+    # Compiled code is compiled anew for every shape: the eager one tells the layout as well.
+    return candidate.in_layout(in_its_layout(candidate.eager(), how).layout)
+
+
+def of_function(f: Call, tensors: Mapping[str, Any], name: str, how: Options) -> TorchCandidate:
+    """Return a function f(params, x) of tensors as a candidate."""
+    try:
+        arrays = {key: _numpy(value) for key, value in tensors.items()}
+    except AttributeError as error:
+        raise CannotRun(f"{name}: expected a dict of tensors: {error}") from error
+    return TorchCandidate(name, f, *split(arrays), how.device)
+
+
+def _numpy(tensor: torch.Tensor) -> Array:
+    return np.array(tensor.detach().cpu().double().numpy())
 
 
 def _arrays(named: Any) -> dict[str, Array]:
     # Integers count batches; nothing is computed from them.
-    return {name: _numpy(value) for name, value in named if value.is_floating_point()}
-
-
-def _numpy(tensor: torch.Tensor) -> Array:
-    return np.array(tensor.detach().double().cpu().numpy())
-
-
-def _tensors(arrays: Mapping[str, Array]) -> dict[str, torch.Tensor]:
-    return {name: torch.tensor(value) for name, value in arrays.items()}
+    found = {name: value for name, value in named if value.is_floating_point()}
+    return {name.removeprefix(COMPILED): _numpy(value) for name, value in found.items()}
