@@ -100,7 +100,9 @@ def _kernels(name: str, value: Array) -> Iterator[Role]:
     shape, ndim = value.shape, value.ndim
     inner = tuple(range(ndim - 2))
     laid = [(shape, tuple(range(ndim))), (shape, (ndim - 1, ndim - 2, *inner))]
-    laid.append(((1, *shape), tuple(range(ndim + 1))))
+    if ndim > 2:
+        # Two axes are a matrix, sooner than the planes of a kernel over one axis.
+        laid.append(((1, *shape), tuple(range(ndim + 1))))
     for full, axes in laid:
         sizes = [full[axis] for axis in axes if 3 <= len(full) <= 5]
         odd = all(size % 2 for size in sizes[2:])

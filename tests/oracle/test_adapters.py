@@ -75,7 +75,17 @@ KERAS = {"a": np.ones((32, 2)), "b": np.ones((2, 32)), "k": np.ones((7, 7, 2, 1)
         Called(32),
         examples.right,
     ],
-    ids=str,
+    ids=[
+        "class",
+        "instance",
+        "partial",
+        "factory",
+        "layer",
+        "float32",
+        "object",
+        "called",
+        "function",
+    ],
 )
 def test_kinds(candidate):
     report = npcbam.check(candidate, channels=32)
@@ -293,4 +303,8 @@ def test_inputs_and_parameters_are_copies():
             value[...] = 0
         return y
 
-    assert npcbam.check(vandal, parameters=examples.init(32)).ok
+    found = FunctionCandidate(vandal, examples.init(32), "vandal")
+    x = X.copy()
+    first = found.forward(found.parameters, x)
+    np.testing.assert_array_equal(x, X)
+    np.testing.assert_array_equal(found.forward({}, x), first)

@@ -61,6 +61,11 @@ def test_every_choice_is_listed_once(parameters, count):
     assert len(found) == len(set(found)) == count
 
 
+def test_one_number_of_channels():
+    found = assignments(arrays(a=(2, 8), b=(8, 2), c=(2, 9), d=(9, 2)), {})
+    assert {sizes_of(roles) for roles in found} == {(8, 2)}
+
+
 def test_half_a_norm_is_no_norm():
     shapes = {"a": (2, 8), "b": (8, 2), "k": (1, 2, 7, 7), "gamma": (1,), "beta": (1,)}
     assert "norm.gamma" not in names(assignments(arrays(**shapes), {})[0])
