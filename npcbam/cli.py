@@ -1,4 +1,4 @@
-"""The command line: `npcbam check`."""
+"""The command line: `npcbam check` and `npcbam vectors`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from npcbam import __version__
-from npcbam.oracle import CannotRun, Report, check, examples
+from npcbam.oracle import CannotRun, Report, check, examples, vectors_cli
 from npcbam.oracle.candidate import sentence
 from npcbam.oracle.hypotheses import EXPECTATIONS, FAITHFUL
 
@@ -49,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line, and return its exit status."""
     args = _parser().parse_args(argv)
     try:
-        return _check(args)
+        status: int = args.run(args)
+        return status
     except BrokenPipeError:
         # The reader has gone, as in `npcbam check | head`: what was said stands.
         sys.stdout = None
@@ -98,6 +99,8 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--json", metavar="FILE", help="write the report as JSON; - is the terminal")
     one.add_argument("--seed", type=int, default=0, help="of weights, inputs and cotangents (0)")
     one.add_argument("--debug", action="store_true", help="show the traceback of what failed")
+    one.set_defaults(run=_check)
+    vectors_cli.add(commands)
     return parser
 
 

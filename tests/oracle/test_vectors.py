@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from npcbam import CBAM, presets, tree
+from npcbam import CBAM, cli, presets, tree
 from npcbam.oracle import CannotRun
 from npcbam.oracle.mistakes import MISTAKES, right
 from npcbam.oracle.vectors import compare, write
@@ -389,7 +389,7 @@ def test_the_worst_entry_is_shown(vectors, cases, tmp_path):
     (row,) = found.rows
     assert row.index == (2, 5, 0, 0)
     assert 990 < row.error < 1010
-    assert found.headline == "WRONG: 1 of 1 cases differ, in mc first"
+    assert found.headline == "WRONG: mc is the first tensor to differ, in 1 of 1 cases"
     finding = json.loads(found.to_json())["findings"][0]
     assert (finding["stage"], finding["code"]) == ("channel", "differs")
     assert finding["evidence"]["index"] == [2, 5, 0, 0]
@@ -437,7 +437,7 @@ def test_some_results_are_enough_and_say_what_they_leave_open(vectors, cases, tm
     case = cases["paper-point-float64"]
     save(tmp_path, case, y=read(vectors, case, "y"), x=np.zeros(1), other=np.zeros(1))
     found = compare(vectors, tmp_path)
-    assert found.headline == "RIGHT: 1 tensors in 1 of 136 cases are within what is allowed"
+    assert found.headline == "RIGHT: 1 tensor within what is allowed, in 1 of 136 cases"
     assert found.ignored == ("paper-point-float64/other.npy",)
     assert {"channel-average-twice", "spatial-kernel-flipped"} < set(found.unseen)
     assert "could not have shown: channel-average-twice" in str(found)
@@ -548,6 +548,57 @@ def test_wrong_folders_are_refused(small, tmp_path):
         compare(folder, tmp_path / "nowhere")
     with pytest.raises(CannotRun, match=r"no results; expected files such as paper-point-float64/"):
         compare(folder, folder.parent)
+
+
+# The command line.
+
+
+def run(capsys, *args):
+    code = cli.main(["vectors", *map(str, args)])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_write_on_the_command_line(tmp_path, capsys):
+    folder = tmp_path / "new" / "vectors"
+    code, out, err = run(capsys, "write", folder, "--preset", "se", "--seed", "7")
+    assert (code, out, err) == (0, f"wrote {folder / 'manifest.json'}\n", "")
+    found = manifest(folder)
+    assert found["seed"] == 7
+    assert {case["preset"] for case in found["cases"]} == {"se"}
+    code, out, err = run(capsys, "write", folder, "--preset", "se")
+    assert (code, out) == (2, "")
+    assert err.startswith("npcbam: ")
+    assert err.count("\n") == 1
+
+
+def test_compare_on_the_command_line(small, capsys, vectors):
+    folder, results, case = small
+    code, out, err = run(capsys, "compare", folder, results)
+    assert (code, err) == (0, "")
+    assert out.startswith("RIGHT: 1 tensor within what is allowed, in 1 of 1 cases")
+    assert out.isascii()
+
+    save(results, case, y=2 * read(vectors, case, "y"), zs=read(vectors, case, "zs"))
+    code, out, err = run(capsys, "compare", folder, results, "--all")
+    assert (code, err) == (1, "")
+    assert out.startswith("WRONG: y is the first tensor to differ, in 1 of 1 cases")
+    place = folder / "report.json"
+    code, text, _ = run(capsys, "compare", folder, results, "--json", place)
+    assert (code, text.splitlines()[0]) == (1, out.splitlines()[0])
+    code, out, err = run(capsys, "compare", folder, results, "--json", "-")
+    assert (code, err) == (1, "")
+    assert json.loads(out) == json.loads(place.read_text())
+    assert (json.loads(out)["schema"], json.loads(out)["verdict"]) == (1, "wrong")
+
+
+def test_what_cannot_be_compared_on_the_command_line(small, capsys, tmp_path):
+    folder, results, _ = small
+    for args in [(results, folder), (folder, tmp_path / "nowhere"), (folder, folder.parent)]:
+        code, out, err = run(capsys, "compare", *args)
+        assert (code, out) == (2, "")
+        assert err.startswith("npcbam: ")
+        assert err.count("\n") == 1
 
 
 # A program in another language.

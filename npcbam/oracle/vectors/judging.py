@@ -104,12 +104,12 @@ class Comparison:
         """The verdict in one sentence."""
         seen, wrong = len({row.case for row in self.rows}), len(self.first)
         if self.ok:
-            n = len(self.rows)
-            return f"RIGHT: {n} tensors in {seen} of {self.cases} cases are within what is allowed"
-        where = f"{wrong} of {seen} cases differ"
+            tensors = "1 tensor" if len(self.rows) == 1 else f"all {len(self.rows)} tensors"
+            return f"RIGHT: {tensors} within what is allowed, in {seen} of {self.cases} cases"
+        where = f"in {wrong} of {seen} cases"
         if self.named:
-            return f"WRONG: {SENTENCES[self.named[0]]} ({self.named[0]}); {where}"
-        return f"WRONG: {where}, in {self.first[0].tensor} first"
+            return f"WRONG: {SENTENCES[self.named[0]]} ({self.named[0]}), {where}"
+        return f"WRONG: {self.first[0].tensor} is the first tensor to differ, {where}"
 
     def __str__(self) -> str:
         return self.text()
