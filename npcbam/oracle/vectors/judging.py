@@ -155,8 +155,7 @@ class Comparison:
 
     def _findings(self) -> list[dict[str, object]]:
         found: dict[tuple[str, str], dict[str, object]] = {}
-        shown = [row for row in self.rows if row.mistake] or self.first
-        for row in shown:
+        for row in self.first:
             code = row.mistake or "differs"
             stage = KNOWN_STAGES.get(code) or _stage(row.tensor)
             message = SENTENCES.get(code, f"{row.tensor} is not what it should be")
