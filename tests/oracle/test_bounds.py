@@ -1,0 +1,207 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+import torch_blocks
+from torch.nn import functional as F  # noqa: N812, its usual name
+from torch_blocks import follow
+
+from npcbam import CBAM, tree
+from npcbam.cbam import ORDERS
+from npcbam.oracle import bounds
+from npcbam.oracle.battery import battery, cotangent
+from npcbam.oracle.bounds import PRECISIONS, Near, allowed, at_precision
+from npcbam.presets import PRESETS
+
+TORCH = ["float64", "float32", "float16", "bfloat16"]
+POOLS = [("avg", "max"), ("avg",), ("max",), ("lp", "avg"), ("lse", "max")]
+
+
+def drawn(rng, preset, channels=64, reduction=16, kernel=7, axes=2):
+    """Return a CBAM with weights of either sign, as the oracle draws them."""
+    cbam = CBAM.init(0, channels, reduction, kernel, preset, spatial_axes=axes)
+    values = []
+    for path, leaf in tree.leaves(cbam):
+        fan = leaf[0].size if leaf.ndim > 1 else 4
+        value = 2 / np.sqrt(fan) * cotangent(rng, leaf.shape)
+        values.append(np.abs(value) if path.endswith("var") else value)
+    return tree.replace_leaves(cbam, iter(values))
+
+
+def case(seed, axes=(1, 2, 3)):
+    rng = np.random.default_rng(seed)
+    axes, preset = int(rng.choice(axes)), str(rng.choice(list(PRESETS)))
+    channels, reduction = rng.choice([4, 16, 48]), rng.choice([1, 2, 4])
+    cbam = drawn(rng, preset, channels, reduction, rng.choice([1, 3, 7]), axes)
+    pools = POOLS[rng.integers(len(POOLS))]
+    channel = dataclasses.replace(cbam.channel, pools=pools)
+    order, residual = str(rng.choice(ORDERS)), bool(rng.integers(2))
+    cbam = dataclasses.replace(cbam, channel=channel, order=order, residual=residual)
+    x = rng.standard_normal((rng.integers(1, 4), channels, *rng.integers(1, 10, axes)))
+    # Some with an offset, some with many ties.
+    x = [x, x + 3, np.round(2 * x)][seed % 3]
+    return cbam, x, cotangent(rng, x.shape)
+
+
+def rounded(dtype, *trees):
+    return tree.map(lambda leaf: at_precision(leaf, dtype), trees)
+
+
+def named(y, dcbam, dx):
+    return {"y": y, "dx": dx} | {f"d{path}": leaf for path, leaf in tree.leaves(dcbam)}
+
+
+def reference(cbam, x, dy):
+    y, pullback = cbam.vjp(x)
+    return named(y, *pullback(dy))
+
+
+def by_torch(cbam, x, dy, dtype):
+    kind = getattr(torch, dtype)
+    leaves = {path: torch.tensor(v).to(kind) for path, v in tree.leaves(cbam)}
+    x = torch.tensor(x).to(kind)
+    sources = [x, *leaves.values()]
+    for source in sources:
+        source.requires_grad_()
+    y = follow(cbam, leaves, x)
+    dx, *rest = torch.autograd.grad(y, sources, torch.tensor(dy).to(kind))
+    found = {"y": y, "dx": dx} | {f"d{k}": v for k, v in zip(leaves, rest, strict=True)}
+    return {name: value.detach().double().numpy() for name, value in found.items()}
+
+
+def times(got, cbam, x, dy, dtype):
+    """Return the largest error of each tensor, in units of the allowed one."""
+    room, want = allowed(cbam, x, dy, dtype), reference(cbam, x, dy)
+    assert {k: v.shape for k, v in room.items()} == {k: v.shape for k, v in want.items()}
+    found = {}
+    for name, value in want.items():
+        off = got[name] != value
+        found[name] = (np.abs(got[name] - value)[off] / room[name][off]).max(initial=0)
+    return found
+
+
+@pytest.mark.parametrize("dtype", TORCH)
+def test_honest_torch_is_allowed(dtype):
+    worst = []
+    for seed in range(24):
+        # In three dimensions, some half-precision convolutions of PyTorch 2.13 on a CPU are wrong.
+        axes = (1, 2, 3) if dtype in ("float64", "float32") else (1, 2)
+        cbam, x, dy = rounded(dtype, *case(seed, axes))
+        found = times(by_torch(cbam, x, dy, dtype), cbam, x, dy, dtype)
+        assert max(found.values()) <= 1, (seed, found)
+        worst.append(found["y"])
+    # Nor is much more allowed than is used.
+    assert np.median(worst) > 0.01
+
+
+def test_honest_numpy_is_allowed():
+    for seed in range(24):
+        cbam, x, dy = rounded("float32", *case(seed))
+        single = tree.map(lambda leaf: leaf.astype(np.float32), (cbam, x, dy))
+        found = times(reference(*single), cbam, x, dy, "float32")
+        assert 0.001 < max(found.values()) <= 1, (seed, found)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize(("dtype", "fault"), [("float32", 1e-3), ("float64", 1e-8)])
+def test_small_fault_of_any_tensor_is_caught(preset, dtype, fault):
+    rng = np.random.default_rng(0)
+    cbam = drawn(rng, preset)
+    caught = {}
+    for each in battery(rng, 64):
+        given = rounded(dtype, cbam, each.x, cotangent(rng, each.x.shape))
+        room, want = allowed(*given, dtype), reference(*given)
+        for name, value in want.items():
+            seen = (fault * np.abs(value) > 2 * room[name]).any()
+            caught[name] = caught.get(name, False) or bool(seen)
+    assert all(caught.values()), caught
+
+
+def test_tf32_rounds_the_factors_of_products(monkeypatch):
+    def coarse(f):
+        def g(x, w, *args, **kwargs):
+            x, w = (torch.tensor(at_precision(a.detach().numpy(), "tf32")).float() for a in (x, w))
+            return f(x, w, *args, **kwargs)
+
+        return g
+
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 64, 8, 7))
+    cbam, x = rounded("float32", drawn(rng, "paper"), x)
+    monkeypatch.setattr(F, "linear", coarse(F.linear))
+    monkeypatch.setitem(torch_blocks.CONVOLVE, 2, coarse(F.conv2d))
+    leaves = {path: torch.tensor(v).float() for path, v in tree.leaves(cbam)}
+    error = np.abs(follow(cbam, leaves, torch.tensor(x).float()).double().numpy() - cbam(x))
+    assert (error <= allowed(cbam, x, x, "tf32")["y"]).all()
+    assert (error > allowed(cbam, x, x, "float32")["y"]).any()
+
+
+def near(values, bound):
+    return Near(np.array(values), np.broadcast_to(bound, np.shape(values)), PRECISIONS["float32"])
+
+
+def test_maximum_may_switch_within_its_errors():
+    dy = near([[7.0]], 0.0)
+    for values, bound, unsure in [
+        ([[1.0, 2.0, 3.0]], 0.1, [False, False, False]),
+        ([[1.0, 2.9, 3.0]], 0.1, [False, True, True]),
+        ([[3.0, 1.0, 3.0]], 0.1, [True, False, True]),
+        # The rule settles ties of exact numbers.
+        ([[3.0, 1.0, 3.0]], 0.0, [False, False, False]),
+    ]:
+        y = bounds.maximum(near(values, bound), (1,), "first")
+        (dx,) = y.pull(dy)
+        assert (
+            dx.value.tolist() == np.where([0, 0, 0], 0, np.eye(3)[[np.argmax(values)]] * 7).tolist()
+        )
+        assert (dx.bound[0] >= 7).tolist() == unsure
+    assert bounds.maximum(near([[2.9, 3.0]], [[0.3, 0.1]]), (1,), "first").bound.item() == (
+        pytest.approx(0.2)
+    )
+
+
+def test_relu_may_switch_within_its_error():
+    z = bounds.relu(near([-2.0, -0.1, 0.0, 0.1, 2.0], 0.5))
+    assert z.bound.tolist() == [0, 0.5, 0.5, 0.5, 0.5]
+    (dz,) = z.pull(near([3.0] * 5, 0.25))
+    assert dz.bound.tolist() == [0, 3.25, 3.25, 3.25, 0.25]
+    (exact,) = bounds.relu(near([0.0, 1.0], 0.0)).pull(near([3.0, 3.0], 0.0))
+    assert exact.bound.tolist() == [0, 0]
+
+
+def test_what_may_overflow_is_not_bounded():
+    cbam, x, dy = rounded("float16", *case(1, (2,)))
+    x = 1e4 * (1 + np.abs(x))
+    assert np.isinf(allowed(cbam, x, 100 * dy, "float16")["dx"]).any()
+    assert not np.isinf(allowed(cbam, x, 100 * dy, "bfloat16")["y"]).any()
+
+
+def test_rounding_to_bfloat16_is_that_of_torch():
+    rng = np.random.default_rng(0)
+    x = (rng.standard_normal(5000) * 2.0 ** rng.integers(-140, 120, 5000)).astype(np.float32)
+    x = np.concatenate([x, [0.0, -0.0, np.inf, -np.inf, 3.4e38, -3.4e38, 2.0**-133, 2.0**-134]])
+    want = torch.tensor(x).to(torch.bfloat16).double().numpy()
+    np.testing.assert_array_equal(at_precision(x, "bfloat16"), want)
+    assert np.isnan(at_precision(np.array([np.nan]), "bfloat16")).all()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value", "expected"),
+    [
+        ("float16", 1 + 2.0**-11, 1.0),
+        ("float16", 1e5, np.inf),
+        ("tf32", 1 + 2.0**-11, 1.0),
+        ("tf32", 1 + 3 * 2.0**-11, 1 + 2.0**-9),
+        ("tf32", 1e5, 99968.0),
+        ("float32", 1 + 2.0**-24, 1.0),
+        ("float64", 1 + 2.0**-52, 1 + 2.0**-52),
+    ],
+)
+def test_rounding_by_hand(dtype, value, expected):
+    assert at_precision(np.array([value]), dtype).tolist() == [expected]
+
+
+def test_unknown_precision_is_refused():
+    with pytest.raises(ValueError, match=r"dtype: expected 'float64', .* got 'float8'"):
+        allowed(*case(0), "float8")
