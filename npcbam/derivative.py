@@ -30,6 +30,8 @@ def jvp(f: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ..
     Parameters
     ----------
     f : takes arrays or layers and returns y, or (y, pullback); it must run on complex128
+        and be analytic there: `np.abs`, `.real` and `np.conj` are not, and what they pass is lost
+        without a sign
     primals, tangents : tuples of real arrays or layers of the same structure
 
     Returns
@@ -48,8 +50,11 @@ def jvp(f: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ..
     >>> jvp(np.sin, (np.array([0.0]),), (np.array([2.0]),))
     (array([0.]), array([2.]))
     """
-    real_leaves("primals", primals), real_leaves("tangents", tangents)
-    y = _forward(f(*tree.map(_lift, primals, tangents)))
+    for name, argument in (("primals", primals), ("tangents", tangents)):
+        if not isinstance(argument, tuple):
+            raise TypeError(f"{name}: expected a tuple of arguments, got {type(argument).__name__}")
+        real_leaves(name, argument)
+    y = _result(f(*tree.map(_lift, primals, tangents)))
     return tree.map(_real, y), tree.map(_slope, y)
 
 
@@ -79,11 +84,15 @@ def hvp(f: Callable[..., Any], x: Any, v: Any, dy: Any = None) -> Any:
     array([6., 0.])
     """
     real_leaves("x", x), real_leaves("v", v)
-    y, pullback = f(tree.map(_lift, x, v))
+    result = f(tree.map(_lift, x, v))
+    if not (isinstance(result, tuple) and len(result) == 2 and callable(result[1])):
+        raise ValueError(f"f: expected it to return (y, pullback), got {type(result).__name__}")
+    y, pullback = _result(result), result[1]
     if dy is None:
         if sum(leaf.size for _, leaf in tree.leaves(y)) != 1:
             raise ValueError("dy: expected a cotangent, because y has more than one element")
         dy = tree.map(np.ones_like, y)
+    tree.map(lambda d, leaf: checks.shaped("dy", d, leaf.shape), dy, y)
     gradient = pullback(tree.map(lambda leaf: leaf.astype(np.complex128), dy))
     return tree.map(_slope, gradient)
 
@@ -108,9 +117,8 @@ def jacobian(f: Callable[[Any], Any], x: Any) -> Any:
     point = Point((x,))
     columns = []
     for i in range(point.size):
-        (y,) = point.shifted(f, {i: 1j * STEP})
-        columns.append(_slope(y))
-    y_shape = columns[0].shape if columns else np.shape(_forward(f(x)))
+        columns.append(_slope(_array(point.shifted(f, {i: 1j * STEP}))))
+    y_shape = columns[0].shape if columns else np.shape(_array([_result(f(x))]))
     full = np.stack(columns, axis=-1) if columns else np.zeros((*y_shape, 0))
     parts = np.split(full, np.cumsum([leaf.size for _, leaf in tree.leaves(x)])[:-1], axis=-1)
     named = {
@@ -154,7 +162,7 @@ class Point:
             moved += by
         with warnings.catch_warnings():
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
-            y = _forward(f(*self.rebuild(moved)))
+            y = _result(f(*self.rebuild(moved)))
         return [leaf for _, leaf in tree.leaves(y)]
 
     def rebuild(self, vector: Array) -> tuple[Any, ...]:
@@ -201,6 +209,10 @@ class ComplexStep:
         self._f, self.point = f, point
         self._dy = [leaf.astype(np.float64) for leaf in dy]
 
+    def reach(self, v: Array) -> list[Array]:
+        """Tell which results move along `v`."""
+        return [leaf.imag != 0 for leaf in self.point.shifted(self._f, 1j * STEP * v)]
+
     def slope(self, v: Direction, side: int = 1, away: Array | None = None) -> Slope:
         """Return the derivative along `v`, at the point or `away` from it."""
         if away is None and isinstance(v, dict):
@@ -212,7 +224,8 @@ class ComplexStep:
         terms = [d.ravel() * leaf.imag.ravel() / STEP for d, leaf in zip(self._dy, y, strict=True)]
         value = side * math.fsum(float(t.sum()) for t in terms) + 0.0  # -0 reads badly
         scale = math.fsum(float(np.abs(t).sum()) for t in terms)
-        return Slope(value, 16 * float(np.finfo(np.float64).eps) * scale, scale)
+        # Nothing below the smallest number over the step can be seen.
+        return Slope(value, 16 * float(np.finfo(np.float64).eps) * scale + 1e-140, scale)
 
 
 class Ridders:
@@ -230,6 +243,35 @@ class Ridders:
         self._dy = [leaf.astype(point.vector.dtype) for leaf in dy]
         self._rounding = float(np.finfo(point.vector.dtype).eps)
         self._y = point.shifted(f, {})
+        self._noise = 0.0
+
+    def listen(self, v: Array) -> None:
+        """Measure the rounding that f itself has inside, along `v`.
+
+        What a cubic leaves of thirteen values within 2⁻¹⁴ of the point is rounding; and so is what
+        it leaves within 2⁻⁸, where that is too much to be curvature.
+        """
+        left = []
+        for width in (2.0**-14, 2.0**-8):
+            ts = np.linspace(-1, 1, 13)
+            moved = [self.point.shifted(self._f, (width * t * v).astype(v.dtype)) for t in ts]
+            values = np.array([self._sum(y) - self._sum(self._y) for y in moved], np.float64)
+            if not np.isfinite(values).all():
+                continue
+            rest = values - np.polynomial.Polynomial.fit(ts, values, 3)(ts)
+            left.append((float(np.abs(rest).max()), float(np.ptp(values))))
+        self._noise = max(
+            (rest for i, (rest, change) in enumerate(left) if i == 0 or rest > 1e-6 * change),
+            default=0.0,
+        )
+
+    def reach(self, v: Array) -> list[Array]:
+        """Tell which results move along `v`."""
+        moved = self.point.shifted(self._f, (2.0**-8 * v).astype(self.point.vector.dtype))
+        return [new != old for new, old in zip(moved, self._y, strict=True)]
+
+    def _sum(self, y: list[Array]) -> float:
+        return float(sum((d * leaf).sum() for d, leaf in zip(self._dy, y, strict=True)))
 
     def slope(self, v: Direction, side: int = 0, away: Array | None = None) -> Slope:
         """Return the derivative along `v`, at the point or `away` from it."""
@@ -266,7 +308,7 @@ class Ridders:
         size = float(np.abs(np.concatenate([(d * a).ravel() for d, a in pairs])).max(initial=0))
         value = float(sum(term.sum() for term in terms))
         scale = float(sum(np.abs(term).sum() for term in terms))
-        return value, scale, 4 * self._rounding * size / t
+        return value, scale, max(4 * self._rounding * size, 4 * self._noise) / t
 
 
 def _extrapolate(first: float, above: list[float], base: int) -> list[float]:
@@ -287,15 +329,23 @@ def _dense(v: Direction, size: int) -> Array:
     return v
 
 
-def _forward(result: Any) -> Any:
-    """Return y, whether f gave y or (y, pullback)."""
+def _array(leaves: list[Any]) -> Array:
+    if len(leaves) != 1 or not isinstance(leaves[0], np.ndarray):
+        raise ValueError("f: expected it to return one array")
+    return leaves[0]
+
+
+def _result(result: Any) -> Any:
+    """Return y, whether f gave y or (y, pullback), with scalars as arrays."""
     if isinstance(result, tuple) and len(result) == 2 and callable(result[1]):
         result = result[0]
-    return np.asarray(result) if isinstance(result, np.generic) else result
+    return np.asarray(result) if isinstance(result, np.generic | complex | float) else result
 
 
 def _lift(x: Array, v: Array) -> Array:
-    return x.astype(np.complex128) + 1j * STEP * checks.shaped("tangent", v, x.shape)
+    # Cast first: in single precision the step underflows.
+    tangent = checks.shaped("tangent", v, x.shape).astype(np.complex128)
+    return x.astype(np.complex128) + 1j * STEP * tangent
 
 
 def _real(y: Array) -> Array:

@@ -67,25 +67,35 @@ def _children(tree: object) -> list[tuple[str, Any]]:
     return []
 
 
+def _spell(tree: Any) -> str:
+    keys = [key for key, _ in _children(tree)]
+    return f"the keys {', '.join(keys)}" if isinstance(tree, dict) else f"{len(keys)} items"
+
+
 def _map(f: Callable[..., Array], name: str, tree: Any, *others: Any) -> Any:
     if any(type(other) is not type(tree) for other in others):
         kinds = " and ".join(sorted({type(t).__qualname__ for t in (tree, *others)}))
         raise ValueError(f"{name or 'tree'}: expected the same structure, got {kinds}")
     if isinstance(tree, np.ndarray):
-        return f(tree, *others)
-    branches = [_children(t) for t in (tree, *others)]
-    keys = [[key for key, _ in branch] for branch in branches]
-    if not branches[0] or any(k != keys[0] for k in keys):
-        if any(k != keys[0] for k in keys) or any(other != tree for other in others):
-            got = " and ".join(repr(t) for t in (tree, *others))
+        return np.asarray(f(tree, *others))  # arrays without axes come back as scalars
+    children = _children(tree)
+    branches = [dict(_children(other)) for other in others]
+    keys = [key for key, _ in children]
+    if any(set(branch) != set(keys) for branch in branches):
+        got = " and ".join(_spell(t) for t in (tree, *others))
+        raise ValueError(f"{name or 'tree'}: expected the same structure, got {got}")
+    if not children:
+        if any(other != tree for other in others):
+            got = " and ".join(repr(leaf) for leaf in (tree, *others))
             raise ValueError(f"{name or 'tree'}: expected the same structure, got {got}")
         return tree
-    mapped = [
-        _map(f, f"{name}.{key}" if name else key, *(branch[i][1] for branch in branches))
-        for i, key in enumerate(keys[0])
-    ]
+    mapped = {
+        key: _map(f, f"{name}.{key}" if name else key, child, *(branch[key] for branch in branches))
+        for key, child in children
+    }
     if isinstance(tree, dict):
-        return dict(zip(tree, mapped, strict=True))
+        return {key: mapped[str(key)] for key in tree}
     if isinstance(tree, tuple | list):
-        return getattr(tree, "_make", type(tree))(mapped)  # a namedtuple takes its fields apart
-    return dataclasses.replace(tree, **dict(zip(keys[0], mapped, strict=True)))
+        # A namedtuple takes its fields apart.
+        return getattr(tree, "_make", type(tree))(mapped.values())
+    return dataclasses.replace(tree, **mapped)

@@ -32,10 +32,26 @@ def test_hvp_by_hand():
     )
 
 
-def test_hvp_with_a_cotangent():
-    def square_vjp(x):
-        return x**2, lambda dy: 2 * x * dy
+def square_vjp(x):
+    return x**2, lambda dy: 2 * x * dy
 
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.longdouble])
+def test_every_real_dtype(dtype):
+    x, v = np.array([1.0, 2.0], dtype), np.array([1.0, 10.0], dtype)
+    np.testing.assert_array_equal(jvp(square_vjp, (x,), (v,))[1], [2.0, 40.0])
+    np.testing.assert_array_equal(hvp(cube_vjp, x, v), [6.0, 120.0])
+    np.testing.assert_array_equal(jacobian(square_vjp, x), [[2.0, 0.0], [0.0, 4.0]])
+
+
+def test_hvp_of_a_scalar_needs_no_cotangent():
+    def f(x):
+        return (x**3).sum(), lambda dy: dy * 3 * x**2
+
+    np.testing.assert_array_equal(hvp(f, np.array([1.0, 2.0]), np.array([1.0, 1.0])), [6.0, 12.0])
+
+
+def test_hvp_with_a_cotangent():
     found = hvp(square_vjp, np.array([1.0, 2.0]), np.array([1.0, 1.0]), dy=np.array([3.0, 5.0]))
     np.testing.assert_array_equal(found, [6.0, 10.0])
 
@@ -138,6 +154,10 @@ ONE, TWO = np.ones(1), np.ones(2)
         (lambda: jvp(np.sin, (TWO,), (np.ones(3),)), ValueError, "tangent: expected shape"),
         (lambda: jvp(np.abs, (TWO,), (TWO,)), ValueError, "drops the imaginary part"),
         (lambda: hvp(lambda x: (x, lambda d: d), TWO, TWO), ValueError, "dy: expected a cotangent"),
+        (lambda: jvp(np.sin, TWO, TWO), TypeError, "primals: expected a tuple of arguments"),
+        (lambda: hvp(np.sin, TWO, TWO), ValueError, "f: expected it to return .y, pullback."),
+        (lambda: hvp(square_vjp, TWO, TWO, np.ones(3)), ValueError, "dy: expected shape .2,., got"),
+        (lambda: jacobian(lambda x: [x, x], TWO), ValueError, "f: expected it to return one array"),
         (lambda: jacobian(np.sin, 3.0), TypeError, "x: expected a NumPy array or a layer"),
         (lambda: jacobian(np.abs, TWO), ValueError, "drops the imaginary part"),
     ],

@@ -86,9 +86,9 @@ MISFITS = [
     ((ONE,), [ONE], "tree: expected the same structure, got list and tuple"),
     (ONE, None, "tree: expected the same structure, got NoneType and ndarray"),
     ({"a": 1}, {"a": 2}, "a: expected the same structure, got 1 and 2"),
-    ({"a": 1}, {"b": 1}, "tree: expected the same structure, got {'a': 1} and {'b': 1}"),
-    ((1, 2), (1,), "tree: expected the same structure, got (1, 2) and (1,)"),
-    ((), (1,), "tree: expected the same structure, got () and (1,)"),
+    ({"a": 1}, {"b": 1}, "tree: expected the same structure, got the keys a and the keys b"),
+    ((1, 2), (1,), "tree: expected the same structure, got 2 items and 1 items"),
+    ((), (1,), "tree: expected the same structure, got 0 items and 1 items"),
     (Layer(ONE), Layer(ONE, "even"), "rule: expected the same structure, got 'first' and 'even'"),
     (
         {"n": BatchNorm(ONE, ONE, ONE, ONE, eps=0.5)},

@@ -59,7 +59,8 @@ def check_vjp(
     args : real arrays, or layers (trees of arrays)
     seed : of the random cotangent and directions
     directions : check every leaf along so many random directions; by default leaves of up to
-        2048 elements are checked entry by entry and larger ones along 4 directions
+        2048 elements are checked entry by entry and larger ones along 4 directions in each block
+        of 2048, in 16 larger blocks where there are more
     names : of the arguments in the report; by default those of f's signature
 
     Returns
@@ -106,15 +107,18 @@ def examine(
     if directions is not None:
         checks.positive("directions", directions)
     labels = names or _argument_names(f, len(args))
+    if not isinstance(labels, tuple | list) or not all(isinstance(label, str) for label in labels):
+        raise TypeError(f"names: expected a tuple of strings, got {names!r}")
     if len(labels) != len(args):
         raise ValueError(f"names: expected {len(args)} names, got {len(labels)}")
     if not args:
         raise TypeError("args: expected at least one array or layer")
     for label, arg in zip(labels, args, strict=True):
         real_leaves(label, arg)
-    trial = Trial(f, tree.map(np.copy, args), labels, np.random.default_rng(seed))
+    trial = Trial(f, tree.map(np.copy, args), tuple(labels), np.random.default_rng(seed))
     try:
-        report = Judge(trial, keep(trial)).verdict(directions, seed)
+        with np.errstate(all="ignore"):  # f is probed beyond where its user would go
+            report = Judge(trial, keep(trial)).verdict(directions, seed)
     except Stop as stop:
         report = GradReport(stop.outcome, stop.code, str(stop), seed)
     return replace(report, snippet=_snippet(f, report, labels, directions))

@@ -59,6 +59,10 @@ class Trial:
         """Return the largest magnitude in leaf i."""
         return float(np.abs(self.leaves[i]).max(initial=0))
 
+    def span(self, i: int) -> float:
+        """Return the range of leaf i, and at least 1."""
+        return max(1.0, float(np.ptp(self.leaves[i]))) if self.leaves[i].size else 1.0
+
     def run(self, args: tuple[Any, ...]) -> tuple[Any, Callable[[Any], Any]]:
         """Return (y, pullback) of `f`, or stop because it gives something else."""
         result = self.f(*args)
@@ -84,7 +88,7 @@ class Trial:
         given = [np.asarray(c) if isinstance(c, np.generic) else c for c in result]
         for label, arg, cotangent in zip(self.labels, self.args, given, strict=True):
             _fit(label, arg, cotangent)
-        return flat(given)
+        return flat(tree.map(lambda _, cotangent: cotangent, self.args, tuple(given)))
 
 
 @dataclass
@@ -95,7 +99,7 @@ class Kept:
     ----------
     dy, g : a random cotangent of y, and all cotangents that the pullback gave for it
     other_dy, other_g : the same for another cotangent, four times larger
-    natural : for each leaf, the derivative by which its range would account for the largest |dy y|
+    terms : |dy y|, for each leaf of y
     noise : how far rounding alone moves each leaf of g, seen in two ways: when the arguments move
         by some roundings, and between g for dy + other_dy and the sum of both g
     """
@@ -104,12 +108,14 @@ class Kept:
     g: Array
     other_dy: list[Array]
     other_g: Array
-    natural: list[float]
+    terms: list[Array]
     noise: list[float]
 
 
 def keep(trial: Trial) -> Kept:
     """Call f and its pullback in all the ways that they must bear, and return what they gave."""
+    if not all(np.isfinite(leaf).all() for leaf in trial.leaves):
+        raise Stop("cannot tell", "nonfinite", "an argument is not finite at this point")
     before = tree.map(np.copy, trial.args)
     y, pullback = trial.run(trial.args)
     _unwritten("f writes to its argument", trial.labels, before, trial.args)
@@ -118,21 +124,33 @@ def keep(trial: Trial) -> Kept:
     y_before = tree.map(np.copy, y)
     dy, other = random_cotangent(y, trial.rng), random_cotangent(y, trial.rng, 4)
     given = tree.map(np.copy, dy)
-    g = trial.cotangents(pullback(given))
+    first = pullback(given)
+    g = trial.cotangents(first)
     _unwritten("the pullback writes to its cotangent", ("dy",), (dy,), (given,))
     _unwritten("the pullback writes to the argument", trial.labels, before, trial.args)
     _unwritten("the pullback writes to the result", ("y",), (y_before,), (y,))
     other_g = trial.cotangents(pullback(tree.map(np.copy, other)))
+    reason = "a second call of the pullback overwrites what the first one gave"
+    _unmoved(trial, "impure", reason, g, trial.cotangents(first))
     both = trial.cotangents(pullback(tree.map(np.add, dy, other)))
     again = trial.cotangents(pullback(tree.map(np.copy, dy)))
     _unmoved(trial, "impure", "a second call of the pullback gives another result", g, again)
+    nothing = trial.cotangents(pullback(tree.map(np.zeros_like, dy)))
+    for name, part in zip(trial.names, trial.parts, strict=True):
+        if np.isfinite(nothing[part]).all() and nothing[part].any():
+            worst = float(np.abs(nothing[part]).max())
+            reason = (
+                f"the pullback is not linear in dy: for dy = 0 it gives d{name} up to {worst:.3g}"
+            )
+            raise Stop("wrong", "nonlinear", reason)
     _run_elsewhere(trial)
     again = trial.cotangents(pullback(tree.map(np.copy, dy)))
     reason = "after f ran on other arguments, the first pullback gives another result"
     _unmoved(trial, "stale", reason, g, again)
     pairs = zip(tree.leaves(dy), tree.leaves(y), strict=True)
-    largest = max(float(np.abs(d * leaf).max(initial=0)) for (_, d), (_, leaf) in pairs)
-    natural = [largest / max(1.0, float(np.ptp(leaf))) if leaf.size else 0 for leaf in trial.leaves]
+    terms = [np.abs(d * leaf).astype(np.float64) for (_, d), (_, leaf) in pairs]
+    largest = max((float(term.max(initial=0)) for term in terms), default=0.0)
+    natural = [largest / trial.span(i) for i in range(len(trial.leaves))]
     noise = [0.0] * len(trial.parts)
     # Beyond these shares a move is no rounding, but a fault of its own or a switch.
     moves = [(both - g - other_g, 1024 * trial.unit)]
@@ -143,7 +161,7 @@ def keep(trial: Trial) -> Kept:
             if most <= share * max(size, natural[i]):
                 noise[i] = max(noise[i], most)
     dys, others = ([leaf for _, leaf in tree.leaves(d)] for d in (dy, other))
-    return Kept(dys, g, others, other_g, natural, noise)
+    return Kept(dys, g, others, other_g, terms, noise)
 
 
 def random_cotangent(y: Any, rng: np.random.Generator, size: float = 1.0) -> Any:
@@ -158,12 +176,12 @@ def flat(arrays: Any) -> Array:
 
 def _fit(label: str, arg: Any, cotangent: Any) -> None:
     try:
-        tree.map(lambda leaf, _: leaf, arg, cotangent)
+        laid = tree.map(lambda _, given: given, arg, cotangent)
     except ValueError as error:
         kind = type(cotangent).__name__
         reason = f"d{label}: expected a cotangent like {label}, got {kind} ({error})"
         raise Stop("wrong", "structure", reason) from None
-    pairs = zip(tree.leaves(arg, label), tree.leaves(cotangent), strict=True)
+    pairs = zip(tree.leaves(arg, label), tree.leaves(laid), strict=True)
     for (name, leaf), (_, given) in pairs:
         if given.shape != leaf.shape:
             reason = f"d{name}: expected shape {leaf.shape} like {name}, got {given.shape}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -14,14 +15,14 @@ from npcbam.gradcheck.contract import Kept, Trial, flat
 from npcbam.gradcheck.report import Entry, GradReport, LeafCheck, Outcome
 
 EVERY_ENTRY = 2048  # leaves up to this size are checked entry by entry,
-DIRECTIONS = 4  # larger ones along this many random directions
+DIRECTIONS = 4  # larger ones in blocks of that size, each along this many random directions,
+MOST_BLOCKS = 16  # in larger blocks where there were more than these
 
 # The allowed error is derived from the run itself. Each term is a rounding of the arguments' own
 # precision, with the room that sums of many terms need:
 SUM = 4  # of the terms |dy ∂y/∂x| that add up to the entry,
 NOISE = 16  # of what the pullback's result moves by when its arguments move by some roundings,
 FLOOR = 4  # and of the largest |dy y|, below which y itself cannot tell.
-FLAT = 256  # roundings of that |dy y|: a gradient that is 0 within them counts as 0
 COARSE = 0.01  # a run that would pass a larger error than this, relative, can tell nothing
 
 
@@ -32,6 +33,7 @@ class Judge:
         """Choose the derivative to judge by."""
         self._trial, self._kept, self._rng = trial, kept, trial.rng
         self._reference, self.doubt = self._choose(kept.dy)
+        self._naturals: dict[int, float] = {}
         self._exact = isinstance(self._reference, ComplexStep)
 
     def verdict(self, directions: int | None, seed: int) -> GradReport:
@@ -69,10 +71,12 @@ class Judge:
             step = ComplexStep(trial.f, Point(trial.args), dy)
             step.slope(np.zeros(trial.size))
         except Exception as error:  # whatever f raises on complex arguments
+            ridders.listen(self._along())
             return ridders, f"f does not run on complex128: {type(error).__name__}"
+        ridders.listen(self._along())
         if self._analytic(step, ridders):
             return step, ""
-        return ridders, "f runs on complex128 but is not analytic, as abs, real and conj are not"
+        return ridders, "on complex128 f has another derivative, as with abs, real and conj"
 
     def _real_point(self) -> Point:
         """Return the point in float64 or better where f takes that, else in its own dtype."""
@@ -90,7 +94,8 @@ class Judge:
         """Hold the complex step against finite differences, away from the kinks of this point."""
         agreed = 0
         for shift in (2.0**-10, 2.0**-8, 2.0**-6):
-            away, v = shift * self._along(), self._along()
+            # Each element by a part of itself, so that none leaves the domain of a logarithm.
+            away, v = (size * self._along(own=True) for size in (shift, 1))
             try:
                 fine, rough = step.slope(v, away=away), ridders.slope(v, away=away)
             except Exception:  # f need not be defined there
@@ -101,12 +106,17 @@ class Judge:
 
     # Directions and their slopes
 
-    def _along(self, i: int | None = None) -> Array:
-        """Return a random direction in leaf i, or in all, in units of each leaf's scale."""
+    def _along(self, i: int | None = None, own: bool = False) -> Array:
+        """Return a random direction in leaf i, or in all.
+
+        It is in units of each leaf's scale, or of each element's `own`, where that is not 0.
+        """
         v = np.zeros(self._trial.size)
         for k, part in enumerate(self._trial.parts):
             if i in (None, k):
-                v[part] = self._scale(k) * kinks.spread(self._rng, part.stop - part.start)
+                sizes = np.abs(self._trial.leaves[k].ravel().astype(np.float64))
+                units = np.where(sizes > 0, sizes, self._scale(k)) if own else self._scale(k)
+                v[part] = units * kinks.spread(self._rng, part.stop - part.start)
         return v
 
     def _together(self, i: int, still: float | None = None) -> Array:
@@ -133,7 +143,16 @@ class Judge:
         return rounding + (NOISE * self._kept.noise[i] + floor) * length + slope.error
 
     def _natural(self, i: int) -> float:
-        return self._kept.natural[i]
+        """Return the derivative by which the range of leaf i would account for the largest |dy y|.
+
+        Only results that the leaf reaches count: the roundings of others are not its own.
+        """
+        if i not in self._naturals:
+            reached = self._reference.reach(self._along(i))
+            terms = zip(self._kept.terms, reached, strict=True)
+            largest = max((float(term[hit].max(initial=0)) for term, hit in terms), default=0.0)
+            self._naturals[i] = largest / self._trial.span(i)
+        return self._naturals[i]
 
     # One leaf
 
@@ -147,9 +166,11 @@ class Judge:
             size += [float(np.abs(self._kept.g[part]).max())]
             caught = 2 * max(e.allowed for e in entries)
         else:
-            count = directions or DIRECTIONS
-            entries = [self._direction(i, kinked) for _ in range(count)]
-            how, size = f"{count} directions", [float(np.abs(self._kept.g[part]).max())]
+            blocks = 1 if directions or kinked else min(MOST_BLOCKS, -(-leaf.size // EVERY_ENTRY))
+            count = blocks * (directions or DIRECTIONS)
+            entries = [self._direction(i, kinked, k % blocks, blocks) for k in range(count)]
+            how = f"{count} direction{'s' * (count > 1)}"
+            size = [float(np.abs(self._kept.g[part]).max())]
             # A direction has at least half of the leaf's scale in every entry.
             caught = 2 * max(e.allowed for e in entries) / (0.5 * self._scale(i))
         extra = self._joint(i) if kinked else []
@@ -162,9 +183,14 @@ class Judge:
             worst=worst,
             caught=caught,
             scale=max(size, default=0.0),
-            flat=FLAT * self._trial.unit * self._natural(i),
+            quiet=self._quiet(i, max(left.error, right.error)),
         )
         return seen, entries + extra
+
+    def _quiet(self, i: int, error: float) -> float:
+        """Return the size up to which a gradient of leaf i is nothing but rounding."""
+        known = error if error <= 1e-6 * self._natural(i) else 0.0
+        return NOISE * self._kept.noise[i] + known
 
     def _entry(self, i: int, e: int, kinked: bool) -> Entry:
         # Finite differences step in units of the leaf; the complex step has no step to scale.
@@ -185,8 +211,12 @@ class Judge:
         name = self._trial.names[i]
         return Entry(name, index, got, left.value, right.value, allowed, at_kink=at_kink)
 
-    def _direction(self, i: int, kinked: bool) -> Entry:
+    def _direction(self, i: int, kinked: bool, block: int, blocks: int) -> Entry:
         v = self._together(i) if kinked else self._along(i)
+        if blocks > 1:
+            part = self._trial.parts[i]
+            ends = np.linspace(part.start, part.stop, blocks + 1).astype(int)
+            v[: ends[block]] = v[ends[block + 1] :] = 0
         entry = self._sum(i, v, self._reference, self._kept.g)
         if entry.at_kink:
             return entry.but(doubt="at a kink that no joint move of equal elements avoids")
@@ -301,23 +331,25 @@ class Judge:
         return self._trial.cotangents(pullback(dy))
 
     def _next_switch(self) -> str | None:
-        """Say how near the next switch is along a random line, and what gives way to what."""
-        r, v = self._along(), self._along()
+        """Say how near the next switch is along random lines, and what gives way to what."""
+        found = []
+        for _ in range(3):
+            r, v = self._along(), self._along()
+            try:
+                t = kinks.nearest_switch(functools.partial(self._slope_along, r, v))
+                if t is not None:
+                    near = [self._gradient(t * (1 + side) * r) for side in (1e-4, -1e-4)]
+                    found.append((abs(t), np.argsort(-np.abs(near[0] - near[1]))[:2]))
+            except Exception:  # f need not be defined there
+                continue
+        if not found:
+            return "no other within half of the arguments' scale along three random lines"
+        t, switched = min(found, key=lambda switch: switch[0])
+        places = " and ".join(self._named(int(e)) for e in switched)
+        return f"the next is {t:.2g} of the arguments' scale away on a random line, at {places}"
 
-        def phi(t: float) -> float:
-            return self._reference.slope(v, away=t * r).value
-
-        try:
-            t = kinks.nearest_switch(phi)
-            if t is None:
-                return "no other within half of the arguments' scale along a random line"
-            moved = self._gradient(t * (1 + 1e-4) * r) - self._gradient(t * (1 - 1e-4) * r)
-        except Exception:  # f need not be defined there
-            return None
-        places = " and ".join(self._named(int(e)) for e in np.argsort(-np.abs(moved))[:2])
-        return (
-            f"the next is {abs(t):.2g} of the arguments' scale away on a random line, at {places}"
-        )
+    def _slope_along(self, r: Array, v: Array, t: float) -> float:
+        return self._reference.slope(v, away=t * r).value
 
     def _named(self, e: int) -> str:
         i = next(k for k, part in enumerate(self._trial.parts) if part.start <= e < part.stop)
@@ -348,8 +380,7 @@ def _decide(
     if doubtful:
         return "cannot tell", "kink", f"{doubtful[0].doubt}: {doubtful[0]}"
     for leaf in seen:
-        nothing = leaf.scale <= leaf.caught <= leaf.flat
-        if leaf.caught > COARSE * leaf.scale and not nothing:
+        if leaf.caught > COARSE * leaf.scale and leaf.scale > leaf.quiet:
             reason = (
                 f"the derivative is too rough here: an error of {leaf.caught:.2g} in d{leaf.leaf}, "
                 f"whose largest entry is {leaf.scale:.2g}, would have passed"

@@ -78,7 +78,7 @@ class LeafCheck:
     worst: Entry
     caught: float
     scale: float
-    flat: float
+    quiet: float
 
 
 @dataclass(frozen=True)

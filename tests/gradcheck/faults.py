@@ -217,6 +217,24 @@ def cotangent_taken_as_ones():
     return f, (features(),)
 
 
+@fault
+def constant_added():
+    return on_dx(sigmoid_vjp, lambda dz: dz + 1e-12), (features(),)
+
+
+@fault
+def small_gradient_wrong_beside_a_large_result():
+    def f(a, b):
+        return (1e8 * a, 1e-9 * b), lambda dy: (1e8 * dy[0], -3e-9 * dy[1])
+
+    return f, (draw(4), draw(4, seed=9))
+
+
+@fault
+def scalar_result():
+    return lambda x: ((x**2).sum(), lambda dy: 2.001 * x * dy), (draw(4),)
+
+
 # Scale: two routes
 
 
@@ -449,6 +467,21 @@ def second_call_differs():
 
 
 @fault
+def first_result_overwritten_by_the_second_call():
+    def f(z):
+        y, pullback = sigmoid_vjp(z)
+        buffer = np.empty_like(z)
+
+        def reusing(dy):
+            buffer[...] = pullback(dy)
+            return buffer
+
+        return y, reusing
+
+    return f, (features(),)
+
+
+@fault
 def writes_to_x():
     def f(z):
         y, pullback = sigmoid_vjp(z.copy())
@@ -515,4 +548,7 @@ CODES = {
     "none in place of a cotangent": "structure",
     "nan in one entry": "nan",
     "cotangent clipped": "nonlinear",
+    "cotangent taken as ones": "nonlinear",
+    "constant added": "nonlinear",
+    "first result overwritten by the second call": "impure",
 }
