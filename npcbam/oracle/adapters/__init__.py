@@ -145,6 +145,23 @@ def load(target: str) -> object:
     return found
 
 
+def _signature(factory: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    try:
+        known = dict(inspect.signature(factory).parameters)
+        if isinstance(factory, type) and not _named(known):
+            # A metaclass may hide what __init__ takes.
+            initialiser = inspect.getattr_static(factory, "__init__")
+            known = dict([*inspect.signature(initialiser).parameters.items()][1:])
+    except (TypeError, ValueError):
+        known = {}
+    return known
+
+
+def _named(known: Mapping[str, inspect.Parameter]) -> dict[str, inspect.Parameter]:
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return {key: p for key, p in known.items() if p.kind not in variadic}
+
+
 def _import_lines(target: str) -> str:
     """Return the code of `load`."""
     place, _, name = target.rpartition(":")
@@ -181,19 +198,16 @@ def _arguments(
     factory: Callable[..., Any], channels: int, settings: Mapping[str, object]
 ) -> tuple[list[object], dict[str, object]]:
     """Return the positional and the named arguments of `factory`."""
-    try:
-        known = dict(inspect.signature(factory).parameters)
-    except (TypeError, ValueError):
-        known = {}
+    known = _signature(factory)
     kinds = [p.kind for p in known.values()]
-    named = {k: p for k, p in known.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+    named = _named(known)
     unknown = [key for key in settings if key not in named]
     if unknown and inspect.Parameter.VAR_KEYWORD not in kinds:
         takes = f"it takes {', '.join(named)}" if named else "it takes none"
         raise CannotRun(f"{_name(factory)} has no argument {unknown[0]}; {takes}")
     required = [k for k, p in named.items() if p.default is p.empty]
     places = [k for k in CHANNELS if k in named][:1] or required[:1]
-    places += [k for k in OUT_CHANNELS if k in required]
+    places = [k for k in places if k not in RANDOM] + [k for k in OUT_CHANNELS if k in required]
     given = dict.fromkeys(places, channels) | dict(settings)
     given |= {k: ... for k, (home, _) in RANDOM.items() if k in required and home in sys.modules}
     missing = [key for key in required if key not in given]
@@ -249,7 +263,7 @@ def _see(directory: Path) -> None:
 def _beside(
     function: Callable[..., Any], name: str, channels: int, settings: Mapping[str, object]
 ) -> Mapping[str, Array]:
-    init = getattr(function, "__globals__", {}).get("init")
+    init = getattr(inspect.unwrap(function), "__globals__", {}).get("init")
     if not isinstance(init, FunctionType):
         raise CannotRun(
             f"{name}(params, x) needs its parameters: pass parameters=, "

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import inspect
 import io
+import itertools
 import warnings
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 import numpy as np
 
 from npcbam.checks import Array
-from npcbam.oracle.candidate import LAYOUTS, MEMORY, Candidate, Observation, rounded
+from npcbam.oracle.candidate import (
+    LAYOUTS,
+    MEMORY,
+    Candidate,
+    CannotRun,
+    Observation,
+    rounded,
+    sentence,
+)
 
 SomeAdapter = TypeVar("SomeAdapter", bound="Adapter")
 
+# Of the maps on which the layout is found out.
+SPACES = ((7, 5), (7,), (7, 5, 4))
 STATISTICS = ("mean", "var")
 # What the call of a layer names the question whether it trains, and the answer for evaluation.
 EVALUATION = {
@@ -87,6 +99,10 @@ class Adapter(Candidate):
         other.layout = layout
         return other
 
+    def shape_of(self, x: Array) -> tuple[int, ...]:
+        """Return the shape of y; a framework may know a quicker way than to compute y."""
+        return self.forward({}, x).shape
+
     @abstractmethod
     def _give(self, value: Array) -> Any:
         """Return a new array of the framework, of `dtype`; `value` is rounded to it already."""
@@ -116,8 +132,10 @@ class Adapter(Candidate):
         return np.moveaxis(x, 1, -1) if self.layout == "NHWC" and x.ndim > 2 else x
 
     def _back(self, name: str, y: Any) -> Array:
-        taken = self._take(name, y)
-        return np.moveaxis(taken, -1, 1) if self.layout == "NHWC" and taken.ndim > 2 else taken
+        return self._lay_back(self._take(name, y))
+
+    def _lay_back(self, y: Array) -> Array:
+        return np.moveaxis(y, -1, 1) if self.layout == "NHWC" and y.ndim > 2 else y
 
     def _give_all(self, params: Mapping[str, Array]) -> dict[str, Any]:
         state = self.state(params)
@@ -141,6 +159,12 @@ def arranged(x: Array, memory: str) -> Array:
     return x.copy()
 
 
+def evaluating(call: Callable[..., Any]) -> dict[str, bool]:
+    """Return the arguments by which `call` is told not to train, where it has any."""
+    known = inspect.signature(call).parameters
+    return {name: value for name, value in EVALUATION.items() if name in known}
+
+
 def in_its_layout(candidate: SomeAdapter, how: Options) -> SomeAdapter:
     """Return the candidate in the layout that it is said to have, or that it runs in."""
     layouts = LAYOUTS if how.layout is None else (how.layout,)
@@ -150,32 +174,51 @@ def in_its_layout(candidate: SomeAdapter, how: Options) -> SomeAdapter:
 def first_that_fits(tries: Sequence[SomeAdapter], channels: int) -> SomeAdapter:
     """Return the first of `tries`, conventions of one block, that runs as they say; else the first.
 
-    Each is run on small maps of `channels`, or of as many as its parameters have, until one gives
-    a result of the shape of a map or of features.
+    Each is run on small maps of `channels`, or of as many as its parameters have.
     """
     if len(tries) == 1:
         return tries[0]
-    for space in ((7, 5), (7,), (7, 5, 4)):
-        for size in _sizes(tries[0], channels):
-            for candidate in tries:
-                if _fits(candidate, (2, size, *space)):
-                    return candidate
+    found = {size for value in tries[0].parameters.values() for size in value.shape if size > 1}
+    known = channels in found or not found
+    sizes = [channels] if known else sorted(found, reverse=True)[:4]
+    for space, size, candidate in itertools.product(SPACES, sizes, tries):
+        if _fits(candidate, (2, size, *space)):
+            return candidate
     return tries[0]
 
 
-def _sizes(candidate: Candidate, channels: int) -> list[int]:
-    found = {size for value in candidate.parameters.values() for size in value.shape if size > 1}
-    # A layer that is built anew for every convention has as many channels as it is asked for.
-    return [channels] if channels in found or not found else sorted(found, reverse=True)[:4]
+def built_in_its_layout(
+    build: Callable[[Array], SomeAdapter], name: str, how: Options
+) -> SomeAdapter:
+    """Return `build(x)`, for layers that take their channels from the first x that they see."""
+    tries, errors = [], []
+    layouts = LAYOUTS[::-1] if how.layout is None else (how.layout,)
+    for space, layout in itertools.product(SPACES, layouts):
+        # Other sizes than the maps that it is then run on: what should be channels would change.
+        shape = [size + 1 for size in space]
+        shape.insert(0 if layout == "NCHW" else len(shape), how.channels)
+        try:
+            candidate = build(np.zeros((1, *shape), np.float32)).in_layout(layout)
+        except Exception as error:
+            errors.append(error)
+            continue
+        if _fits(candidate, (2, how.channels, *space)):
+            return candidate
+        tries.append(candidate)
+    if not tries:
+        said = sentence(errors[0])
+        raise CannotRun(f"{name} cannot be built on {how.channels} channels: {said}")
+    return tries[0]
 
 
-def _fits(candidate: Candidate, shape: tuple[int, ...]) -> bool:
+def _fits(candidate: Adapter, shape: tuple[int, ...]) -> bool:
+    """Tell whether it runs on this shape, and gives back features or a map."""
     ones = (1,) * (len(shape) - 2)
     maps = [shape, shape[:2], (*shape[:2], *ones), (shape[0], 1, *shape[2:])]
     x = np.random.default_rng(0).standard_normal(shape)
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return candidate.forward({}, x).shape in maps
+            return candidate.shape_of(x) in maps
         except (Exception, SystemExit):
             return False

@@ -1,0 +1,56 @@
+"""An Equinox module as a candidate. By its convention it maps one sample, (C, H, W)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import jax
+
+from npcbam.oracle.adapters.base import Options, evaluating, first_that_fits
+from npcbam.oracle.adapters.jax import GIVEN, JaxCandidate, flattened
+from npcbam.oracle.candidate import LAYOUTS, CannotRun
+
+RECIPE = """\
+import equinox as eqx
+block = eqx.nn.inference_mode(jax.tree_util.tree_map_with_path(given, block))
+y = {call}(x)"""
+
+
+def wrap(module: eqx.Module, name: str, how: Options) -> JaxCandidate:
+    """Return a module as a candidate; where it fails on one sample, it is given all at once."""
+    if any(map(_is_state, jax.tree.leaves(module, is_leaf=_is_state))):
+        raise CannotRun(
+            f"{name} keeps state (eqx.nn.State, as BatchNorm does), which cannot be set from "
+            "outside: check it with the norm folded into the convolution"
+        )
+    layouts = [how.layout] if how.layout else LAYOUTS
+    tries = [
+        _candidate(module, name, each).in_layout(layout)
+        for each in (True, False)
+        for layout in layouts
+    ]
+    return first_that_fits(tries, how.channels)
+
+
+def _is_state(leaf: object) -> bool:
+    return isinstance(leaf, eqx.nn.StateIndex)
+
+
+def _candidate(module: Any, name: str, each: bool) -> JaxCandidate:
+    arrays, rest = eqx.partition(eqx.nn.inference_mode(module), eqx.is_inexact_array)
+    parameters, rebuild = flattened(arrays)
+    still = evaluating(type(module).__call__)
+
+    def call(state: dict[str, Any], x: Any) -> Any:
+        block = eqx.combine(rebuild(state), rest)
+
+        def one(sample: Any) -> Any:
+            return block(sample, **still)
+
+        return jax.vmap(one)(x) if each else one(x)
+
+    candidate = JaxCandidate(name, call, parameters, {})
+    candidate.framework = "equinox"
+    candidate.recipe = GIVEN + RECIPE.replace("{call}", "jax.vmap(block)" if each else "block")
+    return candidate
