@@ -62,13 +62,14 @@ def sigmoid_vjp(z: Array) -> tuple[Array, Callable[[Array], Array]]:
     with np.errstate(under="ignore"):
         # Only exponents with a real part <= 0 are taken, so that exp stays within [0, 1].
         e = np.exp(np.where(positive, -z, z))
-        y = np.where(positive, one, e) / (one + e)
+        # np.asarray, here and below, because NumPy makes numbers of 0-d results.
+        y = np.asarray(np.where(positive, one, e) / (one + e))
         # σ' = σ (1 - σ) = e / (1 + e)², for either sign of z
         slope: Array = e / np.square(one + e)
 
     def sigmoid_pullback(dy: Array) -> Array:
         dy = checks.cotangent(dy, y)
-        return dy * slope
+        return np.asarray(dy * slope)
 
     return y, sigmoid_pullback
 
@@ -93,19 +94,28 @@ def scale_vjp(gate: Array, x: Array) -> tuple[Array, Callable[[Array], tuple[Arr
     y, pullback : y has the shape of x; `dgate, dx = pullback(dy)`
 
     Source: ⊗ in Eq. 1 of Woo et al. 2018.
+
+    >>> y, pullback = scale_vjp(np.array([[2.0], [3.0]]), np.array([[1.0, 4.0], [5.0, 6.0]]))
+    >>> y
+    array([[ 2.,  8.],
+           [15., 18.]])
+    >>> dgate, dx = pullback(np.array([[1.0, 10.0], [1.0, 10.0]]))
+    >>> dgate
+    array([[41.],
+           [65.]])
     """
     x = checks.array("x", x)
     broadcast = [size if same else 1 for size, same in zip(x.shape, _kept(gate, x), strict=True)]
     gate = checks.shaped("gate", gate, broadcast)
     checks.same_dtype([("x", x), ("gate", gate)])
-    y = gate * x
+    y = np.asarray(gate * x)
 
     def scale_pullback(dy: Array) -> tuple[Array, Array]:
         dy = checks.cotangent(dy, y)
-        dx = gate * dy
+        dx = np.asarray(gate * dy)
         # A gate value multiplies all elements that it was broadcast to: its cotangent is their sum.
         shared = tuple(axis for axis, same in enumerate(_kept(gate, x)) if not same)
-        dgate = (dy * x).sum(axis=shared, keepdims=True)
+        dgate = np.asarray((dy * x).sum(axis=shared, keepdims=True))
         return dgate, dx
 
     return y, scale_pullback

@@ -41,10 +41,11 @@ def mean_vjp(x: Array, axes: Sequence[int]) -> tuple[Array, Pullback]:
     """
     rows, _, pooled = _rows(x, axes)
     y = rows.mean(axis=-1).reshape(pooled)
+    shape, count = x.shape, x.dtype.type(rows.shape[-1])
 
     def mean_pullback(dy: Array) -> Array:
         dy = checks.cotangent(dy, y)
-        return np.broadcast_to(dy / dy.dtype.type(rows.shape[-1]), x.shape)
+        return np.full(shape, dy / count)
 
     return y, mean_pullback
 
@@ -105,24 +106,28 @@ def lp_vjp(x: Array, axes: Sequence[int]) -> tuple[Array, Pullback]:
     x : array of any shape
     axes : the axes to pool, kept with size 1
 
-    Saved for backward: x and y. Where all x are 0 the gradient is taken as 0, the smallest of
-    the subgradients.
+    Saved for backward: x and y, scaled. Where all x are 0 the gradient is taken as 0, the
+    smallest of the subgradients.
 
     Source: pool type "lp" with p = 2 in the authors' code.
+
+    >>> y, pullback = lp_vjp(np.array([[3.0, -4.0]]), axes=(1,))
+    >>> y, pullback(np.array([[10.0]]))
+    (array([[5.]]), array([[ 6., -8.]]))
     """
     rows, unrows, pooled = _rows(x, axes)
     # A power of two scales without rounding; it is a constant, so that complex x stay analytic.
     exponent = np.frexp(np.abs(rows.real).max(axis=-1, keepdims=True))[1] - 1
     unit = np.ldexp(rows.real.dtype.type(1), exponent)
-    top = unit * np.sqrt(np.square(rows / unit).sum(axis=-1, keepdims=True))  # (..., 1)
-    y = top.reshape(pooled)
-    y.flags.writeable = False  # the pullback reads it
+    scaled = rows / unit  # (..., M)
+    norm = np.sqrt(np.square(scaled).sum(axis=-1, keepdims=True))  # (..., 1)
+    y = (unit * norm).reshape(pooled)
 
     def lp_pullback(dy: Array) -> Array:
-        # dy/dx = x / y
+        # dy/dx = x / y; scaled, because y itself loses its digits where it is subnormal
         dy = checks.cotangent(dy, y)
-        direction = np.divide(rows, top, out=np.zeros_like(rows), where=top != 0)
-        return unrows(dy.reshape(top.shape) * direction)
+        direction = np.divide(scaled, norm, out=np.zeros_like(scaled), where=norm != 0)
+        return unrows(dy.reshape(norm.shape) * direction)
 
     return y, lp_pullback
 
@@ -143,6 +148,10 @@ def logsumexp_vjp(x: Array, axes: Sequence[int]) -> tuple[Array, Pullback]:
     Saved for backward: softmax(x) over the pooled axes.
 
     Source: pool type "lse" in the authors' code.
+
+    >>> y, pullback = logsumexp_vjp(np.array([[1000.0, 1000.0]]), axes=(1,))
+    >>> y - np.log(2), pullback(np.array([[10.0]]))
+    (array([[1000.]]), array([[5., 5.]]))
     """
     rows, unrows, pooled = _rows(x, axes)
     # Shifted by the real part alone, a constant, so that complex x stay analytic. The maximum

@@ -194,6 +194,21 @@ def test_laws_of_scale(data, dtype):
 
 
 @ONE_ARRAY
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_arrays_without_axes(f_vjp, dtype):
+    z = np.array([3, 7], dtype)
+    row, row_pullback = f_vjp(z)
+    y, pullback = f_vjp(z[0, ...])
+    assert_same((y, pullback(z[1, ...])), (row[0, ...], row_pullback(z[::-1])[0, ...]))
+
+
+def test_scale_without_axes():
+    gate, x, dy = (np.array(v) for v in (2.0, 3.0, 5.0))
+    y, pullback = scale_vjp(gate, x)
+    assert_same((y, *pullback(dy)), tuple(np.array(v) for v in (6.0, 15.0, 10.0)))
+
+
+@ONE_ARRAY
 def test_empty(f_vjp):
     x = np.zeros((0, 3, 2), np.float32)
     y, pullback = f_vjp(x)

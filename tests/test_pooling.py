@@ -182,6 +182,21 @@ def test_lp_neither_overflows_nor_underflows(unit):
     np.testing.assert_allclose(pullback(np.array([5.0])), [3, -4], rtol=1e-15)
 
 
+def test_the_slope_of_lp_keeps_its_digits_where_y_is_subnormal():
+    tiny = np.finfo(float).smallest_subnormal
+    y, pullback = lp_vjp(np.array([tiny, tiny]), (0,))
+    assert y.tolist() == [tiny]
+    np.testing.assert_array_almost_equal_nulp(pullback(np.ones(1)), np.full(2, math.sqrt(0.5)), 1)
+
+
+@EVERY_POOL
+def test_gradients_are_fresh(pool_vjp):
+    _, pullback = pool_vjp(distinct(2, 3, 4), (1,))
+    dx = pullback(np.ones((2, 1, 4)))
+    assert dx.flags.writeable
+    assert dx.flags.c_contiguous
+
+
 def test_lp_of_zeros_has_the_gradient_zero():
     y, pullback = lp_vjp(np.zeros((2, 3)), (1,))
     assert y.tolist() == [[0], [0]]
