@@ -192,6 +192,15 @@ def refine_vjp(attention: A, x: Array) -> tuple[Array, Callable[[Array], tuple[A
     y, pullback : y is (N, C, *S); `dattention, dx = pullback(dy)`
 
     Source: either half of Eq. 1.
+
+    >>> cbam = CBAM.init(0, channels=16)
+    >>> x = np.random.default_rng(1).normal(size=(2, 16, 4, 3))
+    >>> y, pullback = refine_vjp(cbam.channel, x)
+    >>> bool((y == cbam.channel(x) * x).all())
+    True
+    >>> dchannel, dx = pullback(np.ones_like(y))
+    >>> dchannel.mlp.w0.shape, dx.shape
+    ((1, 16), (2, 16, 4, 3))
     """
     checks.layer("attention", attention, ChannelAttention, SpatialAttention)
     return _refine(attention, x, training=False)[:2]

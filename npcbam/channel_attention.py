@@ -35,6 +35,14 @@ class SharedMLP:
         A shape does not fit, or there is no hidden unit.
 
     Source: Eq. 2 of Woo et al. 2018, which has no biases; the authors' code has both.
+
+    >>> mlp = SharedMLP(w0=np.array([[1.0, -1.0]]), w1=np.array([[2.0], [3.0]]))
+    >>> z, pullback = mlp.vjp(np.array([[5.0, 1.0]]))
+    >>> z
+    array([[ 8., 12.]])
+    >>> dmlp, df = pullback(np.array([[1.0, 10.0]]))
+    >>> dmlp.w0, df
+    (array([[160.,  32.]]), array([[ 32., -32.]]))
     """
 
     w0: Array
@@ -113,6 +121,13 @@ class ChannelAttention:
 
     Source: Eq. 2 of Woo et al. 2018; lp and lse as in the authors' code, blend as in timm's
     LightCbamModule.
+
+    >>> channel = ChannelAttention(SharedMLP(w0=np.ones((2, 8)), w1=np.ones((8, 2))))
+    >>> x = np.random.default_rng(0).normal(size=(2, 8, 4, 3))
+    >>> mc, pullback = channel.vjp(x)
+    >>> dchannel, dx = pullback(np.ones_like(mc))
+    >>> mc.shape, dx.shape, dchannel.mlp.w0.shape
+    ((2, 8, 1, 1), (2, 8, 4, 3), (2, 8))
     """
 
     mlp: SharedMLP

@@ -81,6 +81,14 @@ def feature_map(
     return found
 
 
+def batch(x: Array) -> None:
+    """Raise ValueError unless each channel of a feature map has a variance."""
+    if x.size < 2 * x.shape[1]:
+        raise ValueError(
+            f"x: expected at least 2 elements a channel in training, got shape {_spell(x.shape)}"
+        )
+
+
 def cotangent(dy: object, y: Array, name: str = "dy") -> Array:
     """Return `dy` if it has the shape and dtype of `y`, the result that it belongs to.
 
@@ -109,6 +117,7 @@ def axes(value: Sequence[int], x: Array) -> tuple[int, ...]:
 def choice(name: str, value: object, allowed: Iterable[object]) -> None:
     """Raise ValueError unless `value` is one of `allowed`."""
     known = list(allowed)
+    value = int(value) if isinstance(value, np.integer) else value
     if not any(type(value) is type(item) and value == item for item in known):
         listed = ", ".join(map(repr, known[:-1]))
         raise ValueError(f"{name}: expected {listed} or {known[-1]!r}, got {value!r}")
@@ -142,7 +151,8 @@ def seed(name: str, value: Any) -> None:
 def dtype(name: str, value: Any) -> None:
     """Raise TypeError unless `value` names a supported dtype."""
     try:
-        known = any(np.dtype(value) == supported for supported in DTYPES)
+        # To NumPy None is float64.
+        known = value is not None and any(np.dtype(value) == supported for supported in DTYPES)
     except (TypeError, ValueError, SyntaxError):  # NumPy parses strings such as "f4,f4"
         known = False
     if not known:
@@ -160,7 +170,7 @@ def layer(name: str, value: object, *kinds: type) -> None:
 
 def number(name: str, value: object, low: float, high: float) -> None:
     """Raise unless `value` is a real number from `low` to `high`."""
-    if not isinstance(value, int | float | np.floating) or isinstance(value, bool):
+    if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):
         raise TypeError(f"{name}: expected a number, got {value!r}")
     if not low <= value <= high:
         raise ValueError(f"{name}: expected a number from {low} to {high}, got {value!r}")

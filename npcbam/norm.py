@@ -32,6 +32,15 @@ class BatchNorm:
         A shape does not fit, or eps or momentum is out of range.
 
     Source: Ioffe and Szegedy 2015; eps and momentum as in PyTorch's BatchNorm.
+
+    >>> zero, one = np.zeros(1), np.ones(1)
+    >>> norm = BatchNorm(gamma=one, beta=zero, mean=zero, var=one, eps=0.0)
+    >>> x = np.array([[[2.0, 4.0, 6.0, 4.0]]])
+    >>> norm(x)
+    array([[[2., 4., 6., 4.]]])
+    >>> y, pullback, stepped = norm.train_vjp(x)
+    >>> y.round(3), stepped.mean
+    (array([[[-1.414,  0.   ,  1.414,  0.   ]]]), array([0.4]))
     """
 
     gamma: Array
@@ -43,6 +52,8 @@ class BatchNorm:
 
     def __post_init__(self) -> None:
         gamma = checks.shaped("gamma", self.gamma, ("C",))
+        if gamma.size == 0:
+            raise ValueError(f"gamma: expected at least one channel, got {gamma.shape}")
         named = [("gamma", gamma)]
         for name in ("beta", "mean", "var"):
             named.append((name, checks.shaped(name, getattr(self, name), gamma.shape)))
@@ -92,11 +103,8 @@ class BatchNorm:
             A channel has fewer than two elements, of which there is no variance.
         """
         x = checks.feature_map(x, ("gamma", self.gamma), self.gamma.size)
+        checks.batch(x)
         axes, size = _others(x), x.size // x.shape[1]
-        if size < 2:
-            raise ValueError(
-                f"x: expected at least 2 elements a channel in training, got shape {x.shape}"
-            )
         mean = x.mean(axis=axes)  # (C,)
         # (x - mean)² and not |x - mean|²: complex x must stay analytic.
         var = np.square(x - _column(mean, x)).mean(axis=axes)  # (C,)

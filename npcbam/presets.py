@@ -137,6 +137,11 @@ def build(name: str, arrays: Mapping[str, Array]) -> CBAM:
     ------
     TypeError, ValueError
         The paths are not those of the preset, or an array does not fit.
+
+    >>> sizes = shapes("se", channels=8, hidden=2, kernel=())
+    >>> se = build("se", {path: np.ones(shape) for path, shape in sizes.items()})
+    >>> se.channel.pools, se.spatial
+    (('avg',), None)
     """
     how, paths = preset(name), list(shapes(name, 1, 1, ()))
     if sorted(arrays) != sorted(paths):
@@ -187,6 +192,10 @@ def init(
     ------
     TypeError, ValueError
         An argument is out of range; the message names it.
+
+    >>> cbam = init(0, channels=64, name="official")
+    >>> cbam.channel.mlp.b0, cbam.spatial.norm.gamma
+    (array([0., 0., 0., 0.]), array([0.]))
     """
     if not isinstance(rng, np.random.Generator):
         checks.seed("rng", rng)

@@ -37,6 +37,13 @@ class SpatialAttention:
 
     Source: Eq. 3 of Woo et al. 2018, with K = 7 × 7; the norm as in the authors' code, blend as
     in timm's LightCbamModule.
+
+    >>> spatial = SpatialAttention(Conv(w=np.ones((1, 2, 7, 7))))
+    >>> x = np.random.default_rng(0).normal(size=(2, 8, 4, 3))
+    >>> ms, pullback = spatial.vjp(x)
+    >>> dspatial, dx = pullback(np.ones_like(ms))
+    >>> ms.shape, dx.shape, dspatial.conv.w.shape
+    ((2, 1, 4, 3), (2, 8, 4, 3), (1, 2, 7, 7))
     """
 
     conv: Conv
@@ -104,6 +111,8 @@ class SpatialAttention:
         self, x: Array, training: bool
     ) -> tuple[Array, Callable[[Array], tuple[Self, Array]], Self]:
         x = checks.feature_map(x, ("conv.w", self.conv.w), ndim=self.conv.w.ndim)
+        if self.norm is not None and training:
+            checks.batch(x)  # as the norm would of the plane, which the caller has not seen
         planes, describe_pullback = describe_vjp(x, (1,), self.pools, self.ties, self.blend)
         z, conv_pullback = self.conv.vjp(np.concatenate(planes, axis=1))  # (N, 1, *S)
         stepped = self.norm

@@ -45,6 +45,8 @@ def test_values_on_the_border_pass():
     checks.number("n", np.float32(1), 0, 1)
     checks.odd("n", 1)
     checks.choice("n", "b", ["a", "b"])
+    checks.choice("n", np.int64(2), (1, 2, 3))
+    checks.number("n", np.int64(1), 0, 1)
     checks.subset("n", ("b", "a"), ["a", "b"])
     checks.layer("n", Conv(np.ones((1, 1, 1))), BatchNorm, Conv)
 
@@ -203,6 +205,7 @@ VALUES = [
     (checks.choice, (("a", "b"),), ["a"], ValueError, "expected 'a' or 'b', got ['a']"),
     (checks.choice, ((1, 2, 3),), True, ValueError, "expected 1, 2 or 3, got True"),
     (checks.choice, ((1, 2, 3),), 2.0, ValueError, "expected 1, 2 or 3, got 2.0"),
+    (checks.choice, ((False, True),), np.int64(1), ValueError, "expected False or True, got 1"),
     (checks.choice, ((False, True),), 1, ValueError, "expected False or True, got 1"),
     *[
         (checks.subset, ("ab",), bad, ValueError, f"expected a tuple out of a, b, got {bad!r}")
@@ -230,6 +233,7 @@ BAD_DTYPES = [
     "f2",
     "i8",
     ">f8",
+    None,
     "c8",
     "?",
     "f4,f4",

@@ -172,7 +172,9 @@ def test_laws(f_vjp, data):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("number", [0.5, np.float32(0.5), np.float64(0.5), np.longdouble(0.5), 1])
+@pytest.mark.parametrize(
+    "number", [0.5, np.float32(0.5), np.float64(0.5), np.longdouble(0.5), 1, np.int64(1)]
+)
 def test_eps_and_momentum_promote_nothing(dtype, number):
     norm = drawn(2, dtype, eps=number, momentum=number)
     x = distinct(3, 2, 4, dtype=dtype)
@@ -215,6 +217,9 @@ def test_bad_parameters(name):
         message = f"{name}: expected dtype float64 like gamma, got float32"
         message += "; cast one of them with .astype"
         cases.append((np.ones(2, "f4"), TypeError, message))
+    else:
+        message = "gamma: expected at least one channel, got (0,)"
+        cases.append((np.ones(0), ValueError, message))
     assert_refuses(lambda bad: dataclasses.replace(NORM, **{name: bad}), cases)
 
 

@@ -144,7 +144,7 @@ def test_init(name, axes, dtype):
     assert {leaf.dtype for _, leaf in tree.leaves(cbam)} == {np.dtype(dtype)}
     # Every dtype gets the numbers that float64 does, and the method of CBAM is the same function.
     assert_same(presets.init(np.random.default_rng(3), 8, 2, 3, name, dtype, axes), cbam)
-    assert_same(CBAM.init(3, 8, 2, 3, name, dtype=dtype, spatial_axes=axes), cbam)
+    assert_same(CBAM.init(3, 8, 2, 3, name, dtype=dtype, spatial_axes=np.int64(axes)), cbam)
     double = presets.init(3, 8, 2, 3, name, np.float64, axes)
     assert_same(tree.map(lambda leaf: leaf.astype(dtype), double), cbam)
 
@@ -178,6 +178,7 @@ def test_build_takes_apart_what_it_put_together(name):
         ({"kernel_size": 4}, ValueError, "kernel_size: expected an odd kernel size, got 4"),
         ({"name": "senet"}, ValueError, "preset: expected 'paper', .* or 'se', got 'senet'"),
         ({"dtype": np.float16}, TypeError, "dtype: expected float32, .* got <class 'numpy.float16"),
+        ({"dtype": None}, TypeError, "dtype: expected float32, .* got None"),
         ({"spatial_axes": 4}, ValueError, "spatial_axes: expected 1, 2 or 3, got 4"),
     ],
 )
