@@ -33,7 +33,7 @@ def plot_step_curve(
 
     Returns
     -------
-    The Axes, with one line for each method
+    The Axes, with one line for each method, broken at the steps that leave the domain of f
 
     Raises
     ------
@@ -41,6 +41,12 @@ def plot_step_curve(
         matplotlib is not installed.
     TypeError
         `x` has no real floating dtype.
+    ValueError
+        The derivative at `x` is not finite.
+
+    >>> axes = plot_step_curve(np.sin, np.array([0.3, 1.0]))
+    >>> [line.get_label() for line in axes.get_lines()]
+    ['forward difference', 'central difference', 'complex step']
     """
     leaves = [leaf for _, leaf in real_leaves("x", x)]
     dtype = np.result_type(*leaves)
@@ -63,7 +69,10 @@ def plot_step_curve(
         ahead, behind = (along(real, (side * h * v).astype(dtype)) for side in (1, -1))
         return float(ahead - behind) / (2 * h)
 
-    exact = complex_step(STEP)
+    with np.errstate(all="ignore"):
+        exact = complex_step(STEP)
+    if not np.isfinite(exact):
+        raise ValueError(f"x: expected a point where f has a finite derivative, got {exact}")
     steps = 10.0 ** np.arange(0, -16.5, -0.5)
     axes = _axes(ax)
     floor = float(np.finfo(np.float64).eps) / 2
@@ -72,7 +81,9 @@ def plot_step_curve(
     for style, (name, slope) in zip(
         styles, {**methods, "complex step": complex_step}.items(), strict=True
     ):
-        errors = [abs(slope(float(h)) - exact) / (abs(exact) or 1) for h in steps]
+        with np.errstate(all="ignore"):  # a long step may leave the domain of f
+            errors = np.array([abs(slope(float(h)) - exact) / (abs(exact) or 1) for h in steps])
+        errors[~np.isfinite(errors)] = np.nan
         axes.loglog(steps, np.maximum(errors, floor), style, markersize=4, label=name)
     axes.invert_xaxis()
     axes.set_xlabel("step h, in units of the random direction")

@@ -67,7 +67,7 @@ def feature_maps(
     Raises
     ------
     TypeError, ValueError
-        `ndim`, `ties` or `dtype` is none of those named, or `ties` are asked far from kinks.
+        An argument is none of those named, or `ties` are asked far from kinks.
 
     >>> from hypothesis import given, settings
     >>> @settings(max_examples=5)
@@ -80,6 +80,14 @@ def feature_maps(
     checks.choice("ndim", ndim, (None, *checks.AXES))
     if far_from_kinks and ties != "none":
         raise ValueError(f"far_from_kinks: expected ties='none' with it, got {ties!r}")
+    if channels is not None:
+        checks.positive("channels", channels)
+    if samples is not None and samples != 0:
+        checks.positive("samples", samples)
+    checks.positive("min_size", min_size)
+    checks.positive("max_size", max_size)
+    if max_size < min_size:
+        raise ValueError(f"max_size: expected at least min_size, {min_size}, got {max_size}")
     kind = _dtype(draw, dtype)
     axes = draw(st.sampled_from(list(checks.AXES))) if ndim is None else ndim
     shape = (
@@ -120,6 +128,7 @@ def layouts(x: Array) -> st.SearchStrategy[Array]:
     ...     assert (odd == x).all()
     >>> test_same_values()
     """
+    checks.array("x", x)
     found: list[Callable[[Array], Array]] = [
         np.copy, _fortran, _spread, _backwards, _shuffled, _unaligned, _read_only
     ]  # fmt: skip
@@ -138,6 +147,7 @@ def cotangents_like(draw: st.DrawFn, y: Array) -> Array:
     A cotangent of ones hides transposed and permuted gradients, and one with entries near 0
     hides the errors there. Complex entries have such real and imaginary parts.
     """
+    checks.array("y", y)
     rng = _rng(draw)
     parts = [_weights(rng, y.shape) for _ in range(2 if y.dtype.kind == "c" else 1)]
     dy: Array = parts[0].astype(y.dtype)
@@ -185,6 +195,8 @@ def cbams(
     >>> test_shape_is_kept()
     """
     checks.choice("pools", pools, ("preset", "any"))
+    if channels is not None:
+        checks.positive("channels", channels)
     c = draw(st.integers(1, 6)) if channels is None else channels
     cbam = CBAM.init(
         rng=0,

@@ -67,6 +67,14 @@ def test_the_same_seed_draws_the_same(ax):
     assert (first != other).any()
 
 
+def test_steps_out_of_the_domain_are_not_drawn(ax):
+    plot_step_curve(np.log, np.array([0.01, 0.02]), ax=ax)
+    found = errors(ax)
+    assert np.isnan(found["central difference"][0])
+    assert np.nanmin(found["central difference"]) < 1e-8
+    assert not any(np.isinf(line).any() for line in found.values())
+
+
 def test_axes_are_labelled(ax):
     plot_step_curve(np.sin, np.array([1.0]), ax=ax)
     assert "step" in ax.get_xlabel()
@@ -93,3 +101,8 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch):
 def test_bad_input(x):
     with pytest.raises(TypeError, match="x: expected"):
         plot_step_curve(np.sin, x)
+
+
+def test_a_point_without_a_derivative():
+    with pytest.raises(ValueError, match="x: expected a point where f has a finite derivative"):
+        plot_step_curve(np.log, np.array([np.nan, 1.0]))

@@ -197,12 +197,29 @@ ERRORS = [
         "far_from_kinks: expected ties='none' with it, got 'some'",
     ),
     (cbams(pools="lp"), "pools: expected 'preset' or 'any', got 'lp'"),
+    (feature_maps(channels=-1), "channels: expected at least 1, got -1"),
+    (feature_maps(samples=-1), "samples: expected at least 1, got -1"),
+    (feature_maps(min_size=0), "min_size: expected at least 1, got 0"),
+    (feature_maps(min_size=3, max_size=2), "max_size: expected at least min_size, 3, got 2"),
+    (cbams(channels=0), "channels: expected at least 1, got 0"),
 ]
 
 
 @pytest.mark.parametrize(("strategy", "message"), ERRORS)
 def test_bad_arguments(strategy, message):
     assert_raises(ValueError, message, find, strategy, lambda _: True)
+
+
+@pytest.mark.parametrize("strategy", [feature_maps, cbams])
+def test_channels_are_a_number(strategy):
+    message = "channels: expected an integer, got 'a'"
+    assert_raises(TypeError, message, find, strategy(channels="a"), lambda _: True)
+
+
+def test_only_arrays_have_layouts_and_cotangents():
+    assert_raises(TypeError, "x: expected a NumPy array, got NoneType", layouts, None)
+    message = "y: expected a NumPy array, got NoneType"
+    assert_raises(TypeError, message, find, cotangents_like(None), lambda _: True)
 
 
 @pytest.mark.parametrize("strategy", [feature_maps, cbams])
