@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -50,19 +51,28 @@ def save_arrays(path: PathLike, arrays: Mapping[str, Array]) -> None:
     ValueError
         `path` ends otherwise.
     TypeError
-        A value is no array of numbers, or of a dtype that safetensors lacks.
+        `arrays` is no mapping, a key no string, a value no array of numbers or of a dtype that
+        safetensors lacks.
     ImportError
         The library safetensors is not installed.
     """
     kind = _kind(path)
+    if not isinstance(arrays, Mapping):
+        got = type(arrays).__name__
+        raise TypeError(f"arrays: expected a mapping of keys to arrays, got {got}")
     for key, value in arrays.items():
+        if not isinstance(key, str):
+            raise TypeError(f"arrays: expected strings as keys, got {key!r}")
         if not isinstance(value, np.ndarray) or value.dtype.kind not in "biufc":
             raise TypeError(f"{key}: expected an array of numbers, got {type(value).__name__}")
         if kind == ".safetensors" and value.dtype.itemsize > 8:
             raise TypeError(f"{key}: safetensors has no {value.dtype}; save a .npz, or cast")
     if kind == ".npz":
-        with open(path, "wb") as file:  # np.savez itself would add .npz to a name in capitals
-            np.savez(file, **dict(arrays))  # type: ignore[arg-type]
+        # As np.savez does, which takes no key called "file" and no name in capitals.
+        with zipfile.ZipFile(path, "w") as archive:
+            for key, value in arrays.items():
+                with archive.open(f"{key}.npy", "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, value, allow_pickle=False)
     else:
         ordered = {key: np.array(value, order="C") for key, value in arrays.items()}
         _safetensors().numpy.save_file(ordered, path)
@@ -79,13 +89,17 @@ def _kind(path: PathLike) -> str:
 
 
 def _unzip(file: Any) -> tuple[dict[str, Array], list[str]]:
-    archive = np.load(file, allow_pickle=False)
-    if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise ValueError("it is one array, and no archive of arrays")
-    arrays = {key: archive[key] for key in archive.files}
-    for key, value in arrays.items():
-        if not isinstance(value, np.ndarray):
-            raise ValueError(f"{key} is no array")
+    arrays = {}
+    with zipfile.ZipFile(file) as archive:
+        for name in archive.namelist():
+            with archive.open(name) as member:
+                try:
+                    array = np.lib.format.read_array(member, allow_pickle=False)
+                except ValueError as error:
+                    objects = "it holds Python objects, which only unpickling could read"
+                    why = objects if "pickle" in str(error) else error
+                    raise ValueError(f"{name}: {why}") from error
+            arrays[name.removesuffix(".npy")] = array
     return arrays, []
 
 

@@ -136,6 +136,10 @@ def to_state_dict(cbam: CBAM, preset: str, prefix: str = "") -> dict[str, Array]
         `cbam` is no CBAM.
     ValueError
         `cbam` is not as the preset builds it, so that reading would give another function.
+
+    >>> weights = to_state_dict(CBAM.init(0, channels=32, preset="timm"), "timm", prefix="cbam")
+    >>> list(weights)[:2], weights["cbam.channel.fc1.weight"].shape
+    (['cbam.channel.fc1.weight', 'cbam.channel.fc2.weight'], (2, 32, 1, 1))
     """
     keys, start = _keys(preset), _dotted(prefix)
     if not isinstance(cbam, CBAM):
