@@ -39,6 +39,8 @@ FRAMEWORKS = (
     ("equinox", "Module", "equinox"),
     ("torch", "nn.Module", "torch"),
 )
+# Files of frameworks that tell how to run nothing, or only to who has the code.
+WEIGHTS = (".pt", ".pth", ".ckpt", ".h5", ".keras", ".npz", ".npy", ".safetensors", ".msgpack")
 ARRAYS = (("jax", "Array", "jax"), ("torch", "Tensor", "torch"))
 
 
@@ -83,6 +85,8 @@ def _adapt(target: Any, how: Options) -> Candidate:
     """Load, build and wrap `target`, and note how to do so again."""
     name, source = _name(target), ""
     if isinstance(target, str):
+        if target.endswith(".onnx"):
+            return _of_file(target, how)
         name, source = target, _import_lines(target)
         target = load(target)
     built, spelled = target, "target"
@@ -130,8 +134,19 @@ def _of_function(f: Any, name: str, how: Options) -> Candidate:
     return in_its_layout(functions.from_function(f, parameters, name), how)
 
 
+def _of_file(path: str, how: Options) -> Candidate:
+    if not Path(path).is_file():
+        raise CannotRun(f"{path}: no such file")
+    if how.settings:
+        raise CannotRun(f"{path} is a file: there is nothing to set in it")
+    candidate: Candidate = importlib.import_module(f"{__name__}.onnx").wrap(path, path, how)
+    return candidate
+
+
 def load(target: str) -> object:
     """Import what "package.module:Name" or "path/to/file.py:Name" points at. This runs the file."""
+    if target.endswith(WEIGHTS):
+        raise CannotRun(f"{target}: weights without code cannot be run; give path/to/file.py:Name")
     place, colon, name = target.rpartition(":")
     if not colon or not place or not name:
         raise CannotRun(f"{target}: expected package.module:Name or path/to/file.py:Name")
