@@ -146,14 +146,14 @@ class Near:
         return Near(value, bound, self.kind, parents, pull)
 
 
-def allowed(cbam: CBAM, x: Array, dy: Array, dtype: str) -> dict[str, Array]:
+def allowed(cbam: CBAM, x: Array, dy: Array | None, dtype: str) -> dict[str, Array]:
     """Return how far rounding may take y and all gradients of a CBAM from their exact values.
 
     Parameters
     ----------
     cbam : in float64, in evaluation; its parameters and `x` and `dy` are taken as exact, so round
         them to the precision before
-    x, dy : (N, C, *S), finite
+    x, dy : (N, C, *S), finite; None for dy leaves the gradients out
     dtype : "float64", "float32", "float16", "bfloat16" or "tf32"
 
     Returns
@@ -177,13 +177,12 @@ def allowed(cbam: CBAM, x: Array, dy: Array, dtype: str) -> dict[str, Array]:
     # Infinite bounds times 0 are of no matter: they stay infinite.
     with np.errstate(invalid="ignore", over="ignore", under="ignore"):
         y = _cbam(cbam, leaves, start)
-        found = backward(y, exact(dy))
-    wanted = {"dx": start} | {f"d{path}": leaf for path, leaf in leaves.items()}
-    bounds = {name: found[id(node)].bound for name, node in wanted.items()}
-    return {
-        name: np.where(np.isnan(bound), np.inf, bound)
-        for name, bound in ({"y": y.bound} | bounds).items()
-    }
+        bounds = {"y": y.bound}
+        if dy is not None:
+            found = backward(y, exact(dy))
+            wanted = {"dx": start} | {f"d{path}": leaf for path, leaf in leaves.items()}
+            bounds |= {name: found[id(node)].bound for name, node in wanted.items()}
+    return {name: np.where(np.isnan(bound), np.inf, bound) for name, bound in bounds.items()}
 
 
 def backward(y: Near, dy: Near) -> dict[int, Near]:
