@@ -2,7 +2,8 @@
 
 import os
 
-# The arrays are small: threads only wait for each other. Read by BLAS when NumPy is first imported.
+# The arrays are small: threads only wait for each other. PyTorch reads this when it is imported,
+# NumPy too, unless a plugin of pytest has imported it before.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
