@@ -60,7 +60,8 @@ class Candidate(ABC):
     buffers : the arrays that it does not learn, such as a norm's running statistics
     framework : what it is written in: "numpy", "torch", "jax", "flax", "equinox", "keras", "onnx"
     source : lines of Python that bind it to the name `block`, for the snippets of a report
-    recipe : the lines that run it; {params}, {x} and {dtype} stand for what is filled in
+    setting : lines that have to come before those
+    recipe : lines that run it; {params}, {x} and {dtype} stand for what is filled in
     layout : "NCHW" or "NHWC", how it takes its input; here all arrays are (N, C, *S) all the same
     stage : "whole", or "channel" or "spatial" where it is one half of a CBAM
     dtypes : the precisions that it can run at
@@ -77,6 +78,7 @@ class Candidate(ABC):
     buffers: dict[str, Array]
     framework: str = "numpy"
     source: str = "block = ...  # the candidate"
+    setting: str = ""
     recipe: str = "y = block({params}, {x})"
     layout: str = "NCHW"
     stage: str = "whole"
@@ -110,7 +112,8 @@ class Candidate(ABC):
         """
         laid = f"np.moveaxis({x}, 1, -1)" if self.layout == "NHWC" else x
         recipe = self.recipe.format(params=params, x=laid, dtype=self.dtype)
-        return f"{self.source}\n{recipe}"
+        setting = self.setting.format(dtype=self.dtype)
+        return f"{setting}{self.source}\n{recipe}"
 
     def at(self, dtype: str) -> Self:
         """Return the same block running at another precision."""

@@ -9,6 +9,7 @@ import inspect
 import operator
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
@@ -39,6 +40,8 @@ FRAMEWORKS = (
     ("equinox", "Module", "equinox"),
     ("torch", "nn.Module", "torch"),
 )
+# What this package names as extras, for who has a file but not its framework.
+EXTRAS = ("torch", "jax", "flax", "equinox", "keras")
 # Files of frameworks that tell how to run nothing, or only to who has the code.
 WEIGHTS = (".pt", ".pth", ".ckpt", ".h5", ".keras", ".npz", ".npy", ".safetensors", ".msgpack")
 ARRAYS = (("jax", "Array", "jax"), ("torch", "Tensor", "torch"))
@@ -96,6 +99,7 @@ def _adapt(target: Any, how: Options) -> Candidate:
         if isinstance(target, type | functools.partial) or inspect.isroutine(target):
             built, spelled = construct(target, how.channels, how.settings)
             spelled = f"target{spelled}"
+            how = replace(how, again=lambda: construct(target, how.channels, how.settings)[0])
         elif how.settings:
             raise CannotRun(f"{name} is an instance already: there is nothing to set in it")
         if isinstance(built, Candidate):
@@ -253,7 +257,7 @@ def _import_file(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[spec.name]
-        hint = "; try package.module:Name" if "relative import" in str(error) else ""
+        hint = "; try package.module:Name" if "relative import" in str(error) else _advice(error)
         raise CannotRun(f"{path} raised {sentence(error)}{hint}") from error
     return module
 
@@ -265,9 +269,16 @@ def _import_module(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is not None and (name + ".").startswith(error.name + "."):
             raise CannotRun(f"{name}: no module named {error.name}") from error
-        raise CannotRun(f"{name} raised {sentence(error)}") from error
+        raise CannotRun(f"{name} raised {sentence(error)}{_advice(error)}") from error
     except (Exception, SystemExit) as error:
         raise CannotRun(f"{name} raised {sentence(error)}") from error
+
+
+def _advice(error: BaseException) -> str:
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    if missing == "tensorflow" and "keras" in sys.modules:
+        return "; set KERAS_BACKEND=jax or KERAS_BACKEND=torch"
+    return f"; try pip install 'npcbam[{missing}]'" if missing in EXTRAS else ""
 
 
 def _see(directory: Path) -> None:

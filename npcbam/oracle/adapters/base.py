@@ -9,7 +9,7 @@ import io
 import itertools
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
@@ -44,13 +44,14 @@ EVALUATION = {
 
 @dataclass(frozen=True)
 class Options:
-    """How a target is built and run; see `adapt`."""
+    """How a target is built and run; see `adapt`. `again` builds another one, where that can be."""
 
     channels: int
     settings: Mapping[str, object]
     parameters: Any = None
     layout: str | None = None
     device: str = "cpu"
+    again: Callable[[], Any] | None = None
 
 
 class Adapter(Candidate):
@@ -198,7 +199,8 @@ def built_in_its_layout(
         shape = [size + 1 for size in space]
         shape.insert(0 if layout == "NCHW" else len(shape), how.channels)
         try:
-            candidate = build(np.zeros((1, *shape), np.float32)).in_layout(layout)
+            with _quiet():
+                candidate = build(np.zeros((1, *shape), np.float32)).in_layout(layout)
         except Exception as error:
             errors.append(error)
             continue
@@ -216,9 +218,15 @@ def _fits(candidate: Adapter, shape: tuple[int, ...]) -> bool:
     ones = (1,) * (len(shape) - 2)
     maps = [shape, shape[:2], (*shape[:2], *ones), (shape[0], 1, *shape[2:])]
     x = np.random.default_rng(0).standard_normal(shape)
+    try:
+        with _quiet():
+            return candidate.shape_of(x) in maps
+    except (Exception, SystemExit):
+        return False
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            return candidate.shape_of(x) in maps
-        except (Exception, SystemExit):
-            return False
+        yield
