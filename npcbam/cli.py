@@ -14,7 +14,7 @@ from pathlib import Path
 from npcbam import __version__
 from npcbam.oracle import CannotRun, Report, check, examples, vectors_cli
 from npcbam.oracle.candidate import sentence
-from npcbam.oracle.hypotheses import EXPECTATIONS, FAITHFUL
+from npcbam.oracle.conventions import FAITHFUL
 
 OK, DIFFERS, CANNOT_RUN = 0, 1, 2
 
@@ -92,9 +92,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     one.add_argument(
         "--expect",
-        choices=EXPECTATIONS,
         default=FAITHFUL,
-        help="faithful (Eqs. 1 to 3, the default), or the preset that it should compute",
+        metavar="WHAT",
+        help="faithful (Eqs. 1 to 3, the default), the preset that it should compute, or "
+        "AXIS=VALUE,..., conventions in which it may depart",
     )
     one.add_argument("--json", metavar="FILE", help="write the report as JSON; - is the terminal")
     one.add_argument("--seed", type=int, default=0, help="of weights, inputs and cotangents (0)")
@@ -145,13 +146,8 @@ def _check_examples(args: argparse.Namespace) -> int:
 
 
 def _brief(example: object, report: Report) -> list[str]:
-    worst = max(report.rows, key=lambda row: row.error)
-    values = f"got {worst.got:.9g}, expected {worst.expected:.9g}"
-    return [
-        *(example.__doc__ or "").splitlines()[:1],
-        *report.reasons,
-        f"worst error {worst.error:.1e}, in {worst.tensor} on {worst.input}: {values}",
-    ]
+    said = [finding.message for finding in report.findings]
+    return [*(example.__doc__ or "").splitlines()[:1], *said]
 
 
 def _write(place: str | None, data: str, text: str) -> None:

@@ -1,11 +1,20 @@
-"""Is this CBAM correct? The oracle runs a candidate beside the reference, and says.
+"""Is this CBAM correct? The oracle finds out what a candidate computes, and says.
 
-Reading order: `candidate`, `adapters`, `roles`, `hypotheses`, `identify`, `battery`, `report`,
-`check`, `examples`.
+Reading order: `candidate`, `adapters`, `roles`, `hypotheses`, `identify`, `battery`, `trial`,
+`gradients`, `conventions`, `findings`, `report`, `check`, `examples`.
 """
 
 from npcbam.oracle.candidate import BadOutput, Candidate, CannotRun
-from npcbam.oracle.check import check
+from npcbam.oracle.check import assert_faithful, case, check
 from npcbam.oracle.report import Report, Row
 
-__all__ = ["BadOutput", "Candidate", "CannotRun", "Report", "Row", "check"]
+__all__ = [
+    "BadOutput",
+    "Candidate",
+    "CannotRun",
+    "Report",
+    "Row",
+    "assert_faithful",
+    "case",
+    "check",
+]

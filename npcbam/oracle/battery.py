@@ -27,7 +27,7 @@ def battery(rng: np.random.Generator, channels: int, axes: int = 2) -> list[Inpu
 
     normal = rng.standard_normal
     return [
-        Input("noise", "any values, H != W", draw(normal, 3, 7, 5, 4)),
+        Input("noise", "any values, H != W", _lifted(draw(normal, 3, 7, 5, 4))),
         Input(
             "negative",
             "all below 0: zeros of a padding or of an unset maximum would win",
@@ -49,8 +49,27 @@ def cotangent(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return rng.choice([-1.0, 1.0], shape) * rng.uniform(0.5, 1.5, shape)
 
 
+def _lifted(x: Array) -> Array:
+    # Averages near 0 may leave all hidden units of a block asleep.
+    x[:1] += 0.5
+    return x
+
+
 def _tied(x: Array) -> Array:
     # A gate breaks the ties of all values but 0, so some columns and channels have 0 on top.
     x[..., ::2] = np.minimum(x[..., ::2], 0)
     x[:, ::4] = np.minimum(x[:, ::4], 0)
+    return x
+
+
+def telling(rng: np.random.Generator, channels: int, *space: int) -> Array:
+    """Draw the input that no two rows of the tables agree on: all signs, and two scales."""
+    x = rng.standard_normal((5, channels, *space))
+    x[1] *= 4
+    # The averages of this sample are sure to wake the hidden units, see `trial.awake`.
+    x[2] = np.abs(x[2]) + 0.1
+    # All below 0 in every other channel: what the others have keeps one half of the units awake.
+    signs = np.where(np.arange(channels) % 2, 1.0, -1.0).reshape(-1, *[1] * len(space))
+    x[3] = signs * (np.abs(x[3]) + 0.1)
+    x[4] = -signs * (np.abs(x[4]) + 0.1)
     return x

@@ -1,36 +1,30 @@
-"""Is this CBAM correct? Run the candidate beside the reference and compare all that comes out."""
+"""Is this CBAM correct? Find out what the candidate computes, and compare all that comes out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from npcbam import checks, tree
+from npcbam import checks
 from npcbam.checks import Array
+from npcbam.oracle import gradients, trial
 from npcbam.oracle.adapters import adapt
-from npcbam.oracle.battery import Input, battery, cotangent
-from npcbam.oracle.candidate import BadOutput, Candidate, CannotRun, sentence
-from npcbam.oracle.hypotheses import EXPECTATIONS, FAITHFUL, conventions, departures, presets_of
-from npcbam.oracle.identify import Identified, identify, settle_ties
-from npcbam.oracle.report import Report, Row, compare
-from npcbam.oracle.roles import STATISTICS, Roles, assignments, sizes_of
+from npcbam.oracle.battery import telling
+from npcbam.oracle.candidate import Candidate
+from npcbam.oracle.conventions import FAITHFUL, NOT_SEEN, asked, conventions
+from npcbam.oracle.findings import Finding, Stage, Status, by_importance, evidence
+from npcbam.oracle.hypotheses import CHANNEL_PAPER, COMPOSE, SPATIAL_PAPER
+from npcbam.oracle.identify import CLOSE, LOOSE, Choice, Reading, close, identify
+from npcbam.oracle.report import TOLERANCE, Report, Row, compare, evidence_of
+from npcbam.oracle.roles import Roles, assignments, sizes_of
+from npcbam.oracle.trial import Outcome
 
 MOST_ARRAYS = 30
-# Maps for which blocks of one fixed size are made.
-SQUARES = (7, 8, 14, 16, 28, 32, 56)
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """What the candidate gave on one input: its results, or why there is none."""
-
-    input: Input
-    dy: Array
-    y: Array | None = None
-    cotangents: tuple[dict[str, Array], Array] | None = None
-    error: Exception | None = None
+# How many ways to see the arrays are searched as deep as it goes.
+DEEP = 3
 
 
 def check(
@@ -44,8 +38,9 @@ def check(
 ) -> Report:
     """Tell whether a CBAM is correct.
 
-    Its weights are drawn anew, carried into the reference by their shapes, and y, dx and every
-    parameter gradient are compared with all documented ways to compute the block.
+    Its weights are drawn anew; what each stage does with them is looked up among all documented
+    ways to compute it, right and wrong; and y, dx and every parameter gradient are compared with
+    what was found.
 
     Parameters
     ----------
@@ -54,7 +49,8 @@ def check(
         find one, as "package.module:Name" or "path/to/file.py:Name"
     channels, settings : what a class or factory is built with
     parameters : the arrays of a function f(params, x), by name
-    expect : "faithful", which is Eqs. 1 to 3, or the name of a preset
+    expect : "faithful", which is Eqs. 1 to 3; the name of a preset; or "AXIS=VALUE,...", axes of
+        `Report.conventions` in which it may depart
     seed : of the weights, inputs and cotangents
 
     Returns
@@ -74,58 +70,273 @@ def check(
     FAITHFUL: CBAM computes CBAM, Eqs. 1 to 3, as preset `paper` does
     """
     checks.positive("channels", channels)
-    checks.choice("expect", expect, EXPECTATIONS)
+    asked(expect)
     checks.seed("seed", seed)
-    return judge(adapt(candidate, channels, settings, parameters), expect, seed)
+    return judge(adapt(candidate, channels, settings, parameters), expect, seed, channels)
 
 
-def judge(candidate: Candidate, expect: str = FAITHFUL, seed: int = 0) -> Report:
-    """Compare a `Candidate` with the reference; see `check`."""
-    blank = Report(candidate.name, "wrong", expect, (), {}, (), (), (), {}, seed)
+def assert_faithful(candidate: object, *, expect: str = FAITHFUL, **how: Any) -> None:
+    """Raise AssertionError with the report unless `check` finds what is expected.
+
+    Parameters
+    ----------
+    candidate, expect, how : as in `check`
+    """
+    report = check(candidate, expect=expect, **how)
+    if not report.ok:
+        raise AssertionError(str(report))
+
+
+def case(
+    candidate: object, name: str, *, channels: int = 64, seed: int = 0
+) -> tuple[dict[str, Array], Array]:
+    """Return the weights, by name, and the input called `name` that `check` tries."""
+    judged = _Judge(adapt(candidate, channels), FAITHFUL, seed, channels)
+    return judged.values, next(o.input.x for o in judged.outcomes if o.input.name == name)
+
+
+def judge(
+    candidate: Candidate, expect: str = FAITHFUL, seed: int = 0, channels: int = 64
+) -> Report:
+    """Say what a `Candidate` computes; see `check`."""
     few = len(candidate.parameters) + len(candidate.buffers) <= MOST_ARRAYS
-    known = assignments(candidate.parameters, candidate.buffers) if few else []
-    if not known:
-        return replace(blank, reasons=(_no_roles(candidate),))
-    rng = np.random.default_rng(seed)
-    values = draw(candidate, rng)
-    outcomes = _run_all(candidate, values, rng, known[0])
-    blank = replace(blank, inputs={o.input.name: o.input.reason for o in outcomes})
-    failures = _failures(outcomes)
-    seen = [outcome for outcome in outcomes if outcome.y is not None]
-    by_chance = len(seen) == 1 and isinstance(outcomes[0].error, BadOutput)
-    if not seen or by_chance:
-        # A map that is returned in place of features has the shape of x on one position alone.
-        return replace(blank, reasons=failures)
-    pairs = [(outcome.input.x, outcome.y) for outcome in seen if outcome.y is not None]
-    found, ties = _settle(identify(known, values, pairs, expect), seen)
-    rows = tuple(row for outcome in seen for row in _rows(candidate, found, outcome))
-    apart = tuple(departures(found.reading))
-    reasons = (*failures, *_differences(rows))
-    return replace(
-        blank,
-        verdict="wrong" if reasons else "variant" if apart else "faithful",
-        presets=() if reasons else tuple(presets_of(found.reading, ties)),
-        conventions=conventions(found.reading, ties),
-        departures=apart,
-        reasons=reasons,
-        rows=rows,
+    if not few or not assignments(candidate.parameters, candidate.buffers):
+        found = [Finding("compose", "no-cbam", _no_roles(candidate))]
+        return _report(candidate, expect, seed, found)
+    return _Judge(candidate, expect, seed, channels).report()
+
+
+def _report(
+    candidate: Candidate, expect: str, seed: int, found: Sequence[Finding], **rest: Any
+) -> Report:
+    found = by_importance(found)
+    worst: Status = found[0].status if found else "faithful"
+    return Report(
+        target=candidate.name,
+        verdict="faithful" if worst == "note" else worst,
+        expect=expect,
+        reason=found[0].message if worst == "undecided" else "",
+        findings=tuple(found),
+        seed=seed,
+        framework=candidate.framework,
+        dtype=candidate.dtype,
+        **rest,
     )
 
 
-def draw(candidate: Candidate, rng: np.random.Generator) -> dict[str, Array]:
-    """Draw values for all parameters and buffers: none is 0, and no gate saturates.
+class _Judge:
+    """One candidate, its weights, and what it gave on every input."""
 
-    What a network starts with would hide faults: a norm with gamma = 0 switches the spatial gate
-    off, biases of 0 hide that there are any, and mean = 0 and var = 1 that they are used.
-    """
-    values = {}
-    for name, value in candidate.parameters.items():
-        fan = value.size // min(value.shape) if value.ndim > 1 and value.size else 1
-        spread = 2 / np.sqrt(fan) if fan > 1 else 1.0
-        values[name] = spread * cotangent(rng, value.shape)
-    # All above 0, for any may be a variance.
-    values |= {name: rng.uniform(0.5, 1.5, v.shape) for name, v in candidate.buffers.items()}
-    return values
+    def __init__(self, candidate: Candidate, expect: str, seed: int, channels: int) -> None:
+        self.candidate, self.expect, self.seed = candidate, expect, seed
+        roles = assignments(candidate.parameters, candidate.buffers)[0]
+        self.channels, self.axes = sizes_of(roles)
+        self.channels = self.channels or channels
+        self.rng = np.random.default_rng(seed)
+        self.values = trial.awake(trial.draw(candidate, self.rng), roles)
+        self.outcomes = trial.run_all(candidate, self.values, self.rng, self.channels, self.axes)
+        self.found = trial.failures(self.outcomes)
+
+    def report(self) -> Report:
+        seen = [outcome for outcome in self.outcomes if outcome.y is not None]
+        inputs = {o.input.name: o.input.reason for o in self.outcomes}
+        large = [outcome for outcome in seen if outcome.input.name != "point"]
+        if not large or not self._repeats(large[0]):
+            return _report(self.candidate, self.expect, self.seed, self.found, inputs=inputs)
+        reading, roles = self._settle(large[0])
+        judged = _Reading(self, reading, roles, seen)
+        self.found += judged.findings()
+        rest = {"conventions": judged.conventions(), "rows": tuple(judged.rows)}
+        return _report(self.candidate, self.expect, self.seed, self.found, inputs=inputs, **rest)
+
+    def _repeats(self, first: Outcome) -> bool:
+        again = self.candidate.forward(self.values, first.input.x.copy())
+        assert first.y is not None
+        if np.array_equal(trial.spread(again, first.input.x), first.y, equal_nan=True):
+            return True
+        size = f"{float(np.nanmax(np.abs(again - first.y))):.1e}"
+        said = f"two calls with the same weights and input differ, by {size}"
+        self.found.append(Finding("effects", "not-repeatable", said))
+        return False
+
+    def _settle(self, first: Outcome) -> tuple[Reading, Roles]:
+        """Return what it computes, and which array plays which role in it."""
+        space = (6, 5, 4)[: self.axes]
+        if self.outcomes[0].y is None:
+            space = first.input.x.shape[2:]
+        x = telling(self.rng, self.channels, *space)
+        dead = trial.dead(self.candidate, self.values, x)
+        for name in sorted(dead & set(self.candidate.parameters)):
+            said = f"{name} has no effect on y"
+            self.found.append(Finding("compose", "dead-parameter", said, "note"))
+        known = assignments(self.candidate.parameters, self.candidate.buffers, dead)
+        room = CLOSE[self.candidate.dtype]
+        alike = [roles for roles in known if len(roles) == len(known[0])]
+        tries = [("quick", room, known), ("deep", room, alike[:DEEP])]
+        tries += [("quick", loose, known[:1]) for loose in LOOSE if loose > room]
+        best = Reading(None, None, None), known[0]
+        for depth, allowed, several in tries:
+            for roles in several:
+                reading = identify(self.runs(roles), self.weights(roles), x, depth, allowed)
+                if reading.known and (allowed == room or self._fits(reading, roles, allowed)):
+                    return reading, roles
+                if depth == "deep" and _stages(reading) > _stages(best[0]):
+                    best = reading, roles
+        return best
+
+    def _fits(self, reading: Reading, roles: Roles, room: float) -> bool:
+        """Tell whether a reading that was found loosely fits all inputs as well."""
+        weights = self.weights(roles)
+        pairs = [(each.y, reading.predict(weights, each.input.x)) for each in self.outcomes
+                 if each.y is not None]  # fmt: skip
+        return all(close(y, expected, 2 * room) for y, expected in pairs)
+
+    def weights(self, roles: Roles) -> dict[str, Array]:
+        """Return the weights by key."""
+        return {role.key: role.carry(self.values[role.name]) for role in roles}
+
+    def runs(self, roles: Roles) -> Callable[[Mapping[str, Array], Array], Array]:
+        """Return y of the candidate as a function of weights by key and x."""
+
+        def run(weights: Mapping[str, Array], x: Array) -> Array:
+            values = dict(self.values)
+            for role in roles:
+                values[role.name] = role.back(weights[role.key], values[role.name])
+            return trial.spread(self.candidate.forward(values, x.copy()), x)
+
+        return run
+
+
+class _Reading:
+    """What was read off the candidate, and all that it is compared with."""
+
+    def __init__(
+        self, judged: _Judge, reading: Reading, roles: Roles, seen: Sequence[Outcome]
+    ) -> None:
+        self.judge, self.reading, self.roles, self.seen = judged, reading, roles, seen
+        self.weights = judged.weights(roles)
+        self.dtype = judged.candidate.dtype
+        self.rows: list[Row] = []
+        self.ties = NOT_SEEN
+
+    def conventions(self) -> tuple[Any, ...]:
+        return conventions(self.reading, self.weights, self.ties)
+
+    def findings(self) -> list[Finding]:
+        found = [self._proven(finding, fixed) for finding, fixed in _stated(self.reading)]
+        found += self._kernel()
+        if not self.reading.known:
+            return found + self._unknown()
+        found += self._outputs()
+        # Where y is another one, so are its gradients.
+        bad = {row.input for row in self.rows if not row.ok}
+        seen = [each for each in self.seen if each.input.name not in bad]
+        report = gradients.judged(
+            self.reading, self.weights, self.roles, seen, self.judge.rng, self.dtype
+        )
+        self.rows += report.rows
+        self.ties = report.ties
+        return found + report.findings
+
+    def _kernel(self) -> list[Finding]:
+        size = self.weights["k"].shape[2:] if "k" in self.weights else ()
+        if all(side == 7 for side in size):
+            return []
+        said = f"the kernel has size {'x'.join(map(str, size))}, not 7"
+        return [Finding("spatial", "kernel-size", said, "variant")]
+
+    def _outputs(self) -> list[Finding]:
+        """Compare y on every input with what was read off on one."""
+        room = max(TOLERANCE[self.dtype], 1e-12)
+        for each in self.seen:
+            assert each.y is not None
+            y = self.reading.predict(self.weights, each.input.x)
+            self.rows.append(compare(each.input.name, "y", each.y, y, room))
+        bad = [row for row in self.rows if not row.ok]
+        if not bad:
+            return []
+        worst = max(bad, key=lambda row: row.times)
+        where = ", ".join(row.input for row in bad)
+        said = f"y differs on {len(bad)} of {len(self.seen)} inputs: {where}"
+        if len(bad) < len(self.seen) and worst.times * room > 2 * max(LOOSE):
+            return [self._finding("compose", "differs-on-input", said, worst)]
+        said = f"y departs by {worst.times * room:.1e} of its largest entry: rounding does not"
+        return [self._finding("numerics", "more-than-rounding", said, worst)]
+
+    def _finding(self, stage: Stage, code: str, said: str, row: Row) -> Finding:
+        seen = evidence_of(row)
+        return Finding(stage, code, said, evidence=seen, snippet=self._snippet(seen))
+
+    def _unknown(self) -> list[Finding]:
+        first = self.seen[0]
+        assert first.y is not None
+        if not np.isfinite(first.y).all():
+            said = f"y is not finite on `{first.input.name}` ({first.input.reason})"
+            return [Finding("numerics", "not-finite", said)]
+        return [Finding("compose", "unknown", "it computes nothing that is known")]
+
+    def _proven(self, finding: Finding, fixed: Sequence[Reading]) -> Finding:
+        """Add the evidence: y beside that of the block with this stage put right."""
+        first = self.seen[0]
+        assert first.y is not None
+        if finding.status != "wrong" or not self.reading.known:
+            return finding
+        seen = []
+        for reading in fixed:
+            try:
+                y = reading.predict(self.weights, first.input.x)
+            except (KeyError, ValueError):
+                continue  # weights of another shape than the paper's block has
+            room = TOLERANCE[self.dtype] * float(np.abs(y).max(initial=0) or 1)
+            seen.append(evidence(first.input.name, "y", first.y, y, room))
+        nearest = min(seen, key=lambda e: float(e["times"]), default={})
+        return replace(finding, evidence=nearest, snippet=self._snippet(nearest))
+
+    def _snippet(self, seen: Mapping[str, Any]) -> str:
+        """Return code that replays one entry of y in the candidate's framework."""
+        if "index" not in seen or seen["tensor"] != "y":
+            return ""
+        candidate = self.judge.candidate
+        recipe = candidate.replay("params", "x").removeprefix(candidate.source).strip("\n")
+        index, channels = list(seen["index"]), self.judge.channels
+        if candidate.layout == "NHWC":
+            index.append(index.pop(1))
+        at = ", ".join(map(str, index))
+        given = f"block, {seen['input']!r}, channels={channels}, seed={self.judge.seed}"
+        return (
+            f"{candidate.source}\nfrom npcbam.oracle import case\nparams, x = case({given})\n"
+            f"{recipe}\nprint(y[{at}])  # {seen['got']:.9g}, expected {seen['expected']:.9g}"
+        )
+
+
+def _stages(reading: Reading) -> int:
+    return sum(part is not None for part in (reading.channel, reading.spatial, reading.compose))
+
+
+def _stated(reading: Reading) -> Iterator[tuple[Finding, list[Reading]]]:
+    """Yield what sets the stages apart, and the readings in which that one is put right."""
+    for row in reading.channel.rows if reading.channel else ():
+        if row.status != "faithful":
+            right = [replace(reading, channel=put) for put in _put_right(reading.channel, row.sets)]
+            yield Finding("channel", row.code, row.message, row.status), right
+    for row in reading.spatial.rows if reading.spatial else ():
+        if row.status != "faithful":
+            right = [replace(reading, spatial=put) for put in _put_right(reading.spatial, row.sets)]
+            yield Finding("spatial", row.code, row.message, row.status), right
+    if reading.compose is not None:
+        status, message, _ = COMPOSE[reading.compose]
+        if status != "faithful":
+            right = [replace(reading, compose=name) for name in ("channel-first", "residual")]
+            yield Finding("compose", reading.compose, message, status), right
+
+
+def _put_right(choice: Choice | None, sets: Mapping[str, Any]) -> Iterator[Choice]:
+    assert choice is not None
+    paper = CHANNEL_PAPER if "mlps" in choice.axes else SPATIAL_PAPER
+    right = dict(choice.axes) | {axis: paper[axis] for axis in sets}
+    yield Choice((), right)
+    if "pools" in sets and paper is SPATIAL_PAPER:
+        yield Choice((), right | {"pools": ("max", "avg")})
 
 
 def _no_roles(candidate: Candidate) -> str:
@@ -139,116 +350,3 @@ def _no_roles(candidate: Candidate) -> str:
         return f"its hidden layer has no unit, {empty[0]} is empty: build it with more channels"
     listed = ", ".join(arrays[:6]) + (f" and {len(arrays) - 6} more" if len(arrays) > 6 else "")
     return f"no two of its parameters can be W0 (C/r, C) and W1 (C, C/r): it has {listed}"
-
-
-def _run_all(
-    candidate: Candidate, values: dict[str, Array], rng: np.random.Generator, roles: Roles
-) -> list[Outcome]:
-    channels, axes = sizes_of(roles)
-    inputs = battery(rng, channels, axes)
-    outcomes = [_run(candidate, values, each, cotangent(rng, each.x.shape)) for each in inputs]
-    if any(outcome.y is not None for outcome in outcomes):
-        return outcomes
-    for size in SQUARES:
-        x = rng.standard_normal((2, channels, *[size] * axes))
-        square = Input(f"square {size}", "a size that blocks of one fixed size take", x)
-        outcome = _run(candidate, values, square, cotangent(rng, x.shape))
-        if outcome.y is not None:
-            return [*outcomes, outcome]
-    if any(isinstance(outcome.error, BadOutput) for outcome in outcomes):
-        return outcomes
-    error = outcomes[0].error
-    shape = outcomes[0].input.x.shape
-    assert error is not None
-    raise CannotRun(f"{candidate.name} fails on shape {shape}: {sentence(error)}") from error
-
-
-def _run(candidate: Candidate, values: dict[str, Array], each: Input, dy: Array) -> Outcome:
-    outcome = Outcome(each, dy)
-    try:
-        y = candidate.forward(values, each.x.copy())
-        if y.shape != each.x.shape:
-            raise BadOutput(f"y: expected the shape of x, {each.x.shape}, got {y.shape}")
-        outcome = replace(outcome, y=y)
-        cotangents = candidate.vjp(values, each.x.copy(), dy.copy())
-        if cotangents is not None:
-            _shapes(candidate, each.x, cotangents)
-        return replace(outcome, cotangents=cotangents)
-    except Exception as error:
-        return replace(outcome, error=error)
-
-
-def _shapes(candidate: Candidate, x: Array, cotangents: tuple[dict[str, Array], Array]) -> None:
-    wanted = {f"d {name}": value.shape for name, value in candidate.parameters.items()}
-    got = {f"d {name}": value for name, value in cotangents[0].items()} | {"dx": cotangents[1]}
-    for tensor, shape in (wanted | {"dx": x.shape}).items():
-        if got[tensor].shape != shape:
-            raise BadOutput(f"{tensor}: expected shape {shape}, got {got[tensor].shape}")
-
-
-def _settle(found: Identified, seen: Sequence[Outcome]) -> tuple[Identified, bool]:
-    """Settle the tie rules on the input that has ties; tell whether there was a gradient."""
-    for outcome in seen:
-        if outcome.input.name == "ties" and outcome.cotangents is not None:
-            x, dx = outcome.input.x, outcome.cotangents[1]
-            return replace(found, reading=settle_ties(found.reading, x, outcome.dy, dx)), True
-    return found, False
-
-
-def _rows(candidate: Candidate, found: Identified, outcome: Outcome) -> list[Row]:
-    name = outcome.input.name
-    y, pullback = found.reading.vjp(outcome.input.x)
-    assert outcome.y is not None
-    rows = [compare(name, "y", outcome.y, y)]
-    if outcome.cotangents is None:
-        return rows
-    dparams, dx = outcome.cotangents
-    dreading, expected_dx = pullback(outcome.dy)
-    rows.append(compare(name, "dx", dx, expected_dx))
-    leaves, roles = dict(tree.leaves(dreading)), {role.name: role for role in found.roles}
-    for key, got in dparams.items():
-        # An array without a role has no effect on the reading.
-        expected = np.zeros_like(got)
-        if key in roles and roles[key].path not in STATISTICS.values():
-            expected = roles[key].back(leaves[roles[key].path], got)
-        if got.size:
-            rows.append(compare(name, f"d {key}", got, expected))
-    return rows
-
-
-def _failures(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
-    """Say where it fails, and why in the first place."""
-    failed = [outcome for outcome in outcomes if outcome.error is not None]
-    if not failed:
-        return ()
-    first, more, last = failed[0], len(failed) - 1, outcomes[-1]
-    also = f", and on {more} more input{'s' * (more > 1)}" if more else ""
-    what = "its backward fails on" if first.y is not None else "it fails on"
-    assert first.error is not None
-    where = f"`{first.input.name}` ({first.input.reason}){also}"
-    said = [f"{what} {where}: {sentence(first.error)}"]
-    if last.input.name.startswith("square"):
-        said.append(f"it runs on maps of {' x '.join(map(str, last.input.x.shape[2:]))}")
-    return tuple(said)
-
-
-def _differences(rows: Sequence[Row]) -> list[str]:
-    """Say which tensors differ, the output first: where it is wrong, gradients must be too."""
-    bad: dict[str, list[Row]] = {}
-    for row in rows:
-        if not row.ok:
-            bad.setdefault(row.tensor, []).append(row)
-    if not bad:
-        return []
-    tensor = next(iter(bad))
-    tried = sum(row.tensor == tensor for row in rows)
-    where = ", ".join(row.input for row in bad[tensor])
-    said = f"{tensor} differs on {len(bad[tensor])} of {tried} inputs: {where}"
-    if tensor != "y":
-        said = f"y is right, but {said}"
-        if len(bad) > 1:
-            said += f"; so do {', '.join(list(bad)[1:])}"
-    worst = max(bad[tensor], key=lambda row: row.error)
-    if not np.isfinite(worst.got):
-        said += f"; it holds {worst.got}"
-    return [said]

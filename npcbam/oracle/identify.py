@@ -1,68 +1,312 @@
-"""Which reading does the candidate follow?"""
+"""Which row of each table does the candidate follow? Stage by stage, by setting its parameters.
+
+With the kernel at zero the spatial map is one constant, so that only the channel gate is left to
+tell; with the last layer of the MLP at zero the channel map is one constant. What is done with both
+is read off last, with all weights in place. The search is a sum over the tables and no product.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from npcbam.cbam import CBAM
+import numpy as np
+
 from npcbam.checks import Array
-from npcbam.oracle.hypotheses import departures, presets_of, readings, tie_rules
-from npcbam.oracle.report import TOLERANCE, gaps
-from npcbam.oracle.roles import Roles
+from npcbam.oracle.hypotheses import (
+    CHANNEL,
+    CHANNEL_PAPER,
+    COMPOSE,
+    GATES,
+    SPATIAL,
+    SPATIAL_PAPER,
+    Row,
+    Stages,
+    channel_logits,
+    channel_map,
+    spatial_logits,
+    spatial_map,
+)
+
+Run = Callable[[Mapping[str, Array], Array], Array]
+# Of the largest entry. In float64 sums in another order part by 1e-14, and any other row by 1e-6.
+CLOSE = {"float64": 1e-9, "float32": 1e-5, "float16": 5e-3, "bfloat16": 4e-2}
+# Where no row fits so closely: half a precision or an approximate function may hide in the block.
+LOOSE = (1e-6, 5e-3)
+# What a gate gives for a logit of 0; 1/4 and 3 from two gates multiplied and summed with more.
+NEUTRAL = sorted({float(gate(np.zeros((1, 1)))[0, 0]) for gate in GATES.values()} | {0.25, 3.0})
+COSTS = {"faithful": 0, "variant": 10, "wrong": 1000}
+USUAL = (
+    *("channel-first", "residual", "channel-only", "channel-only-residual", "spatial-reads-input"),
+    *("spatial-first", "parallel", "maps-added"),
+)
 
 
-@dataclass(frozen=True, eq=False)
-class Identified:
-    """The reading that fits best, and which array plays which role in it."""
+@dataclass(frozen=True)
+class Choice:
+    """One row of a table, or two at once, merged."""
 
-    reading: CBAM
-    roles: Roles
+    rows: tuple[Row, ...]
+    axes: Mapping[str, Any]
+
+    @property
+    def cost(self) -> int:
+        """How far from the paper: wrong rows weigh most."""
+        return sum(COSTS[row.status] for row in self.rows)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the candidate computes: a choice for either stage, and a composition."""
+
+    channel: Choice | None
+    spatial: Choice | None
+    compose: str | None
+
+    @property
+    def known(self) -> bool:
+        """Whether every stage was recognised."""
+        return None not in (self.channel, self.spatial, self.compose)
+
+    def predict(self, weights: Mapping[str, Array], x: Array) -> Array:
+        """Return the y of this reading."""
+        assert self.channel is not None
+        assert self.spatial is not None
+        assert self.compose is not None
+        both = stages(self.channel.axes, self.spatial.axes, weights)
+        y: Array = COMPOSE[self.compose][2](x, both)
+        return y
+
+
+def stages(channel: Mapping[str, Any], spatial: Mapping[str, Any], weights: Any) -> Stages:
+    """Return both maps as functions, each computed once for each of its inputs."""
+    seen: dict[tuple[str, int], tuple[Array, Array]] = {}
+
+    def once(name: str, f: Callable[..., Array], axes: Mapping[str, Any]) -> Callable[..., Array]:
+        def remembered(x: Array) -> Array:
+            # The input is kept beside its map, so that its id cannot be used again.
+            key = (name, id(x))
+            if key not in seen:
+                seen[key] = (x, f(axes, weights, x))
+            return seen[key][1]
+
+        return remembered
+
+    def lifted(axes: Mapping[str, Any], weights: Any, x: Array) -> Array:
+        z = channel_logits(axes, weights, x)
+        return z.reshape(*z.shape, *[1] * (x.ndim - 2))
+
+    return Stages(
+        once("mc", channel_map, channel),
+        once("ms", spatial_map, spatial),
+        once("zc", lifted, channel),
+        once("zs", spatial_logits, spatial),
+    )
+
+
+def choices(table: Sequence[Row], paper: Mapping[str, Any], pairs: bool) -> Iterator[Choice]:
+    """Yield the rows of a table, or all pairs of rows that set different axes."""
+    if not pairs:
+        for row in table:
+            yield Choice((row,), {**paper, **row.sets})
+        return
+    for one, two in itertools.combinations(table, 2):
+        if one.sets and two.sets and not set(one.sets) & set(two.sets):
+            yield Choice((one, two), {**paper, **one.sets, **two.sets})
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How far a search goes: single rows or pairs of them, which compositions, which constants.
+
+    `room` is how far apart two outputs are that count as one.
+    """
+
+    pairs: bool
+    compositions: tuple[str, ...]
+    constants: tuple[float, ...]
+    room: float = CLOSE["float64"]
+
+
+def efforts(positions: int, channels: int, depth: str, room: float) -> Iterator[Effort]:
+    """Yield ever wider searches: nearly all candidates end with the first."""
+    usual = tuple(name for name in COMPOSE if name in USUAL)
+    yield Effort(False, usual, (0.5,), room)
+    if depth == "quick":
+        return
+    yield Effort(False, tuple(COMPOSE), (0.5,), room)
+    yield Effort(False, usual, (*NEUTRAL, 1 / positions, 1 / channels), room)
+    yield Effort(True, usual[:2], (0.5, 1.0, 0.0), room)
 
 
 def identify(
-    assignments: Sequence[Roles],
-    values: Mapping[str, Array],
-    seen: Sequence[tuple[Array, Array]],
-    expect: str,
-) -> Identified:
-    """Return the reading that fits what the candidate computes, or else the nearest.
+    run: Run,
+    weights: Mapping[str, Array],
+    x: Array,
+    depth: str = "deep",
+    room: float = CLOSE["float64"],
+) -> Reading:
+    """Return what the candidate computes.
 
     Parameters
     ----------
-    assignments : the ways to see the arrays, at least one
-    values : the candidate's arrays
-    seen : pairs of an input x and the candidate's y, the most telling first
-    expect : the preset that is no departure
-
-    Of two readings the one that fits further into `seen` is nearer. Where none fits the first, a
-    departure from Eqs. 1 to 3 must earn itself by a fit ten times as good, so
-    that a mistake is shown beside what was meant and not beside an odd relative.
+    run : y of the candidate for weights (by their keys) and an input
+    weights : values in which nothing is 0 and no gate saturates
+    x : an input on which no two rows agree, see `battery.telling`
+    depth : "quick" for single rows in usual compositions, "deep" for all that is known
+    room : how far apart, of the largest entry, two outputs are that count as one
     """
-    best, least = None, (1, 0.0)
-    for roles in assignments:
-        weights = {role.path: role.carry(values[role.name]) for role in roles}
-        for reading in readings(weights):
-            fits, error = _fit(reading, seen)
-            if fits == len(seen):
-                return Identified(reading, roles)
-            meant = expect in presets_of(reading, ties=False)
-            cost = (-fits, error if meant else error * 10 ** len(departures(reading)))
-            if cost < least:
-                best, least = Identified(reading, roles), cost
-    assert best is not None
-    return best
+    seen = _look(run, weights, x)
+    if not all(np.isfinite(y).all() for y in (seen.channel, seen.spatial, seen.whole)):
+        return Reading(None, None, None)
+    channels: list[Choice] = []
+    spatials: list[Choice] = []
+    plain = _benign(CHANNEL, CHANNEL_PAPER), _benign(SPATIAL, SPATIAL_PAPER)
+    for effort in efforts(seen.few[0, 0].size, x.shape[1], depth, room):
+        if effort.pairs and not channels and not spatials:
+            break
+        if not channels:
+            channels = list(_explain(CHANNEL, seen.channel, seen.calm, seen.few, effort))
+        if "k" not in weights:
+            spatials = [Choice((SPATIAL[0],), SPATIAL_PAPER)]
+        elif not spatials:
+            spatials = list(_explain(SPATIAL, seen.spatial, seen.flat, x, effort))
+        # What nothing explains alone may show beside the other stage, or be right but out of sight.
+        guesses = [(*plain, tuple(COMPOSE))]
+        if channels or spatials:
+            guess = (channels or _single(CHANNEL), spatials or _single(SPATIAL))
+            guesses.insert(0, (*guess, effort.compositions))
+        for of_channel, of_spatial, names in guesses:
+            found = _compose(seen.whole, of_channel, of_spatial, weights, x, names, room)
+            if found is not None:
+                return found
+        plain = [], []
+    return Reading(_nearest(channels), _nearest(spatials), None)
 
 
-def _fit(reading: CBAM, seen: Sequence[tuple[Array, Array]]) -> tuple[int, float]:
-    """Return how many pairs the reading fits before the first that it does not, and its error."""
-    for fits, (x, y) in enumerate(seen):
-        error = float(gaps(y, reading(x)).max())
-        if error > TOLERANCE:
-            return fits, error
-    return len(seen), 0.0
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """What the candidate gave: each stage alone, and the whole."""
+
+    calm: Mapping[str, Array]
+    flat: Mapping[str, Array]
+    few: Array
+    channel: Array
+    spatial: Array
+    whole: Array
 
 
-def settle_ties(reading: CBAM, x: Array, dy: Array, dx: Array) -> CBAM:
-    """Return the reading with the tie rules whose gradient on `x` is nearest to `dx`."""
-    return min(tie_rules(reading), key=lambda rule: gaps(dx, rule.vjp(x)[1](dy)[1]).max())
+def _look(run: Run, weights: Mapping[str, Array], x: Array) -> _Seen:
+    calm, flat = _without_spatial(weights), _without_channel(weights)
+    # Without the kernel every position is alike: a few of them, with all signs and sizes, will do.
+    few = np.ascontiguousarray(x[(slice(None), slice(None), *[slice(3)] * (x.ndim - 2))])
+    try:
+        channel = run(calm, few)
+    except Exception:
+        # A block that takes maps of one size alone.
+        few, channel = x, run(calm, x)
+    return _Seen(calm, flat, few, channel, run(flat, x), run(weights, x))
+
+
+def _nearest(found: Sequence[Choice]) -> Choice | None:
+    return min(found, key=lambda choice: choice.cost, default=None)
+
+
+def _single(table: Sequence[Row]) -> list[Choice]:
+    return [*choices(table, CHANNEL_PAPER if table is CHANNEL else SPATIAL_PAPER, False)]
+
+
+def _benign(table: Sequence[Row], paper: Mapping[str, Any]) -> list[Choice]:
+    return [choice for choice in choices(table, paper, False) if choice.cost < COSTS["wrong"]]
+
+
+def _without_spatial(weights: Mapping[str, Array]) -> dict[str, Array]:
+    nought = {"k", "kb", "beta", "mean"}
+    return {name: 0 * w if name in nought else w for name, w in weights.items()}
+
+
+def _without_channel(weights: Mapping[str, Array]) -> dict[str, Array]:
+    last = ("w1", "b1") if "w1" in weights else ("w0", "b0")
+    return {name: 0 * w if name.rstrip("'") in last else w for name, w in weights.items()}
+
+
+def close(got: Array, expected: Array, room: float = CLOSE["float64"]) -> bool:
+    """Tell whether two outputs agree but for rounding."""
+    if got.shape != expected.shape:
+        return False
+    with np.errstate(invalid="ignore"):
+        gap = np.abs(got - expected).max(initial=0)
+    return bool(gap <= room * max(np.abs(expected).max(initial=0), 1e-300))
+
+
+def _explain(
+    table: Sequence[Row], y: Array, weights: Mapping[str, Array], x: Array, effort: Effort
+) -> Iterator[Choice]:
+    """Yield what of a table explains y where the other map is a constant."""
+    of_channel = table is CHANNEL
+    paper = CHANNEL_PAPER if of_channel else SPATIAL_PAPER
+    for choice in choices(table, paper, effort.pairs):
+        if fits_weights(choice, weights):
+            axes = (choice.axes, SPATIAL_PAPER) if of_channel else (CHANNEL_PAPER, choice.axes)
+            s = stages(axes[0], axes[1], weights)
+            constants = (1.0,) if "k" not in weights else effort.constants
+            mixed = (_fixed(s, constant, of_channel) for constant in constants)
+            names = effort.compositions
+            if any(close(y, COMPOSE[name][2](x, m), effort.room) for m in mixed for name in names):
+                yield choice
+
+
+def _fixed(s: Stages, constant: float, of_channel: bool) -> Stages:
+    """Return the stages with the other map a constant, and its logits 0."""
+
+    def flat(value: float) -> Callable[[Array], Array]:
+        return lambda f: np.full((f.shape[0], *[1] * (f.ndim - 1)), value, f.dtype)
+
+    if of_channel:
+        return Stages(s.mc, flat(constant), s.zc, flat(0))
+    return Stages(flat(constant), s.ms, flat(0), s.zs)
+
+
+def _compose(
+    y: Array,
+    channels: Sequence[Choice],
+    spatials: Sequence[Choice],
+    weights: Mapping[str, Array],
+    x: Array,
+    names: Sequence[str],
+    room: float,
+) -> Reading | None:
+    """Return the reading nearest to the paper that gives y with all weights in place."""
+    fits = []
+    for channel, spatial in itertools.product(channels, spatials):
+        if not (fits_weights(channel, weights) and fits_weights(spatial, weights)):
+            continue
+        s = stages(channel.axes, spatial.axes, weights)
+        for name in names:
+            if name.startswith("channel-only") == ("k" in weights):
+                continue
+            status, _, compose = COMPOSE[name]
+            if close(y, compose(x, s), room):
+                cost = channel.cost + spatial.cost + COSTS[status]
+                fits.append((cost, Reading(channel, spatial, name)))
+    return min(fits, key=lambda fit: fit[0], default=(0, None))[1]
+
+
+def fits_weights(choice: Choice, weights: Mapping[str, Array]) -> bool:
+    """Tell whether the row has the parameters that it needs, and uses those that are there."""
+    axes = choice.axes
+    if "mlps" in axes:
+        have = (
+            "none" if "w0" not in weights
+            else "single" if "w1" not in weights
+            else "separate" if "w0'" in weights
+            else "shared"
+        )  # fmt: skip
+        return have == str(axes["mlps"]).replace("swapped", "separate")
+    if "k" not in weights:
+        return dict(axes) == SPATIAL_PAPER
+    planes = len(axes["pools"])
+    norm = axes["norm"] == "running" and axes["eps"] == SPATIAL_PAPER["eps"]
+    return bool(weights["k"].shape[1] == planes and (norm or "mean" in weights))

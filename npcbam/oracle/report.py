@@ -1,19 +1,39 @@
-"""What the oracle says: for a terminal, and as JSON."""
+"""What the oracle says: for a terminal, and as JSON.
+
+The JSON, of `schema` 2, has at its top
+
+- `schema`, `target`, `framework`, `dtype`, `seed`, `expect`;
+- `verdict`: "faithful", "variant", "wrong" or "undecided"; `reason`, why it is undecided, or "";
+- `ok`: whether the candidate is what `expect` asks for; `headline`: the verdict in one sentence;
+- `conventions`: the value of each axis; `departures`: the axes that depart from Eqs. 1 to 3;
+  `presets`: those that compute the same;
+- `findings`, the most important first: `stage`, `code`, `message`, `status`, `evidence`, `snippet`;
+- `tried`: for each `input` and `tensor` the largest error in units of the allowed one, `times`, and
+  the `smallest` error of an entry that would have been caught; `index`, `got`, `expected` of it;
+- `inputs`: why each input is there.
+
+NaN and infinity, which JSON lacks, are null.
+"""
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+import textwrap
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 
 from npcbam.checks import Array
+from npcbam.oracle.conventions import FAITHFUL, Convention, meets, presets_of
+from npcbam.oracle.findings import Finding
 
+SCHEMA = 2
 # Two float64 programs that sum in different orders part by some 1e-14 of the scale; a mistake of
-# one part in 10⁸ stands far above this.
-TOLERANCE = 1e-10
-SCHEMA = 1
+# one part in 10⁸ stands far above this. The others allow some roundings of each precision.
+TOLERANCE = {"float64": 1e-10, "float32": 1e-5, "float16": 1e-2, "bfloat16": 1e-1}
 
 
 @dataclass(frozen=True)
@@ -22,13 +42,15 @@ class Row:
 
     Attributes
     ----------
-    error : |got - expected| in units of the largest |expected| of the tensor; inf for NaN
+    times : |got - expected| in units of the allowed error; inf for NaN
+    smallest : the smallest error of an entry that would have been caught
     index, got, expected : where it is worst, and both values there
     """
 
     input: str
     tensor: str
-    error: float
+    times: float
+    smallest: float
     index: tuple[int, ...]
     got: float
     expected: float
@@ -36,22 +58,26 @@ class Row:
     @property
     def ok(self) -> bool:
         """Whether rounding explains the error."""
-        return self.error <= TOLERANCE
+        return self.times <= 1
 
 
-def compare(name: str, tensor: str, got: Array, expected: Array) -> Row:
-    """Return the worst entry of `got`, of the shape of `expected`, on the input `name`."""
-    gap = gaps(got, expected)
-    index = tuple(int(i) for i in np.unravel_index(np.argmax(gap), gap.shape))
-    return Row(name, tensor, float(gap[index]), index, float(got[index]), float(expected[index]))
-
-
-def gaps(got: Array, expected: Array) -> Array:
-    """Return the errors of `got`, entry by entry, in units of the scale of `expected`."""
-    scale = np.abs(expected).max() or 1.0
+def compare(
+    name: str, tensor: str, got: Array, expected: Array, room: float = TOLERANCE["float64"]
+) -> Row:
+    """Return the worst entry of `got`; `room` is allowed, of the largest entry of `expected`."""
+    scale = float(np.abs(expected).max(initial=0)) or 1.0
     with np.errstate(invalid="ignore"):
-        gap = np.abs(got - expected) / scale
-    return np.where(np.isnan(gap), np.inf, gap)
+        gap = np.abs(got - expected) / (room * scale)
+    gap = np.where(np.isnan(gap), np.inf, gap)
+    index = tuple(int(i) for i in np.unravel_index(np.argmax(gap), gap.shape))
+    values = float(gap[index]), room * scale, index, float(got[index]), float(expected[index])
+    return Row(name, tensor, *values)
+
+
+def evidence_of(row: Row) -> dict[str, Any]:
+    """Return a row as the evidence of a finding."""
+    found = {name: value for name, value in asdict(row).items() if name != "smallest"}
+    return found | {"index": list(row.index)}
 
 
 @dataclass(frozen=True)
@@ -61,37 +87,47 @@ class Report:
     Attributes
     ----------
     target : what was checked
-    verdict : "faithful" (Eqs. 1 to 3), "variant" (a documented other block) or "wrong"
-    expect : "faithful" or the preset that was asked for
-    presets : the presets that compute the same
-    conventions : how it settles what the paper leaves open
-    departures : what sets it apart from Eqs. 1 to 3
-    reasons : why it is wrong
+    verdict : "faithful" (Eqs. 1 to 3), "variant" (a documented other block), "wrong", or
+        "undecided"
+    reason : why it is undecided
+    expect : "faithful", a preset, or the axes and values asked for
+    conventions : what it does, beside what the paper says and the authors' code does
+    findings : what sets it apart, the most important first
     rows : what was compared, tensor by tensor on input by input
-    seed : the seed of the weights, inputs and cotangents
     inputs : why each input is there, by its name
-
-    Where the verdict is wrong, conventions and departures are those of the block beside which the
-    rows show it: the nearest.
+    seed : the seed of the weights, inputs and cotangents
+    framework, dtype : what the candidate is written in, and the precision it ran at
     """
 
     target: str
     verdict: str
-    expect: str
-    presets: tuple[str, ...]
-    conventions: dict[str, str]
-    departures: tuple[str, ...]
-    reasons: tuple[str, ...]
-    rows: tuple[Row, ...]
-    inputs: dict[str, str]
-    seed: int
+    expect: str = FAITHFUL
+    reason: str = ""
+    conventions: tuple[Convention, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    rows: tuple[Row, ...] = ()
+    inputs: dict[str, str] = field(default_factory=dict)
+    seed: int = 0
+    framework: str = "numpy"
+    dtype: str = "float64"
 
     @property
     def ok(self) -> bool:
         """Whether the candidate is what was asked for."""
-        if self.verdict == "wrong":
-            return False
-        return self.expect == self.verdict or self.expect in self.presets
+        if self.expect == FAITHFUL or self.verdict in ("wrong", "undecided"):
+            return self.verdict == self.expect
+        return meets(self.conventions, self.expect)
+
+    @property
+    def presets(self) -> tuple[str, ...]:
+        """The presets that compute the same."""
+        right = self.verdict in ("faithful", "variant")
+        return presets_of(self.conventions) if right else ()
+
+    @property
+    def departures(self) -> tuple[str, ...]:
+        """What sets a variant apart, in words."""
+        return tuple(f.message for f in self.findings if f.status == "variant")
 
     @property
     def headline(self) -> str:
@@ -99,63 +135,107 @@ class Report:
         like = "".join(f", as preset `{name}` does" for name in self.presets[:1])
         if self.verdict == "wrong":
             return f"WRONG: {self.target} does not compute CBAM"
+        if self.verdict == "undecided":
+            return f"UNDECIDED: {self.target}: {self.reason}"
         if self.verdict == "faithful":
             said = f"FAITHFUL: {self.target} computes CBAM, Eqs. 1 to 3{like}"
         else:
             said = f"VARIANT: {self.target} computes a documented relative of CBAM{like}"
-            said += ": " + ", ".join(self.departures)
         return said if self.ok else f"{said}; `{self.expect}` was expected"
 
     def __str__(self) -> str:
-        lines = [self.headline, *(f"  {reason}" for reason in self.reasons)]
-        settled = "; ".join(f"{axis} {value}" for axis, value in self.conventions.items())
-        if settled and self.verdict == "wrong":
-            apart = "".join(f"; {departure}" for departure in self.departures)
-            lines += ["  compared with CBAM of: " + settled + apart]
-        elif settled:
-            lines += ["  " + settled]
+        lines = [self.headline]
+        for finding in self.findings:
+            lines += self._said(finding)
+        if self.conventions:
+            heads = [("convention", "here", "paper", "authors")]
+            rows = [(c.axis, c.value, c.paper, c.authors) for c in self.conventions]
+            lines += ["", *_aligned(heads + rows)]
         if self.rows:
             lines += ["", *self._table(), "", *self._legend()]
+        snippet = next((f.snippet for f in self.findings if f.snippet), "")
+        if snippet:
+            lines += ["", "  to replay the first:", textwrap.indent(snippet, "    ")]
         return "\n".join(lines)
 
-    def to_json(self) -> str:
-        """Return the report as JSON: its attributes, `ok`, `headline` and the `schema` version.
-
-        NaN and infinity, which JSON lacks, are null.
-        """
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the JSON holds; see the module."""
         rows = [asdict(row) | {"ok": row.ok} for row in self.rows]
-        for row in rows:
-            for key in ("error", "got", "expected"):
-                row[key] = row[key] if math.isfinite(row[key]) else None
-        head = {"schema": SCHEMA, "verdict": self.verdict, "ok": self.ok, "headline": self.headline}
-        return json.dumps(head | asdict(self) | {"rows": rows}, indent=2, allow_nan=False)
+        top = ("target", "framework", "dtype", "seed", "expect", "verdict", "reason")
+        whole = {"schema": SCHEMA} | {name: getattr(self, name) for name in top}
+        whole |= {
+            "ok": self.ok,
+            "headline": self.headline,
+            "conventions": {row.axis: row.value for row in self.conventions},
+            "departures": [row.axis for row in self.conventions if row.departs],
+            "presets": list(self.presets),
+            "findings": [asdict(finding) for finding in self.findings],
+            "tried": rows,
+            "inputs": self.inputs,
+        }
+        finite: dict[str, Any] = _finite(whole)
+        return finite
+
+    def to_json(self) -> str:
+        """Return the report as JSON; see the module."""
+        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
+
+    def _said(self, finding: Finding) -> list[str]:
+        """One line for the sentence, wrapped, and one for its evidence."""
+        note = "note: " if finding.status == "note" else ""
+        said = textwrap.wrap(note + finding.message, 86)
+        lines = [f"  {finding.stage:<9} {said[0]}", *(f"  {'':<9} {line}" for line in said[1:])]
+        e = finding.evidence
+        if "index" in e:
+            at = f"{e['tensor']}[{', '.join(map(str, e['index']))}]".removesuffix("[]")
+            how = f"got {e['got']:.6g}, expected {e['expected']:.6g}"
+            times = f", {e['times']:.1e} times the allowed error" if "times" in e else ""
+            lines.append(f"  {'':<9} {at} on `{e['input']}`: {how}{times}")
+        return lines
 
     def _table(self) -> list[str]:
-        """One line a tensor: its worst entry over all inputs."""
-        worst: dict[str, Row] = {}
+        """Tensors by inputs: the largest error of each."""
+        inputs = list(dict.fromkeys(row.input for row in self.rows))
+        cells: dict[str, dict[str, Row]] = {}
         for row in self.rows:
-            if row.tensor not in worst or row.error > worst[row.tensor].error:
-                worst[row.tensor] = row
-        cells = [("tensor", "worst error", "on", "at", "got", "expected", "")]
-        for tensor, row in worst.items():
-            at = ", ".join(map(str, row.index))
-            values = (f"{row.error:.1e}", row.input, f"[{at}]", f"{row.got:.9g}")
-            mark = "" if row.ok else "differs"
-            cells.append((tensor, *values, f"{row.expected:.9g}", mark))
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        aligned = [
-            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-            for line in cells
-        ]
-        return [f"  {line}".rstrip() for line in aligned]
+            cells.setdefault(row.tensor, {})[row.input] = row
+        lines = [("tried", *inputs, "caught from")]
+        for tensor, by_input in cells.items():
+            found = [by_input.get(name) for name in inputs]
+            times = ["" if row is None else _short(row.times) for row in found]
+            smallest = max(row.smallest for row in by_input.values())
+            lines.append((tensor, *times, f"{smallest:.1e}"))
+        return _aligned(lines)
 
     def _legend(self) -> list[str]:
-        tried = len({row.input for row in self.rows})
-        plural = "s" if tried > 1 else ""
         lines = [
-            f"  {tried} input{plural} in float64, seed {self.seed}; weights drawn anew, none is 0.",
-            f"  Errors in units of the largest entry of the tensor; {TOLERANCE:g} is allowed.",
+            "  Largest errors in units of the allowed one, beside a block of these conventions;",
+            "  last the smallest error of an entry that would have been caught.",
+            f"  {self.framework}, {self.dtype}, seed {self.seed}; weights drawn anew, none is 0.",
         ]
         if all(row.tensor == "y" for row in self.rows):
             lines.append("  Gradients were not seen.")
         return lines
+
+
+def _short(times: float) -> str:
+    if not math.isfinite(times):
+        return "inf"
+    return f"{times:.2g}" if times == 0 or 1e-3 <= times < 1e4 else f"{times:.0e}"
+
+
+def _aligned(cells: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        for line in cells
+    ]
+    return [f"  {line}".rstrip() for line in lines]
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

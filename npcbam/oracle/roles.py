@@ -1,10 +1,10 @@
-"""Which parameter of the candidate is which of the reference: every way that the shapes allow."""
+"""Which parameter of the candidate is which of a CBAM's: every way that the shapes allow."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -12,9 +12,18 @@ import numpy as np
 
 from npcbam.checks import Array
 
-MOST = 64
+# How many ways are listed, and how many are looked at for that: a few arrays of one element, as
+# small blocks have, already allow thousands.
+MOST, LOOKED_AT = 64, 4000
 PARTS = {"gamma": "spatial.norm.gamma", "beta": "spatial.norm.beta"}
 STATISTICS = {"mean": "spatial.norm.mean", "var": "spatial.norm.var"}
+# What the tables of hypotheses call each; a prime is the second of two MLPs.
+KEYS = {
+    **{f"channel.mlp.{leaf}": leaf for leaf in ("w0", "w1", "b0", "b1")},
+    **{f"channel.other.{leaf}": f"{leaf}'" for leaf in ("w0", "w1", "b0", "b1")},
+    **{"spatial.conv.w": "k", "spatial.conv.b": "kb"},
+    **{path: key for key, path in (PARTS | STATISTICS).items()},
+}
 
 
 @dataclass(frozen=True)
@@ -29,6 +38,11 @@ class Role:
     shape: tuple[int, ...]
     axes: tuple[int, ...]
 
+    @property
+    def key(self) -> str:
+        """What the tables of hypotheses call it."""
+        return KEYS[self.path]
+
     def carry(self, value: Array) -> Array:
         """Lay the candidate's array as the reference has it."""
         return np.ascontiguousarray(value.reshape(self.shape).transpose(self.axes))
@@ -41,41 +55,68 @@ class Role:
 Roles: TypeAlias = tuple[Role, ...]
 
 
-def assignments(parameters: Mapping[str, Array], buffers: Mapping[str, Array]) -> list[Roles]:
+def assignments(
+    parameters: Mapping[str, Array],
+    buffers: Mapping[str, Array],
+    dead: Collection[str] = (),
+) -> list[Roles]:
     """Return the ways to see the arrays as a CBAM's, none if there are none.
 
-    Only the ways that place the most arrays are kept, at most `MOST` of them, and all of one
-    number of channels. Where shapes leave a choice (a hidden layer as wide as the input, several
-    arrays of one element) the order in which the arrays come is tried first.
+    The ways that place the most arrays which have an effect come first, then those that place the
+    most of the others, `dead` by name; at most `MOST`, and all of one number of channels. Where
+    shapes leave a choice (a hidden layer as wide as the input, two MLPs, several arrays of one
+    element) the order in which the arrays come is tried first.
     """
-    found: list[Roles] = []
-    for w0, w1 in _mlps(parameters):
-        rest = {k: v for k, v in parameters.items() if k not in (w0.name, w1.name)}
-        hidden, channels = w0.carry(parameters[w0.name]).shape
-        kernels: list[Role | None] = [role for k, v in rest.items() for role in _kernels(k, v)]
-        for kernel in kernels or [None]:
-            sizes = {"channel.mlp.b0": hidden, "channel.mlp.b1": channels}
-            fixed: Roles = (w0, w1)
-            vectors = rest
-            if kernel is not None:
-                fixed = (w0, w1, kernel)
-                vectors = _without(rest, kernel.name)
-                sizes |= dict.fromkeys(["spatial.conv.b", *PARTS.values()], 1)
-            for placed in _vectors(sizes, vectors):
-                found += [(*fixed, *placed, *norm) for norm in _norms(placed, kernel, buffers)]
-    most = max(map(len, found), default=0)
-    best = [roles for roles in found if len(roles) == most]
-    return [roles for roles in best if sizes_of(roles) == sizes_of(best[0])][:MOST]
+    found = [*itertools.islice(_every(parameters, buffers), LOOKED_AT)]
+    found.sort(key=lambda roles: (-sum(role.name not in dead for role in roles), -len(roles)))
+    return [roles for roles in found if sizes_of(roles) == sizes_of(found[0])][:MOST]
 
 
 def sizes_of(roles: Roles) -> tuple[int, int]:
-    """Return the channels and the spatial axes (2 where there is no kernel) of an assignment."""
+    """Return the channels (0 without an MLP) and the spatial axes (2 without a kernel)."""
     by_path = {role.path: role for role in roles}
-    w0, kernel = by_path["channel.mlp.w0"], by_path.get("spatial.conv.w")
-    return w0.shape[w0.axes[1]], len(kernel.axes) - 2 if kernel else 2
+    w0, kernel = by_path.get("channel.mlp.w0"), by_path.get("spatial.conv.w")
+    return w0.shape[w0.axes[1]] if w0 else 0, len(kernel.axes) - 2 if kernel else 2
 
 
-def _mlps(parameters: Mapping[str, Array]) -> Iterator[tuple[Role, Role]]:
+def _every(parameters: Mapping[str, Array], buffers: Mapping[str, Array]) -> Iterator[Roles]:
+    for mlps in _mlps(parameters):
+        sizes: dict[str, int] = {}
+        for role in mlps:
+            out, kind = role.shape[role.axes[0]], "b" + role.path[-1]
+            sizes[role.path[:-2] + kind] = out
+        rest = _without(parameters, *(role.name for role in mlps))
+        kernels: list[Role | None] = [role for k, v in rest.items() for role in _kernels(k, v)]
+        if not kernels and not mlps:
+            return
+        for kernel in kernels or [None]:
+            fixed, vectors, slots = mlps, rest, sizes
+            if kernel is not None:
+                fixed, vectors = (*mlps, kernel), _without(rest, kernel.name)
+                slots = sizes | dict.fromkeys(["spatial.conv.b", *PARTS.values()], 1)
+            for placed in _vectors(slots, vectors):
+                for norm in _norms(placed, kernel, buffers):
+                    yield (*fixed, *placed, *norm)
+
+
+def _mlps(parameters: Mapping[str, Array]) -> Iterator[Roles]:
+    """Yield two MLPs, one, a single layer, or none where there is no matrix."""
+    pairs = [*_pairs(parameters)]
+    for (w0, w1), (v0, v1) in itertools.permutations(pairs, 2):
+        names = {w0.name, w1.name, v0.name, v1.name}
+        # Which of the two comes first is a row of the table, and no matter of roles.
+        if len(names) == 4 and (w0.axes, w0.shape) == (v0.axes, v0.shape) and w0.name < v0.name:
+            yield w0, w1, _other(v0), _other(v1)
+    yield from pairs
+    shapes = {name: shape for name, v in parameters.items() if (shape := _matrix(v.shape))}
+    for axes, (name, shape) in itertools.product([(0, 1), (1, 0)], shapes.items()):
+        if shape[0] == shape[1] > 0:
+            yield (Role("channel.mlp.w0", name, shape, axes),)
+    if not shapes:
+        yield ()
+
+
+def _pairs(parameters: Mapping[str, Array]) -> Iterator[tuple[Role, Role]]:
     """Yield (w0, w1): as torch has them, (C/r, C) and (C, C/r), or as x @ w has them."""
     shapes = {name: shape for name, v in parameters.items() if (shape := _matrix(v.shape))}
     pairs = [*itertools.permutations(shapes.items(), 2)]
@@ -84,6 +125,10 @@ def _mlps(parameters: Mapping[str, Array]) -> Iterator[tuple[Role, Role]]:
         if shape == other[::-1] and 0 < shape[axes[0]] <= shape[axes[1]]:
             w0 = Role("channel.mlp.w0", a, shape, axes)
             yield w0, Role("channel.mlp.w1", b, other, axes)
+
+
+def _other(role: Role) -> Role:
+    return Role(role.path.replace("mlp", "other"), role.name, role.shape, role.axes)
 
 
 def _matrix(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -136,5 +181,5 @@ def _norms(placed: Roles, kernel: Role | None, buffers: Mapping[str, Array]) -> 
             yield tuple(Role(path, name, (1,), (0,)) for path, name in pairs)
 
 
-def _without(mapping: Mapping[str, Any], key: str) -> dict[str, Any]:
-    return {k: v for k, v in mapping.items() if k != key}
+def _without(mapping: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    return {k: v for k, v in mapping.items() if k not in keys}

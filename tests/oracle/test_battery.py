@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from npcbam.oracle.battery import battery, cotangent
+from npcbam.oracle.battery import battery, cotangent, telling
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3])
@@ -35,3 +35,13 @@ def test_cotangents_differ_and_keep_from_zero():
     assert 0.5 <= np.abs(dy).min() < 0.6
     assert 1.4 < np.abs(dy).max() <= 1.5
     assert 0.4 < (dy > 0).mean() < 0.6
+
+
+@pytest.mark.parametrize("space", [(6,), (6, 5), (6, 5, 4)])
+def test_telling_has_all_signs_and_scales(space):
+    x = telling(np.random.default_rng(0), 8, *space)
+    assert x.shape == (5, 8, *space)
+    assert abs(x[1]).max() > 2 * abs(x[0]).max()
+    assert x[2].min() > 0
+    assert x[3, ::2].max() < 0 < x[3, 1::2].min()
+    assert x[4, 1::2].max() < 0 < x[4, ::2].min()

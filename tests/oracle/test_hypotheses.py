@@ -1,89 +1,126 @@
-"""Readings and their identification: no two readings agree, and each is found again."""
+"""The tables: each row on complex numbers, and no two rows that agree where both apply."""
 
 import itertools
 
 import numpy as np
 import pytest
 
-from npcbam import CBAM, tree
-from npcbam.oracle.battery import battery, cotangent
-from npcbam.oracle.hypotheses import conventions, departures, presets_of, readings, tie_rules
-from npcbam.oracle.identify import identify, settle_ties
-from npcbam.oracle.report import TOLERANCE, gaps
-from npcbam.oracle.roles import assignments
-from npcbam.presets import PRESETS
+from npcbam.derivative import STEP
+from npcbam.oracle.battery import telling
+from npcbam.oracle.hypotheses import CHANNEL, CHANNEL_PAPER, COMPOSE, SPATIAL, SPATIAL_PAPER
+from npcbam.oracle.identify import CLOSE, choices, fits_weights, stages
 
+C, HIDDEN = 16, 4
 RNG = np.random.default_rng(0)
-INPUTS = {each.name: each.x for each in battery(RNG, 16)}
 
 
-def weights(preset, seed=0):
-    """Return the leaves of a CBAM, all redrawn."""
-    rng = np.random.default_rng(seed)
-    leaves = dict(tree.leaves(CBAM.init(0, 16, 4, preset=preset)))
-    return {path: rng.uniform(0.2, 0.8, leaf.shape) - 0.4 * (leaf.ndim > 1)
-            for path, leaf in leaves.items()}  # fmt: skip
+def draw(*shape):
+    return RNG.choice([-1, 1], shape) * RNG.uniform(0.5, 1.5, shape) / np.sqrt(shape[-1])
 
 
-@pytest.mark.parametrize("preset", ["paper", "official", "timm_light", "se"])
-def test_no_two_readings_agree(preset):
-    found = readings(weights(preset))
-    outputs = [reading(INPUTS["noise"]) for reading in found]
-    for one, two in itertools.combinations(outputs, 2):
-        assert gaps(one, two).max() > 1e3 * TOLERANCE
+def awake(w0):
+    return w0 * np.where(w0.sum(1, keepdims=True) < 0, -1, 1)
 
 
-@pytest.mark.parametrize("preset", ["paper", "official", "timm_light", "se"])
-def test_every_reading_is_identified(preset):
-    found = weights(preset)
-    buffers = {k: v for k, v in found.items() if k.endswith(("mean", "var"))}
-    parameters = {k: v for k, v in found.items() if k not in buffers}
-    known = assignments(parameters, buffers)
-    for reading in readings(found)[::3]:
-        seen = [(x, reading(x)) for x in INPUTS.values()]
-        same = identify(known, found, seen, "faithful").reading
-        assert departures(same) == departures(reading)
-        assert conventions(same, True) == conventions(reading, True)
+SHARED = {"w0": awake(draw(HIDDEN, C)), "w1": draw(C, HIDDEN)}
+MLPS = {
+    "shared": SHARED,
+    "separate": SHARED | {"w0'": awake(draw(HIDDEN, C)), "w1'": draw(C, HIDDEN)},
+    "single": {"w0": draw(C, C)},
+    "none": {},
+}
+NORM = {key: np.array([value]) for key, value in
+        {"gamma": 1.3, "beta": -0.4, "mean": 0.6, "var": 0.8}.items()}  # fmt: skip
+KERNELS = {
+    "two planes": {"k": draw(1, 2, 7, 7)},
+    "two planes, norm": {"k": draw(1, 2, 7, 7), "kb": draw(1)} | NORM,
+    "one plane": {"k": draw(1, 1, 7, 7)} | NORM,
+}
+X = telling(RNG, C, 6, 5)
 
 
-@pytest.mark.parametrize("preset", ["paper", "official", "timm_light", "se"])
-def test_tie_rules_are_told_apart(preset):
-    # An average has no ties, and the maximum of one gate alone those of that gate.
-    x = INPUTS["ties"]
-    dy = cotangent(RNG, x.shape)
-    for reading in readings(weights(preset))[::5]:
-        gradients = {}
-        for rule in tie_rules(reading):
-            dx = rule.vjp(x)[1](dy)[1]
-            gradients.setdefault(conventions(rule, True)["ties"], []).append(dx)
-            found = settle_ties(reading, x, dy, dx)
-            assert conventions(found, True)["ties"] == conventions(rule, True)["ties"]
-        for one, two in itertools.combinations(gradients.values(), 2):
-            assert gaps(one[0], two[0]).max() > 1e3 * TOLERANCE
+def outputs(table, paper, weights):
+    """Return the map of every row that these weights allow."""
+    found = {}
+    for choice in choices(table, paper, pairs=False):
+        if fits_weights(choice, weights):
+            pair = (
+                (choice.axes, SPATIAL_PAPER) if table is CHANNEL else (CHANNEL_PAPER, choice.axes)
+            )
+            s = stages(*pair, weights)
+            found[choice.rows[0].code] = (s.mc if table is CHANNEL else s.ms)(X)
+    return found
 
 
-def test_the_nearest_to_the_paper_comes_first():
-    found = readings(weights("paper"))
-    assert departures(found[0]) == []
-    counts = [len(departures(reading)) for reading in found]
-    assert counts == sorted(counts)
+def assert_all_apart(found):
+    for (one, a), (two, b) in itertools.combinations(found.items(), 2):
+        scale = max(abs(a).max(), abs(b).max())
+        gap = abs(a - b).max() / scale
+        assert gap > 100 * CLOSE["float64"], (one, two)
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-def test_presets_are_recognised(preset):
-    cbam = CBAM.init(0, 16, preset=preset)
-    assert presets_of(cbam, ties=True) == [preset]
-    assert preset in presets_of(cbam, ties=False)
+@pytest.mark.parametrize("mlps", MLPS)
+def test_no_two_channel_rows_agree(mlps):
+    found = outputs(CHANNEL, CHANNEL_PAPER, MLPS[mlps] | KERNELS["two planes"])
+    assert found
+    assert_all_apart(found)
 
 
-def test_conventions_by_hand():
-    assert conventions(CBAM.init(0, 16, preset="official"), True) == {
-        "hidden units": "1 of 16 channels",
-        "MLP biases": "b0 and b1",
-        "planes": "[max, avg]",
-        "convolution bias": "none",
-        "spatial norm": "eps 1e-05",
-        "ties": "first",
-    }
-    se = conventions(CBAM.init(0, 16, preset="se"), True)
-    assert se == {"hidden units": "1 of 16 channels", "MLP biases": "none", "ties": "no maximum"}
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_no_two_spatial_rows_agree(kernel):
+    found = outputs(SPATIAL, SPATIAL_PAPER, SHARED | KERNELS[kernel])
+    assert len(found) > 1
+    assert_all_apart(found)
+
+
+def composed(x):
+    s = stages(CHANNEL_PAPER, SPATIAL_PAPER, SHARED | KERNELS["two planes"])
+    return {name: row[2](x, s) for name, row in COMPOSE.items()}
+
+
+# The same function, told apart by whether there is a kernel.
+TWINS = {
+    ("channel-only", "spatial-not-applied"),
+    ("channel-only-residual", "spatial-not-applied-residual"),
+}
+
+
+def test_no_two_compositions_agree():
+    found = composed(X)
+    for (one, a), (two, b) in itertools.combinations(found.items(), 2):
+        gap = abs(a - b).max() / max(abs(a).max(), abs(b).max())
+        assert (gap < 1e-15) if (one, two) in TWINS else (gap > 100 * CLOSE["float64"]), (one, two)
+
+
+@pytest.mark.parametrize("table", [CHANNEL, SPATIAL])
+def test_rows_run_on_complex_numbers(table):
+    paper = CHANNEL_PAPER if table is CHANNEL else SPATIAL_PAPER
+    v, h = RNG.normal(size=X.shape), 1e-6
+    for mlps, kernel in itertools.product(MLPS, KERNELS):
+        weights = {k: w + 0j for k, w in (MLPS[mlps] | KERNELS[kernel]).items()}
+        for choice in choices(table, paper, pairs=False):
+            if mlps != "shared" and table is SPATIAL:
+                continue
+            if not fits_weights(choice, weights) or (kernel != "two planes" and table is CHANNEL):
+                continue
+
+            def run(x, choice=choice, weights=weights):
+                pair = (CHANNEL_PAPER, choice.axes)
+                pair = (choice.axes, SPATIAL_PAPER) if table is CHANNEL else pair
+                s = stages(*pair, weights)
+                return (s.mc if table is CHANNEL else s.ms)(x)
+
+            step = run(X + 1j * STEP * v).imag / STEP
+            difference = (run(X + h * v + 0j) - run(X - h * v + 0j)).real / (2 * h)
+            scale = abs(difference).max()
+            assert np.median(abs(step - difference)) <= 1e-6 * max(scale, 1e-3), choice.rows[0].code
+
+
+def test_codes_and_sentences():
+    rows = [*CHANNEL, *SPATIAL]
+    codes = [row.code for row in rows] + list(COMPOSE)
+    assert len(set(codes)) == len(codes)
+    said = [row.message for row in rows] + [message for _, message, _ in COMPOSE.values()]
+    assert all(text.isascii() and not text.endswith(".") for text in said)
+    for row in rows:
+        assert set(row.sets) <= set(CHANNEL_PAPER if row in CHANNEL else SPATIAL_PAPER)

@@ -1,4 +1,4 @@
-"""The report: how far apart, the sentence, the table and the JSON."""
+"""The report: how far apart, the sentence, the tables and the JSON."""
 
 import json
 from dataclasses import replace
@@ -6,39 +6,43 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from npcbam.oracle.report import TOLERANCE, Report, Row, compare, gaps
+from npcbam.oracle.conventions import AXES, Convention, preset_axes
+from npcbam.oracle.findings import Finding
+from npcbam.oracle.report import Report, Row, compare
 
-RIGHT = Row("noise", "y", 1e-16, (0, 1, 2), 0.25, 0.25)
-WRONG = Row("ties", "y", 0.5, (1, 0, 0), 1.5, 1.0)
-REPORT = Report(
-    "a.py:A", "faithful", "faithful", ("paper",), {"ties": "first"}, (), (), (RIGHT,),
-    {"noise": "any values"}, 0,
-)  # fmt: skip
-VARIANT = replace(REPORT, verdict="variant", presets=("seed",), departures=("x is added back",))
-BAD = replace(REPORT, verdict="wrong", presets=(), reasons=("y differs",), rows=(RIGHT, WRONG))
+RIGHT = Row("noise", "y", 1e-6, 1e-10, (0, 1, 2), 0.25, 0.25)
+WRONG = Row("ties", "y", 5e9, 1e-10, (1, 0, 0), 1.5, 1.0)
 
 
-def test_gaps_by_hand():
-    expected = np.array([[1.0, -4.0], [0.0, 2.0]])
-    got = np.array([[1.0, -4.0], [1.0, np.nan]])
-    np.testing.assert_array_equal(gaps(got, expected), [[0, 0], [0.25, np.inf]])
-    np.testing.assert_array_equal(gaps(np.array([3.0]), np.zeros(1)), [3])
-    np.testing.assert_array_equal(gaps(np.array([np.inf]), np.ones(1)), [np.inf])
+def rows(**values):
+    values = {axis: paper for axis, (paper, _) in AXES.items()} | values
+    return tuple(Convention(axis, value, *AXES[axis]) for axis, value in values.items())
 
 
-def test_compare_finds_the_worst():
-    row = compare(
-        "noise", "dx", np.array([[1.0, 2.0], [3.5, 4.0]]), np.arange(1.0, 5).reshape(2, 2)
-    )
-    assert row == Row("noise", "dx", 0.125, (1, 0), 3.5, 3.0)
+PAPER = rows(**preset_axes("paper"))
+SEED = rows(**preset_axes("seed"))
+ADDED = Finding("compose", "residual", "x is added to the output", "variant")
+TWICE = Finding("channel", "channel-avg-twice", "the average twice", evidence={
+    "input": "ties", "tensor": "y", "index": [1, 0, 0], "got": 1.5, "expected": 1.0, "times": 5e9,
+}, snippet="print(1)")  # fmt: skip
+REPORT = Report("a.py:A", "faithful", conventions=PAPER, rows=(RIGHT,), inputs={"noise": "any"})
+VARIANT = replace(REPORT, verdict="variant", conventions=SEED, findings=(ADDED,))
+BAD = replace(REPORT, verdict="wrong", findings=(TWICE,), rows=(RIGHT, WRONG))
+
+
+def test_compare_by_hand():
+    got, expected = np.array([[1.0, 2.0], [3.5, 4.0]]), np.array([[1.0, 2.0], [3.0, -4.0]])
+    row = compare("noise", "dx", got, expected, room=0.5)
+    assert row == Row("noise", "dx", 4.0, 2.0, (1, 1), 4.0, -4.0)
     assert not row.ok
+    assert compare("noise", "dx", got, got, room=0.5).ok
+    assert compare("noise", "dx", np.array([np.nan]), np.ones(1)).times == np.inf
+    assert compare("noise", "dx", np.array([3.0]), np.zeros(1), 1.0).times == 3
 
 
-@pytest.mark.parametrize(
-    ("error", "ok"), [(0, 1), (TOLERANCE, 1), (1.01 * TOLERANCE, 0), (np.inf, 0)]
-)
-def test_what_counts(error, ok):
-    assert replace(RIGHT, error=error).ok == bool(ok)
+@pytest.mark.parametrize(("times", "ok"), [(0, 1), (1, 1), (1.01, 0), (np.inf, 0)])
+def test_what_counts(times, ok):
+    assert replace(RIGHT, times=times).ok == bool(ok)
 
 
 @pytest.mark.parametrize(
@@ -47,10 +51,16 @@ def test_what_counts(error, ok):
         (REPORT, "faithful", True),
         (REPORT, "paper", True),
         (REPORT, "seed", False),
+        (REPORT, "ties=first", True),
+        (REPORT, "ties=even", False),
         (VARIANT, "faithful", False),
         (VARIANT, "seed", True),
+        (VARIANT, "residual=yes", True),
+        (VARIANT, "residual=yes,ties=even", False),
+        (VARIANT, "ties=first", False),
         (BAD, "faithful", False),
-        (replace(BAD, presets=("seed",)), "seed", False),
+        (BAD, "paper", False),
+        (replace(REPORT, verdict="undecided"), "paper", False),
     ],
 )
 def test_ok(report, expect, ok):
@@ -62,15 +72,19 @@ def test_ok(report, expect, ok):
     [
         (REPORT, "FAITHFUL: a.py:A computes CBAM, Eqs. 1 to 3, as preset `paper` does"),
         (
-            replace(REPORT, presets=(), expect="seed"),
+            replace(REPORT, conventions=rows(**{"mlp-biases": "b0"}), expect="seed"),
             "FAITHFUL: a.py:A computes CBAM, Eqs. 1 to 3; `seed` was expected",
         ),
         (
             VARIANT,
-            "VARIANT: a.py:A computes a documented relative of CBAM, as preset `seed` does: "
-            "x is added back; `faithful` was expected",
+            "VARIANT: a.py:A computes a documented relative of CBAM, as preset `seed` does; "
+            "`faithful` was expected",
         ),
         (BAD, "WRONG: a.py:A does not compute CBAM"),
+        (
+            replace(REPORT, verdict="undecided", reason="there is none"),
+            "UNDECIDED: a.py:A: there is none",
+        ),
     ],
 )
 def test_headline(report, headline):
@@ -79,30 +93,43 @@ def test_headline(report, headline):
 
 
 def test_text():
-    assert str(BAD).splitlines() == [
+    text = str(replace(BAD, conventions=PAPER[:1])).splitlines()
+    assert text == [
         "WRONG: a.py:A does not compute CBAM",
-        "  y differs",
-        "  compared with CBAM of: ties first",
+        "  channel   the average twice",
+        "            y[1, 0, 0] on `ties`: got 1.5, expected 1, 5.0e+09 times the allowed error",
         "",
-        "  tensor  worst error  on    at         got  expected",
-        "  y       5.0e-01      ties  [1, 0, 0]  1.5  1         differs",
+        "  convention  here           paper          authors",
+        "  order       channel-first  channel-first  channel-first",
         "",
-        "  2 inputs in float64, seed 0; weights drawn anew, none is 0.",
-        "  Errors in units of the largest entry of the tensor; 1e-10 is allowed.",
+        "  tried  noise  ties   caught from",
+        "  y      1e-06  5e+09  1.0e-10",
+        "",
+        "  Largest errors in units of the allowed one, beside a block of these conventions;",
+        "  last the smallest error of an entry that would have been caught.",
+        "  numpy, float64, seed 0; weights drawn anew, none is 0.",
         "  Gradients were not seen.",
+        "",
+        "  to replay the first:",
+        "    print(1)",
     ]
-    assert str(replace(BAD, rows=(), conventions={})).splitlines()[1:] == ["  y differs"]
     assert "not seen" not in str(replace(BAD, rows=(replace(RIGHT, tensor="dx"),)))
 
 
 def test_json():
-    nan = replace(WRONG, error=np.inf, got=np.nan)
+    nan = replace(WRONG, times=np.inf, got=np.nan)
     data = json.loads(replace(BAD, rows=(RIGHT, nan)).to_json())
-    assert (data["schema"], data["verdict"], data["ok"]) == (1, "wrong", False)
-    assert data["conventions"] == {"ties": "first"}
-    assert data["rows"] == [
-        {"input": "noise", "tensor": "y", "error": 1e-16, "index": [0, 1, 2], "got": 0.25,
-         "expected": 0.25, "ok": True},
-        {"input": "ties", "tensor": "y", "error": None, "index": [1, 0, 0], "got": None,
-         "expected": 1.0, "ok": False},
+    assert (data["schema"], data["verdict"], data["ok"]) == (2, "wrong", False)
+    assert data["conventions"]["planes"] == "avg+max"
+    assert data["departures"] == []
+    assert json.loads(VARIANT.to_json())["departures"] == ["residual"]
+    assert data["findings"] == [
+        {"stage": "channel", "code": "channel-avg-twice", "message": "the average twice",
+         "status": "wrong", "evidence": TWICE.evidence, "snippet": "print(1)"},
+    ]  # fmt: skip
+    assert data["tried"] == [
+        {"input": "noise", "tensor": "y", "times": 1e-6, "smallest": 1e-10, "index": [0, 1, 2],
+         "got": 0.25, "expected": 0.25, "ok": True},
+        {"input": "ties", "tensor": "y", "times": None, "smallest": 1e-10, "index": [1, 0, 0],
+         "got": None, "expected": 1.0, "ok": False},
     ]  # fmt: skip

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from npcbam.oracle.roles import Role, assignments, sizes_of
+from npcbam.oracle.roles import MOST, Role, assignments, sizes_of
 
 
 def arrays(**shapes):
@@ -46,9 +46,11 @@ def test_shapes_settle_it(parameters, buffers, wanted):
 @pytest.mark.parametrize(
     ("parameters", "count"),
     [
-        ({"a": (4, 4), "b": (4, 4)}, 4),
+        ({"a": (4, 4), "b": (4, 4)}, 4 + 4),
         ({"a": (1, 8), "b": (8, 1), "p": (1,), "k": (1, 2, 3, 3)}, 4),
-        ({"a": (2, 8), "b": (8, 2), "c": (2, 8), "d": (8, 2)}, 8),
+        ({"a": (2, 8), "b": (8, 2), "c": (2, 8), "d": (8, 2)}, 2 * 2 + 8),
+        ({"a": (4, 4)}, 2),
+        ({"k": (1, 2, 7, 7)}, 1),
         ({"a": (2, 8)}, 0),
         ({"a": (2, 8), "b": (2, 8)}, 0),
         ({"a": (0, 8), "b": (8, 0)}, 0),
@@ -58,7 +60,29 @@ def test_shapes_settle_it(parameters, buffers, wanted):
 )
 def test_every_choice_is_listed_once(parameters, count):
     found = assignments(arrays(**parameters), {})
-    assert len(found) == len(set(found)) == count
+    assert len(found) == len(set(found))
+    # Ways to leave an array out come last.
+    most = [roles for roles in found if len(roles) == len(found[0])]
+    assert len(found) == count or len(most) == count
+
+
+def test_two_mlps():
+    shapes = {"a": (2, 8), "b": (8, 2), "c": (2, 8), "d": (8, 2), "p": (8,), "q": (8,)}
+    first = assignments(arrays(**shapes), {})[0]
+    keys = {role.name: role.key for role in first}
+    assert keys == {"a": "w0", "b": "w1", "c": "w0'", "d": "w1'", "p": "b1", "q": "b1'"}
+
+
+def test_what_has_no_effect_is_placed_last():
+    shapes = arrays(a=(2, 8), b=(8, 2), c=(2, 8), d=(8, 2))
+    assert {r.name for r in assignments(shapes, {})[0]} == {"a", "b", "c", "d"}
+    live = assignments(shapes | arrays(p=(2,), q=(2,)), {}, dead={"p"})
+    assert "q" in {role.name for role in live[0]}
+
+
+def test_the_search_ends():
+    many = arrays(**{f"p{i}": (1,) for i in range(12)}, a=(1, 8), b=(8, 1), k=(1, 2, 7, 7))
+    assert len(assignments(many, arrays(m=(1,), v=(1,)))) == MOST
 
 
 def test_one_number_of_channels():

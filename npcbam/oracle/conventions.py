@@ -1,0 +1,180 @@
+"""How a candidate settles each question, beside the paper and its authors' code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from npcbam.checks import Array
+from npcbam.oracle.hypotheses import CHANNEL_PAPER, SPATIAL_PAPER
+from npcbam.oracle.identify import Reading
+from npcbam.pooling import POOLS
+from npcbam.presets import PRESETS
+
+FAITHFUL = "faithful"
+# Axis: what the paper says and what the authors' code does; "open" where the paper leaves it so.
+AXES = {
+    "order": ("channel-first", "channel-first"),
+    "residual": ("no", "no"),
+    "channel-pools": ("avg+max", "avg+max"),
+    "channel-merge": ("logits", "logits"),
+    "hidden": ("C/r", "C/r"),
+    "mlp-biases": ("open", "b0+b1"),
+    "planes": ("avg+max", "max+avg"),
+    "kernel": ("7x7", "7x7"),
+    "conv-bias": ("open", "no"),
+    "norm": ("open", "batch"),
+    "eps": ("open", "1e-05"),
+    "ties": ("open", "first"),
+}
+# Of these the paper leaves no choice, but for the order of the planes.
+BINDING = ("order", "residual", "channel-pools", "channel-merge", "planes", "kernel")
+NOT_SEEN = "not-seen"
+
+
+@dataclass(frozen=True)
+class Convention:
+    """One axis: what the candidate does, what the paper says, what the authors' code does."""
+
+    axis: str
+    value: str
+    paper: str
+    authors: str
+
+    @property
+    def departs(self) -> bool:
+        """Whether it sets the candidate apart from Eqs. 1 to 3."""
+        if self.axis == "planes" and self.value == "max+avg":
+            return False
+        return self.axis not in AXES or (self.axis in BINDING and self.value != self.paper)
+
+
+def conventions(
+    reading: Reading, weights: Mapping[str, Array], ties: str
+) -> tuple[Convention, ...]:
+    """Return one row an axis, of the stages that are known.
+
+    Parameters
+    ----------
+    weights : by key
+    ties : the tie rules that the gradients follow, `NOT_SEEN` if there were none
+    """
+    values: dict[str, str] = {}
+    extra: list[Convention] = []
+    if reading.compose is not None:
+        values |= _of_composition(reading.compose)
+    if reading.channel is not None:
+        axes = reading.channel.axes
+        values["channel-pools"] = "+".join(sorted(axes["pools"], key=_usual))
+        values["channel-merge"] = axes["merge"]
+        extra += _odd("channel", axes, CHANNEL_PAPER, ("pools", "merge"))
+    values |= _of_mlp(weights)
+    if reading.spatial is not None and "k" in weights:
+        axes = reading.spatial.axes
+        values["planes"] = "+".join(axes["pools"])
+        extra += _odd("spatial", axes, SPATIAL_PAPER, ("pools", "eps"))
+        values |= _of_kernel(weights, axes)
+    values["ties"] = ties
+    known = [Convention(a, values[a], *AXES[a]) for a in AXES if a in values]
+    return (*known, *extra)
+
+
+def _of_composition(name: str) -> dict[str, str]:
+    order = name.removesuffix("-residual")
+    added = order != name or name == "residual"
+    return {
+        "order": "channel-first" if name == "residual" else order,
+        "residual": "yes" if added else "no",
+    }
+
+
+def _of_mlp(weights: Mapping[str, Array]) -> dict[str, str]:
+    biases = [name for name in ("b0", "b1") if name in weights]
+    if "w0" not in weights:
+        return {}
+    hidden, channels = weights["w0"].shape
+    return {"hidden": f"{hidden} of {channels}", "mlp-biases": "+".join(biases) or "none"}
+
+
+def _of_kernel(weights: Mapping[str, Array], axes: Mapping[str, Any]) -> dict[str, str]:
+    found = {
+        "kernel": "x".join(map(str, weights["k"].shape[2:])),
+        "conv-bias": "yes" if "kb" in weights else "no",
+        "norm": "batch" if "mean" in weights else "none",
+    }
+    return found | ({"eps": f"{axes['eps']:g}"} if "mean" in weights else {})
+
+
+def _usual(pool: str) -> int:
+    return [*POOLS].index(pool) if pool in POOLS else len(POOLS)
+
+
+def _odd(
+    stage: str, axes: Mapping[str, Any], paper: Mapping[str, Any], known: Iterable[str]
+) -> list[Convention]:
+    return [
+        Convention(f"{stage}-{axis}", str(axes[axis]), str(paper[axis]), str(paper[axis]))
+        for axis in paper
+        if axis not in known and axes[axis] != paper[axis]
+    ]
+
+
+def preset_axes(name: str) -> dict[str, str]:
+    """Return the value of each axis that a preset settles."""
+    how = PRESETS[name]
+    found = {
+        "order": "channel-first" if how.planes else "channel-only",
+        "residual": "yes" if how.residual else "no",
+        "channel-pools": "+".join(how.pools),
+        "channel-merge": "mean" if how.blend else "logits",
+        "mlp-biases": "b0+b1" if how.mlp_bias else "none",
+    }
+    if how.planes:
+        found |= {
+            "planes": "blend" if how.blend else "+".join(how.planes),
+            "conv-bias": "yes" if how.conv_bias else "no",
+            "norm": "none" if how.norm_momentum is None else "batch",
+        }
+    if "max" in how.pools:
+        found["ties"] = how.ties
+    return found
+
+
+def asked(expect: str) -> dict[str, str]:
+    """Return the axes that an expectation settles; nothing for "faithful".
+
+    >>> asked("residual=yes,ties=even")
+    {'residual': 'yes', 'ties': 'even'}
+    """
+    if expect == FAITHFUL:
+        return {}
+    if expect in PRESETS:
+        return preset_axes(expect)
+    pairs = dict((*part.partition("=")[::2],) for part in expect.split(","))
+    if not all(axis in AXES and value for axis, value in pairs.items()):
+        known = ", ".join(map(repr, (FAITHFUL, *PRESETS)))
+        raise ValueError(
+            f"expect: expected {known} or AXIS=VALUE,... of the axes {', '.join(AXES)}, "
+            f"got {expect!r}"
+        )
+    return pairs
+
+
+def meets(rows: Iterable[Convention], expect: str) -> bool:
+    """Tell whether the conventions are those asked for, and depart in nothing else.
+
+    A preset has any size of kernel, and tie rules that were not seen are not held against it.
+    """
+    wanted, found = asked(expect), {row.axis: row for row in rows}
+    if "ties" in found and found["ties"].value == NOT_SEEN and expect in PRESETS:
+        wanted.pop("ties", None)
+    given = set(wanted) | ({"kernel"} if expect in PRESETS else set())
+    same = all(axis in found and found[axis].value == value for axis, value in wanted.items())
+    return same and all(row.axis in given for row in found.values() if row.departs)
+
+
+def presets_of(rows: Iterable[Convention]) -> tuple[str, ...]:
+    """Return the presets that compute the same, of any reduction and kernel size."""
+    rows = tuple(rows)
+    return tuple(name for name in PRESETS if meets(rows, name))
