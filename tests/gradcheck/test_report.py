@@ -1,0 +1,172 @@
+"""Entries, and the report as text."""
+
+import math
+
+import pytest
+
+from npcbam.gradcheck.report import (
+    CannotTellError,
+    Entry,
+    GradientError,
+    GradReport,
+    LeafCheck,
+    WrongGradientError,
+)
+
+ENTRY = Entry("w", (1, 2), got=3.0, left=1.0, right=2.0, allowed=0.5)
+NAN = math.nan
+
+
+# By hand
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "got", "error"),
+    [
+        (1.0, 2.0, 3.0, 1.0),
+        (2.0, 1.0, 3.0, 1.0),
+        (1.0, 2.0, 0.5, 0.5),
+        (2.0, 1.0, 0.5, 0.5),
+        (1.0, 2.0, 1.0, 0.0),
+        (1.0, 2.0, 2.0, 0.0),
+        (1.0, 2.0, 1.5, 0.0),
+        (NAN, 2.0, 1.5, NAN),
+        (1.0, NAN, 1.5, NAN),
+        (1.0, 2.0, NAN, NAN),
+    ],
+)
+def test_the_error_is_the_distance_from_both_sides(left, right, got, error):
+    entry = ENTRY.but(left=left, right=right, got=got)
+    assert entry.error == pytest.approx(error, abs=0, nan_ok=True)
+    assert entry.ok == (error <= 0.5)
+
+
+@pytest.mark.parametrize(
+    ("got", "allowed", "badness", "ok"),
+    [
+        (3.0, 0.5, 2.0, False),
+        (3.0, 1.0, 1.0, True),
+        (2.0, 0.0, 0.0, True),
+        (3.0, 0.0, math.inf, False),
+        (NAN, 0.5, math.inf, False),
+    ],
+)
+def test_badness_counts_in_units_of_what_is_allowed(got, allowed, badness, ok):
+    entry = ENTRY.but(got=got, allowed=allowed)
+    assert (entry.badness, entry.ok) == (badness, ok)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "got", "relative"),
+    [(1.0, 2.0, 4.0, 0.5), (-8.0, 1.0, 3.0, 0.25), (1.0, -8.0, 3.0, 0.25), (0.0, 0.0, 0.0, 0.0)],
+)
+def test_the_relative_error_is_over_the_largest_of_the_three(left, right, got, relative):
+    assert ENTRY.but(left=left, right=right, got=got).relative == relative
+
+
+def test_an_entry_is_smooth_certain_and_of_the_first_cotangent_unless_it_says_otherwise():
+    assert (ENTRY.at_kink, ENTRY.doubt, ENTRY.other) == (False, "", False)
+
+
+def test_what_would_be_caught_is_told_for_each_leaf():
+    assert REPORT.smallest_caught == {"w": 2e-9, "bias": 0.25}
+    assert REPORT.worst is WORST
+    assert GradReport("right", "right", "all is well", 0).worst is None
+
+
+# The text
+
+
+@pytest.mark.parametrize(
+    ("entry", "text"),
+    [
+        (
+            ENTRY.but(left=2.0),
+            "dw[1, 2]: the pullback gives 3, the derivative is 2; "
+            "off by 1 (0.333 relative), allowed 0.5",
+        ),
+        (
+            ENTRY.but(left=2.5, got=4.0),
+            "dw[1, 2]: the pullback gives 4, the derivative is 2.5; "
+            "off by 1.5 (0.375 relative), allowed 0.5",
+        ),
+        (
+            ENTRY,
+            "dw[1, 2]: the pullback gives 3, the derivative is between 1 (left) and 2 (right); "
+            "off by 1 (0.333 relative), allowed 0.5",
+        ),
+        (
+            ENTRY.but(left=2.0, index=None),
+            "dw along a random direction: the pullback gives 3, the derivative is 2; "
+            "off by 1 (0.333 relative), allowed 0.5",
+        ),
+        (
+            ENTRY.but(left=1 / 3, right=1 / 3, got=NAN, index=()),
+            "dw[]: the pullback gives nan, the derivative is 0.3333333333; "
+            "off by nan (nan relative), allowed 0.5",
+        ),
+    ],
+)
+def test_an_entry_says_what_came_and_what_was_expected(entry, text):
+    assert str(entry) == text
+
+
+WORST = ENTRY.but(leaf="bias", left=2.0)
+REPORT = GradReport(
+    outcome="wrong",
+    code="mismatch",
+    reason="something differs",
+    seed=7,
+    reference="complex step",
+    leaves=(
+        LeafCheck("w", 6, "every entry", ENTRY.but(left=2.0, got=2.1), 2e-9, 4.0, 0.0),
+        LeafCheck("bias", 5000, "12 directions", WORST, 0.25, 0.0, 0.0),
+    ),
+    ties="the rule",
+    switch="w[0] sits on a kink",
+    snippet="first line\nsecond line",
+)
+TABLE = """\
+
+       checked                  worst / allowed  smallest caught
+dw     every entry of 6                     0.2  2.0e-09 (5.0e-10 of the largest)
+dbias  12 directions of 5000                  2  2.5e-01"""
+TEXT = f"""\
+wrong: something differs
+{TABLE}
+ties: the rule
+switch: w[0] sits on a kink
+reference: complex step; seed 7
+
+To see it again:
+    first line
+    second line"""
+
+
+def test_the_report_is_a_text_with_the_outcome_first():
+    assert str(REPORT) == TEXT
+
+
+def test_a_report_without_evidence_is_two_lines():
+    report = GradReport("wrong", "shape", "dx: expected a shape", 3)
+    assert str(report) == ("wrong: dx: expected a shape\nreference: none was needed; seed 3")
+
+
+def test_the_snippet_is_left_out_where_all_is_right():
+    report = GradReport("right", "right", "all is well", 0, "complex step", snippet="a line")
+    assert str(report) == "right: all is well\nreference: complex step; seed 0"
+
+
+def test_empty_leaves_are_called_so():
+    seen = LeafCheck("x", 0, "every entry", ENTRY.but(got=2.0), 1.0, 0.5, 0.0)
+    text = str(GradReport("right", "right", "all is well", 0, leaves=(seen,)))
+    assert f"dx  {'empty':24} {'0':>15}  1.0e+00 (2.0e+00 of the largest)" in text
+
+
+@pytest.mark.parametrize("kind", [GradientError, WrongGradientError, CannotTellError])
+def test_errors_carry_the_report(kind):
+    error = kind(REPORT)
+    assert isinstance(error, AssertionError)
+    assert isinstance(error, GradientError)
+    assert error.report is REPORT
+    assert str(error) == TEXT
