@@ -1,6 +1,7 @@
 """The adapters: what can be pointed at, how it is built, and one sentence where that fails."""
 
 import functools
+import re
 import sys
 
 import mistakes
@@ -209,6 +210,20 @@ def test_load_errors(target, message, tmp_path, monkeypatch):
     with pytest.raises(CannotRun) as caught:
         load(target.format(path=tmp_path))
     assert message.format(path=tmp_path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("missing", "advice"),
+    [("flax", "; try pip install 'npcbam[flax]'"), ("tensorflow", "; set KERAS_BACKEND=jax or ")],
+)
+def test_a_framework_that_is_missing(missing, advice, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setitem(sys.modules, missing, None)
+    monkeypatch.setitem(sys.modules, "keras", object())
+    (tmp_path / "block.py").write_text(f"import {missing}")
+    with pytest.raises(CannotRun, match=re.escape("block.py raised ModuleNotFoundError: ")) as e:
+        load(f"{tmp_path}/block.py:Block")
+    assert advice in str(e.value)
 
 
 # Construction -------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from onnx import TensorProto, numpy_helper
 
 from npcbam.oracle import BadOutput, CannotRun
 from npcbam.oracle.adapters import adapt
+from npcbam.oracle.adapters import onnx as onnx_adapter
 
 CHANNELS = X.shape[1]
 
@@ -75,6 +76,26 @@ def test_constants_are_parameters(tmp_path):
     found = adapt(blocks.write(tmp_path / "a.onnx", made))
     np.testing.assert_array_equal(found.parameters["kernel"], numpy_helper.to_array(kernel))
     assert_same_as_reference(found)
+
+
+def test_constants_that_are_numbers_are_widened(tmp_path):
+    made, half = blocks.graph(CHANNELS), np.array(0.5, np.float32)
+    made.graph.node[-1].input[0] = "half_of_ms_twice"
+    for node in [
+        blocks.node("half", "Constant", value=numpy_helper.from_array(half, "half")),
+        blocks.node("two", "Constant", value_float=2.0),
+        blocks.node("half_of_ms", "Mul", "ms", "half"),
+        blocks.node("half_of_ms_twice", "Mul", "half_of_ms", "two"),
+    ]:
+        made.graph.node.insert(len(made.graph.node) - 1, node)
+    found = adapt(blocks.write(tmp_path / "a.onnx", made))
+    assert_same_as_reference(found)
+    assert found.observe({}, X).dtype == "float64"
+    # With their types at odds, onnxruntime would refuse it.
+    wide = found._model
+    onnx_adapter._widen(wide.graph)
+    kinds = {node.name or node.output[0]: node.attribute[0] for node in wide.graph.node[-5:-3]}
+    assert {each.t.data_type for each in kinds.values()} == {TensorProto.DOUBLE}
 
 
 def test_nothing_to_see(right):

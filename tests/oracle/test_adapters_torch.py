@@ -27,6 +27,14 @@ def test_precisions():
     assert_precisions(adapt(blocks.Right, CHANNELS))
 
 
+def test_rounded_once():
+    # Half way between two of bfloat16, but for a bit that float32 has not, by which torch goes.
+    odd = np.full(1, 1 + 2.0**-8 + 2.0**-40)
+    params = {"w": torch.ones(1, dtype=torch.float64)}
+    low = adapt(lambda params, x: params["w"] * x, parameters=params).at("bfloat16")
+    assert low.forward({}, odd) == low.forward({"w": odd}, np.ones(1)) == 1 + 2.0**-7
+
+
 def test_no_such_precision():
     with pytest.raises(CannotRun, match=r"Right: expected a precision among float64, .* got int8"):
         adapt(blocks.Right, CHANNELS).at("int8")
@@ -65,6 +73,8 @@ def test_function_of_tensors():
 def test_writes_are_seen():
     seen = adapt(blocks.WritesInput, CHANNELS).observe({}, X)
     np.testing.assert_array_equal(seen.x_after, np.maximum(X, 0))
+    # Nor does autograd forbid it.
+    assert adapt(blocks.WritesInput, CHANNELS).vjp({}, X, DY)[1].shape == X.shape
     found = adapt(blocks.WritesParameter, CHANNELS)
     before, after = found.parameters["fc1.bias"].copy(), found.observe({}, X).params_after
     np.testing.assert_array_equal(after["fc1.bias"], 2 * before)
