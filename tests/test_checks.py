@@ -1,5 +1,6 @@
 """The messages. That each layer asks for them is tested with the layer."""
 
+import ml_dtypes
 import numpy as np
 import pytest
 from helpers import DTYPES, assert_raises, assert_refuses, bad_arrays, bad_cotangents
@@ -34,6 +35,7 @@ def test_feature_maps_of_one_to_three_axes_pass():
 def test_axes_come_back_sorted_and_not_negative():
     assert checks.axes((-1, 0), X) == (0, 3)
     assert checks.axes([np.int64(2)], X) == (2,)
+    assert checks.axes((-4,), X) == (0,)
     assert all(type(axis) is int for axis in checks.axes((np.int8(-1),), X))
 
 
@@ -48,6 +50,7 @@ def test_values_on_the_border_pass():
     checks.choice("n", np.int64(2), (1, 2, 3))
     checks.number("n", np.int64(1), 0, 1)
     checks.subset("n", ("b", "a"), ["a", "b"])
+    checks.subset("n", ("b",), ["a", "b"])
     checks.layer("n", Conv(np.ones((1, 1, 1))), BatchNorm, Conv)
 
 
@@ -86,6 +89,14 @@ def test_array():
         f"got {wide.dtype}",  # no supported dtype holds it
         checks.array, "x", wide,
     )  # fmt: skip
+
+
+def test_bfloat16_fits_into_float32():
+    message = (
+        "x: expected dtype float32, float64, longdouble or complex128, got bfloat16; "
+        "x.astype('float32') is exact"
+    )
+    assert_raises(TypeError, message, checks.array, "x", np.ones(1, ml_dtypes.bfloat16))
 
 
 def test_casts_that_errors_propose_are_exact():
@@ -138,6 +149,10 @@ def test_feature_map(asked, bad, message):
     assert_raises(ValueError, message, checks.feature_map, bad, **asked)
 
 
+def test_feature_map_of_no_array():
+    assert_refuses(checks.feature_map, bad_arrays("x", X))
+
+
 def test_feature_map_of_another_dtype_than_the_layer():
     message = "x: expected dtype float32 like w0, got float64; cast one of them with .astype"
     assert_raises(TypeError, message, checks.feature_map, X, ("w0", np.ones(1, "f4")))
@@ -146,6 +161,7 @@ def test_feature_map_of_another_dtype_than_the_layer():
 def test_cotangent():
     assert_refuses(lambda dy: checks.cotangent(dy, X), bad_cotangents(X))
     assert_refuses(lambda dz: checks.cotangent(dz, X, "dz"), bad_cotangents(X, "dz", "z"))
+    assert_refuses(lambda d: checks.cotangent(d, X, "d"), bad_cotangents(X, "d", "y"))
 
 
 BAD_AXES = [

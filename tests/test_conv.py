@@ -184,7 +184,10 @@ BAD_W = [
         (np.ones(shape), ValueError, f"w: expected shape (O, I, *K), K of 1 to 3 axes, got {shape}")
         for shape in [(1, 1), (1,) * 6, (0, 1, 3), (1, 0, 3), (1, 1, 0)]
     ],
-    (np.ones((1, 1, 3, 4)), ValueError, "w: expected an odd kernel size, got 4"),
+    *[
+        (np.ones(shape), ValueError, "w: expected an odd kernel size, got 4")
+        for shape in [(1, 1, 3, 4), (1, 1, 4, 3), (1, 1, 4)]
+    ],
 ]
 BAD_B = [
     *[case for case in bad_arrays("b", CONV.b) if case[0] is not None],

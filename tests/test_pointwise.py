@@ -142,6 +142,13 @@ def test_sigmoid_far_out_is_exact_and_silent(dtype, far):
         assert pullback(cotangent(z)).tolist() == [0, 0, 0, 0]
 
 
+def test_sigmoid_lets_its_tails_vanish_silently():
+    with np.errstate(all="raise"):
+        y, pullback = sigmoid_vjp(np.array([-1000.0, 0.0, 1000.0]))
+        assert y.tolist() == [0, 0.5, 1]
+        assert pullback(np.array([4.0, 4.0, 4.0])).tolist() == [0, 1, 0]
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.longdouble])
 def test_sigmoid_passes_nan_silently(dtype):
     y, pullback = sigmoid_vjp(np.array([np.nan, 0], dtype))

@@ -152,6 +152,13 @@ def test_logsumexp_against_scipy(shape, dtype):
         assert_close(pooling.logsumexp(x, axes), want)
 
 
+def test_logsumexp_lets_small_terms_vanish_silently():
+    with np.errstate(all="raise"):
+        y, pullback = logsumexp_vjp(np.array([0.0, -1000.0]), (0,))
+        assert y.tolist() == [0]
+        assert pullback(np.array([3.0])).tolist() == [3, 0]
+
+
 def test_logsumexp_neither_overflows_nor_underflows():
     x = np.array([[1000.0, 1000.0], [-1000.0, -1000.0], [1000.0, -1000.0]])
     y, pullback = logsumexp_vjp(x, (1,))
@@ -180,6 +187,13 @@ def test_lp_neither_overflows_nor_underflows(unit):
     y, pullback = lp_vjp(unit * np.array([3.0, -4.0]), (0,))
     assert y.tolist() == [5 * unit]
     np.testing.assert_allclose(pullback(np.array([5.0])), [3, -4], rtol=1e-15)
+
+
+@pytest.mark.parametrize("extreme", [np.finfo(float).max, np.finfo(float).smallest_subnormal])
+def test_lp_of_the_largest_and_of_the_smallest_number(extreme):
+    y, pullback = lp_vjp(np.array([0.0, -extreme]), (0,))
+    assert y.tolist() == [extreme]
+    assert pullback(np.array([5.0])).tolist() == [0, -5]
 
 
 def test_the_slope_of_lp_keeps_its_digits_where_y_is_subnormal():
@@ -255,6 +269,12 @@ def test_descriptors_stand_in_the_order_of_the_pools():
     assert [f.ravel().tolist() for f in found] == [[4, 8], [3.5, 1]]
     (blended,), _ = describe_vjp(X[None], (2,), ("max", "avg"), "first", True)
     assert blended.ravel().tolist() == [3.75, 4.5]
+
+
+@pytest.mark.parametrize(("ties", "dx"), [("first", [6, 0, 0]), ("even", [3, 3, 0])])
+def test_descriptors_follow_the_tie_rule(ties, dx):
+    _, pullback = describe_vjp(np.array([2.0, 2.0, 1.0]), (0,), ("max",), ties, False)
+    assert pullback([np.array([6.0])]).tolist() == dx
 
 
 # Laws

@@ -1,6 +1,8 @@
+import dataclasses
+
 import numpy as np
 import pytest
-from helpers import assert_same
+from helpers import assert_raises, assert_same
 
 from npcbam import CBAM, presets, tree
 
@@ -60,6 +62,21 @@ def test_hidden_units(channels, ratio, floor, rounded):
         assert presets.init(0, channels, ratio, 3, name).channel.mlp.w0.shape[0] == wanted
 
 
+def test_hidden_units_are_counted_in_whole_numbers():
+    assert presets.hidden_units(2**60 + 1, 1) == 2**60 + 1
+
+
+def test_defaults():
+    """The paper's r = 16 and 7×7 kernel, on images."""
+    cbam = presets.init(0, 40)
+    assert {path: leaf.shape for path, leaf in tree.leaves(cbam)} == {
+        "channel.mlp.w0": (2, 40),
+        "channel.mlp.w1": (40, 2),
+        "spatial.conv.w": (1, 2, 7, 7),
+    }
+    assert_same(CBAM.init(0, 40), cbam)
+
+
 @pytest.mark.parametrize(("channels", "hidden"), [(1, 1), (7, 1), (8, 1)])
 def test_timm_always_leaves_a_hidden_unit(channels, hidden):
     assert presets.hidden_units(channels, 16, "timm") == hidden
@@ -103,6 +120,8 @@ def test_init_starts_where_the_library_does(name):
     if spatial is not None and official:
         # 7938 draws: the deviation is known to 1 / √(2 · 7938) = 0.8 %, and 5 of those are allowed.
         assert spatial.conv.w.std() == pytest.approx(np.sqrt(2) / 63, rel=0.04)
+        # The mean of 7938 draws deviates by 1 / √7938 = 1.1 % of theirs; 5 of those.
+        assert abs(spatial.conv.w.mean()) < 0.056 * np.sqrt(2) / 63
         assert np.abs(spatial.conv.w).max() > 3 * np.sqrt(2) / 63
     elif spatial is not None:
         bound = 1 / (63 * np.sqrt(spatial.conv.w.shape[1]))
@@ -164,6 +183,12 @@ def test_build_takes_apart_what_it_put_together(name):
         assert a is b
 
 
+def test_build_adds_x_back_without_a_spatial_gate_too(monkeypatch):
+    how = dataclasses.replace(presets.PRESETS["se"], residual=True)
+    monkeypatch.setitem(presets.PRESETS, "se", how)
+    assert presets.init(0, 8, 2, name="se").residual is True
+
+
 # Errors
 
 
@@ -191,7 +216,8 @@ def test_init_errors(change, exception, message):
 def test_build_errors():
     arrays = dict(tree.leaves(presets.init(0, 8, 2, 3, "seed")))
     for wrong in (arrays | {"spatial.norm.beta": np.ones(1)}, dict(list(arrays.items())[1:])):
-        with pytest.raises(ValueError, match=r"arrays: expected channel.mlp.w0, .*, got channel"):
-            presets.build("seed", wrong)
+        wanted = "channel.mlp.w0, channel.mlp.w1, spatial.conv.w, spatial.conv.b"
+        message = f"arrays: expected {wanted}, got {', '.join(wrong)}"
+        assert_raises(ValueError, message, presets.build, "seed", wrong)
     with pytest.raises(ValueError, match=r"w1: expected shape \(8, 4\), got \(8, 5\)"):
         presets.build("seed", arrays | {"channel.mlp.w1": np.ones((8, 5))})
