@@ -1,5 +1,7 @@
 """What a pullback owes its caller: each breach with its sentence, and what is kept of the rest."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -98,17 +100,38 @@ def test_what_is_kept():
 # The noise
 
 
-def noisy(error):
-    """Return the double of x with a pullback that is off by `error` in all calls but the first."""
+@pytest.mark.parametrize(("roundings", "counts"), [(1000, True), (1100, False)])
+def test_noise_is_what_a_sum_of_cotangents_gives_more_than_both(roundings, counts):
+    """Up to 1024 roundings of the largest; what is more is a fault, told elsewhere."""
+    size = 0.0
 
     def f(x):
         def pullback(dy):
-            off = error if np.abs(dy).max() > 2 else 0.0  # the larger cotangents, and their sum
-            return 2 * dy + off * np.sign(dy)
+            nonlocal size
+            largest = np.abs(dy).max()
+            size = size or 2 * largest  # of g, the first that is asked for
+            return 2 * dy + roundings * EPS * size * (largest > 6.1)
 
         return 2 * x, pullback
 
-    return f
+    # Cotangents of one sign: 0.5 to 1.5, 2 to 6, and their sum of more than 6.
+    rng = np.random.default_rng(0)
+    while True:
+        state = rng.bit_generator.state
+        dy, other = random_cotangent(X[0, :1], rng), random_cotangent(X[0, :1], rng, 4)
+        if abs((dy + other).item()) > 6.1:
+            break
+    rng.bit_generator.state = state
+    (noise,) = keep(Trial(f, (X[0, :1] * 1e-3,), ("x",), rng)).noise
+    assert (noise > 500 * EPS * size) == counts
+
+
+def test_a_pullback_that_jumps_under_roundings_is_not_noisy():
+    def f(x):
+        at = (x == X).all()
+        return 2 * x, lambda dy: 2 * dy if at else 3 * dy
+
+    assert keep(trial(f, X)).noise[0] < 1024 * 8 * EPS
 
 
 def test_a_linear_pullback_has_the_noise_of_its_rounding():
@@ -249,7 +272,7 @@ BREACHES = [
 @pytest.mark.parametrize(("f", "code", "reason"), BREACHES, ids=[b[2][:40] for b in BREACHES])
 def test_a_breach_ends_the_check(f, code, reason):
     with pytest.raises(Stop) as caught:
-        keep(trial(f, X.copy()))
+        keep(trial(copy.copy(f), X.copy()))  # Calls count
     stop = caught.value
     assert (stop.outcome, stop.code, str(stop)) == ("wrong", code, reason)
 
