@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import ast
-import contextlib
 import json
+import math
+import shutil
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from npcbam import __version__
-from npcbam.oracle import CannotRun, Report, check, examples, vectors_cli
+from npcbam.oracle import CannotRun, Report, check, examples, isolation, vectors_cli
 from npcbam.oracle.candidate import sentence
-from npcbam.oracle.conventions import FAITHFUL
+from npcbam.oracle.html import plain
+from npcbam.presets import PRESETS
 
-OK, DIFFERS, CANNOT_RUN = 0, 1, 2
+OK, DIFFERS, CANNOT_RUN, INTERRUPTED = 0, 1, 2, 130
 
 DESCRIPTION = """\
 Tell whether a CBAM is correct.
@@ -30,18 +32,21 @@ TARGET is package.module:Name or path/to/file.py:Name. Name is
   - an object with a dict of arrays `parameters` and vjp(x), or its class.
 Without TARGET three embedded examples are checked: a right one, two mistakes.
 
-Checking imports TARGET and runs it: check only code that you would run.
+Checking imports TARGET and runs it: check only code that you would run. It runs
+in a process of its own, which is ended after the time limit; what it prints is
+not shown.
 """
 EPILOG = """\
 exit status:
   0  it is CBAM as Eqs. 1 to 3 of the paper have it, or what --expect asks for
   1  it is not
-  2  it could not be run
+  2  it could not be run, it crashed, or it gave no answer in time
 
 examples:
   npcbam check
   npcbam check models/attention.py:CBAM --channels 128 --set reduction=8
   npcbam check mypackage.layers:CBAMBlock --expect seed --json -
+  npcbam check mypackage.layers:CBAMBlock --expect residual=yes --html report.html
 """
 
 
@@ -55,6 +60,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader has gone, as in `npcbam check | head`: what was said stands.
         sys.stdout = None
         return DIFFERS
+    except KeyboardInterrupt:
+        print("npcbam: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except isolation.Failed as error:
+        if args.debug:
+            print(error.trace, end="", file=sys.stderr)
+        print(f"npcbam: {error}", file=sys.stderr)
     except (CannotRun, OSError, TypeError, ValueError) as error:
         if args.debug:
             traceback.print_exc()
@@ -92,46 +104,92 @@ def _parser() -> argparse.ArgumentParser:
     )
     one.add_argument(
         "--expect",
-        default=FAITHFUL,
+        default="faithful",
         metavar="WHAT",
-        help="faithful (Eqs. 1 to 3, the default), the preset that it should compute, or "
-        "AXIS=VALUE,..., conventions in which it may depart",
+        help="faithful (Eqs. 1 to 3, the default); the preset that it should compute: "
+        f"{', '.join(PRESETS)}; or AXIS=VALUE,... of the report's conventions",
     )
     one.add_argument("--json", metavar="FILE", help="write the report as JSON; - is the terminal")
+    one.add_argument("--html", metavar="FILE", help="write the report as a page with pictures")
     one.add_argument("--seed", type=int, default=0, help="of weights, inputs and cotangents (0)")
-    one.add_argument("--debug", action="store_true", help="show the traceback of what failed")
+    one.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=60.0,
+        metavar="S",
+        help="the seconds that TARGET has, its imports included (60)",
+    )
+    one.add_argument("--debug", action="store_true", help="show where it fails and what it prints")
     one.set_defaults(run=_check)
     vectors_cli.add(commands)
     return parser
 
 
-def _setting(text: str) -> tuple[str, object]:
+def _setting(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name.isidentifier():
         raise argparse.ArgumentTypeError(f"expected NAME=VALUE, got {text!r}")
+    return name, value
+
+
+def _seconds(text: str) -> float:
     try:
-        return name, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return name, value
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"expected seconds above 0, got {text!r}")
+    return seconds
 
 
 def _check(args: argparse.Namespace) -> int:
     if args.target is None:
         return _check_examples(args)
-    # What the candidate prints is not part of the report.
-    with contextlib.redirect_stdout(sys.stderr):
-        report = check(
-            args.target,
-            channels=args.channels,
-            settings=dict(args.settings),
-            expect=args.expect,
-            seed=args.seed,
-        )
-    _write(args.json, report.to_json(), str(report))
-    return OK if report.ok else DIFFERS
+    request = {name: getattr(args, name) for name in ("target", "channels", "expect", "seed")}
+    request["settings"] = dict(args.settings)
+    try:
+        with _Progress(args) as progress:
+            found = isolation.run(request, args.timeout, progress, debug=args.debug)
+    except isolation.Stopped as stopped:
+        _write_files(args, stopped.report(**request))
+        raise
+    if args.json != "-":
+        print(plain(found["text"]))
+    _write_files(args, found)
+    return OK if found["ok"] is True else DIFFERS
+
+
+def _write_files(args: argparse.Namespace, found: Mapping[str, Any]) -> None:
+    if args.json is not None:
+        _write(args.json, found["json"])
+    if args.html is not None:
+        Path(args.html).write_text(found["html"], encoding="utf-8")
+
+
+class _Progress:
+    """One line on a terminal that says what is being done, and goes when it is done."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.shown = sys.stderr.isatty() and args.json != "-"
+
+    def __call__(self, phase: str) -> None:
+        if self.shown:
+            width = shutil.get_terminal_size().columns - 1
+            said = f"npcbam: {phase} ..."[:width]
+            print(f"\r{said:<{width}}", end="\r", file=sys.stderr, flush=True)
+
+    def __enter__(self) -> _Progress:
+        self("starting")
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        if self.shown:
+            print("\r" + " " * (shutil.get_terminal_size().columns - 1), end="\r", file=sys.stderr)
 
 
 def _check_examples(args: argparse.Namespace) -> int:
+    if args.html is not None:
+        raise CannotRun("--html: expected a TARGET to report on")
     reports: list[Report] = []
     for example in examples.VERDICTS:
         reports.append(check(example, channels=args.channels, seed=args.seed))
@@ -140,7 +198,10 @@ def _check_examples(args: argparse.Namespace) -> int:
         "\n".join([report.headline, *(f"  {line}" for line in _brief(example, report))])
         for example, report in zip(examples.VERDICTS, reports, strict=True)
     )
-    _write(args.json, data, brief)
+    if args.json != "-":
+        print(brief)
+    if args.json is not None:
+        _write(args.json, data)
     said = [report.verdict for report in reports]
     return OK if said == list(examples.VERDICTS.values()) else DIFFERS
 
@@ -150,8 +211,8 @@ def _brief(example: object, report: Report) -> list[str]:
     return [*(example.__doc__ or "").splitlines()[:1], *said]
 
 
-def _write(place: str | None, data: str, text: str) -> None:
-    if place != "-":
-        print(text)
-    if place is not None:
-        Path(place).write_text(data + "\n", encoding="utf-8") if place != "-" else print(data)
+def _write(place: str, data: str) -> None:
+    if place == "-":
+        print(data)
+    else:
+        Path(place).write_text(data + "\n", encoding="utf-8")

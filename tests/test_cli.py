@@ -1,6 +1,8 @@
 """The command line: exit codes, one sentence for each failure, what goes where."""
 
 import json
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -9,20 +11,34 @@ import pytest
 
 import npcbam
 from npcbam import cli
+from npcbam.oracle import examples, isolation
 
 MISTAKES = Path(__file__).parent / "oracle" / "mistakes.py"
+EXAMPLES = examples.__file__
 
 
 @pytest.fixture
-def run(capsys, monkeypatch):
-    monkeypatch.setattr(sys, "path", [*sys.path])
+def alone(capfd):
+    """Return a function that runs `check` as it is run: the candidate in a process of its own."""
 
-    def run(*args):
+    def alone(*args):
         code = cli.main(["check", *map(str, args)])
-        captured = capsys.readouterr()
+        captured = capfd.readouterr()
         return code, captured.out, captured.err
 
-    return run
+    return alone
+
+
+@pytest.fixture
+def run(alone, monkeypatch):
+    """Return the same in this process, which has imported torch already."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+
+    def ask(request, timeout, progress, debug):
+        return isolation.answer(**request), "checking"
+
+    monkeypatch.setattr(isolation, "_ask", ask)
+    return alone
 
 
 def python(*args):
@@ -111,32 +127,124 @@ def test_a_fault_of_our_own_is_no_traceback(run, monkeypatch):
     def fails(*args, **kwargs):
         raise KeyError("lost")
 
-    monkeypatch.setattr(cli, "check", fails)
+    monkeypatch.setattr(isolation, "check", fails)
+    assert run("torch.nn:ReLU") == (2, "", "npcbam: KeyError: 'lost' (--debug shows where)\n")
+    monkeypatch.setattr(isolation, "_ask", fails)
     assert run("torch.nn:ReLU") == (2, "", "npcbam: KeyError: 'lost' (--debug shows where)\n")
 
 
-def test_json(run, tmp_path):
+def test_json(alone, tmp_path):
     place = tmp_path / "report.json"
-    code, out, _ = run(f"{MISTAKES}:Right", "--json", place)
-    assert code == 0
+    code, out, err = alone(f"{EXAMPLES}:right", "--json", place)
+    assert (code, err) == (0, "")
     assert out.startswith("FAITHFUL")
     data = json.loads(place.read_text())
     assert (data["verdict"], data["ok"]) == ("faithful", True)
-    _, out, _ = run(f"{MISTAKES}:Right", "--json", "-")
+    _, out, _ = alone(f"{EXAMPLES}:right", "--json", "-")
     assert json.loads(out) == data
-    _, out, _ = run("--json", "-")
+    _, out, _ = alone("--json", "-")
     assert [report["verdict"] for report in json.loads(out)] == ["faithful", "wrong", "wrong"]
 
 
-def test_what_the_candidate_prints_stays_out_of_the_report(run, tmp_path):
-    (tmp_path / "loud.py").write_text(
-        "print('loading')\n"
-        "from npcbam import CBAM\n"
-        "def cbam(channels):\n    print('building')\n    return CBAM.init(0, channels)\n"
-    )
-    code, out, err = run(f"{tmp_path}/loud.py:cbam", "--json", "-")
-    assert (code, err) == (0, "loading\nbuilding\n")
+def test_html(run, tmp_path):
+    place = tmp_path / "report.html"
+    code, out, _ = run(f"{EXAMPLES}:two_sigmoids", "--html", place)
+    assert code == 1
+    assert f'<h1 class="not-ok">{out.splitlines()[0]}</h1>' in place.read_text()
+    assert run("--html", place) == (2, "", "npcbam: --html: expected a TARGET to report on\n")
+
+
+LOUD = """\
+print("loading")
+from npcbam.oracle import examples
+from npcbam.oracle.examples import init
+def cbam(params, x):
+    print("running")
+    return examples.right(params, x)
+def leaves(params, x):
+    raise SystemExit(0)
+def dies(params, x):
+    import os
+    os._exit(0)
+def hangs(params, x):
+    while True:
+        pass
+"""
+
+
+@pytest.fixture
+def loud(tmp_path):
+    place = tmp_path / "loud.py"
+    place.write_text(LOUD)
+    return place
+
+
+def test_what_the_candidate_prints_stays_out_of_the_report(alone, loud):
+    code, out, err = alone(f"{loud}:cbam", "--json", "-")
+    assert (code, err) == (0, "")
     assert json.loads(out)["ok"]
+    code, out, err = alone(f"{loud}:cbam", "--json", "-", "--debug")
+    assert json.loads(out)["ok"]
+    assert "loading\n" in err
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "finding", "said"),
+    [
+        ("leaves", [], None, "SystemExit: 0"),
+        ("dies", [], "exits", "loud.py:dies ended its process with status 0, while "),
+        ("hangs", ["--timeout", "2"], "hangs", "loud.py:hangs gave no answer within 2 s, while "),
+    ],
+)
+def test_one_sentence_where_it_takes_the_process_with_it(alone, loud, name, options, finding, said):
+    place = loud.with_suffix(".json")
+    code, out, err = alone(f"{loud}:{name}", *options, "--json", place)
+    assert (code, out) == (2, "")
+    assert err.startswith("npcbam: ")
+    assert said in err
+    assert err.count("\n") == 1
+    if finding is not None:
+        (found,) = json.loads(place.read_text())["findings"]
+        assert (found["stage"], found["code"]) == ("effects", finding)
+
+
+def test_settings_reach_the_candidate_as_they_are(run, tmp_path):
+    (tmp_path / "typed.py").write_text(
+        "def cbam(channels, shape, name):\n"
+        "    raise ValueError(f'{channels!r} {shape!r} {name!r}')\n"
+    )
+    settings = ("--set", "shape=(1, 2)", "--set", "name=relu")
+    code, _, err = run(f"{tmp_path}/typed.py:cbam", *settings)
+    assert code == 2
+    assert "raised ValueError: 64 (1, 2) 'relu'" in err
+
+
+def on_a_terminal(*args):
+    """Return what `npcbam` writes to a terminal that is its standard error, and all else."""
+    ours, its = pty.openpty()
+    command = [sys.executable, "-m", "npcbam", "check", *map(str, args)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=its, text=True) as done:
+        os.close(its)
+        out = done.stdout.read()
+    said = b""
+    try:
+        while chunk := os.read(ours, 4096):
+            said += chunk
+    except OSError:
+        pass  # the end, as Linux says it of a terminal
+    os.close(ours)
+    return out, said.decode()
+
+
+def test_progress_on_a_terminal_alone():
+    out, said = on_a_terminal(f"{EXAMPLES}:right")
+    assert out.startswith("FAITHFUL")
+    assert "npcbam: starting ..." in said
+    assert "npcbam: checking `ties` ..." in said
+    # One line, written anew, and blank in the end.
+    assert "\n" not in said
+    assert set(said.split("\r")[-2]) == {" "}
+    assert on_a_terminal(f"{EXAMPLES}:right", "--json", "-")[1] == ""
 
 
 @pytest.mark.parametrize("args", [["--help"], ["check", "--help"], ["--version"]])
@@ -153,7 +261,17 @@ def test_help_and_version(args, capsys):
 
 
 @pytest.mark.parametrize(
-    "args", [[], ["chek"], ["check", "--set", "=1"], ["check", "--set", "a"], ["check", "--expect"]]
+    "args",
+    [
+        [],
+        ["chek"],
+        ["check", "--set", "=1"],
+        ["check", "--set", "a"],
+        ["check", "--expect"],
+        ["check", "--timeout", "0"],
+        ["check", "--timeout", "inf"],
+        ["check", "--timeout", "soon"],
+    ],
 )
 def test_usage(args, capsys):
     with pytest.raises(SystemExit) as caught:

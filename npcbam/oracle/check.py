@@ -18,9 +18,10 @@ from npcbam.oracle.conventions import FAITHFUL, NOT_SEEN, asked, conventions
 from npcbam.oracle.findings import Finding, Stage, Status, by_importance, evidence
 from npcbam.oracle.hypotheses import CHANNEL_PAPER, COMPOSE, SPATIAL_PAPER
 from npcbam.oracle.identify import CLOSE, LOOSE, Choice, Reading, close, identify
+from npcbam.oracle.maps import maps
 from npcbam.oracle.report import TOLERANCE, Report, Row, compare, evidence_of
 from npcbam.oracle.roles import Roles, assignments, sizes_of
-from npcbam.oracle.trial import Outcome
+from npcbam.oracle.trial import Outcome, Progress
 
 MOST_ARRAYS = 30
 # How many ways to see the arrays are searched as deep as it goes.
@@ -35,6 +36,7 @@ def check(
     parameters: Mapping[str, Array] | None = None,
     expect: str = FAITHFUL,
     seed: int = 0,
+    progress: Progress = trial.silent,
 ) -> Report:
     """Tell whether a CBAM is correct.
 
@@ -52,6 +54,7 @@ def check(
     expect : "faithful", which is Eqs. 1 to 3; the name of a preset; or "AXIS=VALUE,...", axes of
         `Report.conventions` in which it may depart
     seed : of the weights, inputs and cotangents
+    progress : is told, in a few words, what is being done
 
     Returns
     -------
@@ -72,7 +75,9 @@ def check(
     checks.positive("channels", channels)
     asked(expect)
     checks.seed("seed", seed)
-    return judge(adapt(candidate, channels, settings, parameters), expect, seed, channels)
+    progress("loading it and running it once")
+    adapted = adapt(candidate, channels, settings, parameters)
+    return judge(adapted, expect, seed, channels, progress)
 
 
 def assert_faithful(candidate: object, *, expect: str = FAITHFUL, **how: Any) -> None:
@@ -96,14 +101,18 @@ def case(
 
 
 def judge(
-    candidate: Candidate, expect: str = FAITHFUL, seed: int = 0, channels: int = 64
+    candidate: Candidate,
+    expect: str = FAITHFUL,
+    seed: int = 0,
+    channels: int = 64,
+    progress: Progress = trial.silent,
 ) -> Report:
     """Say what a `Candidate` computes; see `check`."""
     few = len(candidate.parameters) + len(candidate.buffers) <= MOST_ARRAYS
     if not few or not assignments(candidate.parameters, candidate.buffers):
         found = [Finding("compose", "no-cbam", _no_roles(candidate))]
         return _report(candidate, expect, seed, found)
-    return _Judge(candidate, expect, seed, channels).report()
+    return _Judge(candidate, expect, seed, channels, progress).report()
 
 
 def _report(
@@ -127,14 +136,23 @@ def _report(
 class _Judge:
     """One candidate, its weights, and what it gave on every input."""
 
-    def __init__(self, candidate: Candidate, expect: str, seed: int, channels: int) -> None:
-        self.candidate, self.expect, self.seed = candidate, expect, seed
+    def __init__(
+        self,
+        candidate: Candidate,
+        expect: str,
+        seed: int,
+        channels: int,
+        progress: Progress = trial.silent,
+    ) -> None:
+        self.candidate, self.expect, self.seed, self.progress = candidate, expect, seed, progress
         roles = assignments(candidate.parameters, candidate.buffers)[0]
         self.channels, self.axes = sizes_of(roles)
         self.channels = self.channels or channels
         self.rng = np.random.default_rng(seed)
         self.values = trial.awake(trial.draw(candidate, self.rng), roles)
-        self.outcomes = trial.run_all(candidate, self.values, self.rng, self.channels, self.axes)
+        self.outcomes = trial.run_all(
+            candidate, self.values, self.rng, self.channels, self.axes, progress
+        )
         self.found = trial.failures(self.outcomes)
 
     def report(self) -> Report:
@@ -143,10 +161,13 @@ class _Judge:
         large = [outcome for outcome in seen if outcome.input.name != "point"]
         if not large or not self._repeats(large[0]):
             return _report(self.candidate, self.expect, self.seed, self.found, inputs=inputs)
+        self.progress("finding out what it computes")
         reading, roles = self._settle(large[0])
         judged = _Reading(self, reading, roles, seen)
+        self.progress("comparing what it gave")
         self.found += judged.findings()
-        rest = {"conventions": judged.conventions(), "rows": tuple(judged.rows)}
+        shown = maps(reading, judged.weights, large[0].input.x)
+        rest = {"conventions": judged.conventions(), "rows": tuple(judged.rows), "maps": shown}
         return _report(self.candidate, self.expect, self.seed, self.found, inputs=inputs, **rest)
 
     def _repeats(self, first: Outcome) -> bool:

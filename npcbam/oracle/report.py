@@ -97,6 +97,7 @@ class Report:
     inputs : why each input is there, by its name
     seed : the seed of the weights, inputs and cotangents
     framework, dtype : what the candidate is written in, and the precision it ran at
+    maps : both maps beside the paper's, see `npcbam.oracle.maps`; None if they are not known
     """
 
     target: str
@@ -110,6 +111,7 @@ class Report:
     seed: int = 0
     framework: str = "numpy"
     dtype: str = "float64"
+    maps: dict[str, Any] | None = None
 
     @property
     def ok(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +15,11 @@ from npcbam.oracle.roles import Roles
 
 # Maps for which blocks of one fixed size are made.
 SQUARES = (7, 8, 14, 16, 28, 32, 56)
+Progress = Callable[[str], None]
+
+
+def silent(doing: str) -> None:
+    """Keep to itself what is being done."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,10 +74,14 @@ def run_all(
     rng: np.random.Generator,
     channels: int,
     axes: int,
+    progress: Progress = silent,
 ) -> list[Outcome]:
     """Run every input; where none succeeds, maps of sizes that blocks of one size take."""
     inputs = battery(rng, channels, axes)
-    outcomes = [_run(candidate, values, each, cotangent(rng, each.x.shape)) for each in inputs]
+    outcomes = []
+    for each in inputs:
+        progress(f"checking `{each.name}`")
+        outcomes.append(_run(candidate, values, each, cotangent(rng, each.x.shape)))
     if any(outcome.y is not None and outcome.input.name != "point" for outcome in outcomes):
         return outcomes
     for size in SQUARES:

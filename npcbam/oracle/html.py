@@ -1,0 +1,261 @@
+"""What the oracle says, as one page of HTML that needs nothing else, with pictures of both maps.
+
+Names and messages come from code that nobody has vouched for: all text is escaped, the page runs no
+script, and it forbids the browser to load anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from npcbam.checks import Array
+from npcbam.oracle.findings import Finding
+from npcbam.oracle.report import Report
+
+STYLE = """\
+:root { color-scheme: light dark; --back: #fff; --ink: #1a1a1a; --soft: #595959; --line: #bbb; }
+@media (prefers-color-scheme: dark) {
+  :root { --back: #16181b; --ink: #eee; --soft: #aaa; --line: #555; }
+}
+body { max-width: 64rem; margin: 2rem auto; padding: 0 1rem; font: 16px/1.5 sans-serif;
+  background: var(--back); color: var(--ink); overflow-wrap: anywhere; }
+h1 { font-size: 1.5rem; border-left: 0.5rem solid; padding-left: 0.75rem; }
+h1.ok { border-left-style: double; }
+.soft, figcaption, caption { color: var(--soft); font-size: 0.875rem; text-align: left; }
+.scroll { overflow-x: auto; overflow-wrap: normal; }
+table { border-collapse: collapse; font-size: 0.875rem; }
+th, td { text-align: left; padding: 0.2rem 0.8rem 0.2rem 0; border-bottom: 1px solid var(--line); }
+tr.differs td, tr.departs td { font-weight: bold; }
+pre { overflow-x: auto; padding: 0.75rem; border: 1px solid var(--line); font-size: 0.8125rem; }
+.panels { display: flex; flex-wrap: wrap; gap: 1.5rem; }
+figure { margin: 0; }
+svg { display: block; color: var(--ink); }
+"""
+NO_MAPS = "There are no pictures: the two maps could not be read off this candidate."
+# Cells of a heat map and bars of a bar chart that are still to be seen.
+MOST = 4096
+WIDTH, HEIGHT = 280, 180
+
+
+def plain(text: object) -> str:
+    """Return text in which a terminal and a browser see nothing but letters.
+
+    >>> print(plain("a\\x1b[2Jb"))
+    a\\x1b[2Jb
+    """
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" else _spelled(letter)
+        for letter in str(text)
+    )
+
+
+def _spelled(letter: str) -> str:
+    return letter.encode("unicode_escape").decode("ascii")
+
+
+def to_html(report: Report) -> str:
+    """Return the report as one page of HTML: verdict, findings, conventions, maps, what was tried.
+
+    A picture is drawn of each map that the report has of both, the candidate and the reference.
+    """
+    digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'"
+    parts = [
+        "<!DOCTYPE html>",
+        '<html lang="en">',
+        "<head>",
+        '<meta charset="utf-8">',
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{_text(report.headline)}</title>",
+        f"<style>{STYLE}</style>",
+        "</head>",
+        "<body>",
+        *_verdict(report),
+        *_findings(report.findings),
+        *_conventions(report),
+        *_maps(report.maps),
+        *_tried(report),
+        "</body>",
+        "</html>",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _text(value: object) -> str:
+    return escape(plain(value))
+
+
+def _verdict(report: Report) -> Iterable[str]:
+    yield f'<h1 class="{"ok" if report.ok else "not-ok"}">{_text(report.headline)}</h1>'
+    answer = "yes" if report.ok else "no"
+    how = f"{report.framework}, {report.dtype}, seed {report.seed}"
+    yield f'<p class="soft">Expected: {_text(report.expect)}: {answer}. {_text(how)}.</p>'
+
+
+def _findings(findings: Sequence[Finding]) -> Iterable[str]:
+    yield "<h2>Findings</h2>"
+    if not findings:
+        yield "<p>None: nothing sets it apart from what it was compared with.</p>"
+    for finding in findings:
+        head = f"{finding.status}, {finding.stage}: {finding.code}"
+        yield f"<section><h3>{_text(finding.message)}</h3>"
+        yield f'<p class="soft">{_text(head)}</p>'
+        if finding.evidence:
+            cells = [(key, _number(value)) for key, value in finding.evidence.items()]
+            yield from _table("", ("evidence", ""), cells)
+        if finding.snippet:
+            yield f"<pre><code>{_text(finding.snippet)}</code></pre>"
+        yield "</section>"
+
+
+def _conventions(report: Report) -> Iterable[str]:
+    yield "<h2>Conventions</h2>"
+    if not report.conventions:
+        yield "<p>None was found out.</p>"
+        return
+    rows = [(row.axis, row.value, row.paper, row.authors) for row in report.conventions]
+    marks = ["departs" if row.departs else "" for row in report.conventions]
+    said = "Bold: departs from the paper where it leaves no choice."
+    yield from _table(said, ("convention", "here", "paper", "authors"), rows, marks)
+
+
+def _tried(report: Report) -> Iterable[str]:
+    yield "<h2>What was tried</h2>"
+    if not report.rows:
+        yield "<p>Nothing could be compared.</p>"
+        return
+    said = "Errors in units of the allowed one: above 1, in bold, is no rounding."
+    heads = ("input", "tensor", "error", "caught from", "at", "got", "expected")
+    rows = [
+        tuple(map(_number, (r.input, r.tensor, r.times, r.smallest, r.index, r.got, r.expected)))
+        for r in report.rows
+    ]
+    yield from _table(said, heads, rows, ["" if row.ok else "differs" for row in report.rows])
+    yield "<h2>Inputs</h2>"
+    yield from _table("", ("input", "why it is there"), list(report.inputs.items()))
+
+
+def _number(value: Any) -> str:
+    """Spell a value of the evidence, a float in as many digits as are worth reading."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_number, value))}]"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _table(
+    caption: str,
+    heads: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    marks: Sequence[str] = (),
+) -> Iterable[str]:
+    yield '<div class="scroll"><table>'
+    if caption:
+        yield f"<caption>{_text(caption)}</caption>"
+    yield f"<tr>{''.join(f'<th>{_text(head)}</th>' for head in heads)}</tr>"
+    for row, mark in zip(rows, marks or [""] * len(rows), strict=True):
+        opened = f'<tr class="{mark}">' if mark else "<tr>"
+        yield f"{opened}{''.join(f'<td>{_text(cell)}</td>' for cell in row)}</tr>"
+    yield "</table></div>"
+
+
+# Pictures: every shade is the ink at some opacity, so that they read in grey, light and dark.
+
+
+def _maps(maps: dict[str, Any] | None) -> Iterable[str]:
+    yield "<h2>The two maps</h2>"
+    shown = [name for name in ("mc", "ms") if maps and _pair(maps, name)]
+    if not shown:
+        yield f"<p>{NO_MAPS}</p>"
+    titles = {"mc": "Mc: one weight a channel", "ms": "Ms: one weight a position"}
+    for name in shown:
+        assert maps is not None
+        got, expected = (np.asarray(each, np.float64) for each in _pair(maps, name))
+        yield f"<h3>{titles[name]}</h3>"
+        yield from _panels(got, expected, _bars if name == "mc" else _heat)
+
+
+def _pair(maps: dict[str, Any], name: str) -> tuple[Any, ...]:
+    pair = maps.get(f"candidate_{name}"), maps.get(f"reference_{name}")
+    return () if any(each is None for each in pair) else pair
+
+
+def _panels(got: Array, expected: Array, draw: Any) -> Iterable[str]:
+    """Draw three pictures: the candidate, the reference, and how far they part."""
+    if got.shape != expected.shape or not 0 < got.size <= MOST:
+        yield f"<p>No picture: its shape is {got.shape}, the reference's {expected.shape}.</p>"
+        return
+    with np.errstate(invalid="ignore"):
+        gap = got - expected
+    both = [*_finite(got), *_finite(expected)]
+    low, high = min([0.0, *both]), max([1.0, *both])
+    far = max(map(abs, _finite(gap)), default=0.0)
+    span = f"{low:.4g} to {high:.4g}"
+    yield '<div class="panels">'
+    yield _figure(draw(got, low, high), "candidate", span)
+    yield _figure(draw(expected, low, high), "reference", span)
+    said = f"at most {far:.3g}" if np.isfinite(gap).all() else "not finite everywhere"
+    if draw is _heat:
+        yield _figure(_heat(np.abs(gap), 0.0, far or 1.0), "where they differ", said)
+    else:
+        yield _figure(_bars(gap, -(far or 1.0), far or 1.0), "candidate less reference", said)
+    yield "</div>"
+
+
+def _figure(drawing: str, title: str, said: str) -> str:
+    picture = (
+        f'<svg role="img" aria-label="{_text(title)}" width="{WIDTH}" height="{HEIGHT}" '
+        f'viewBox="0 0 {WIDTH} {HEIGHT}">{drawing}</svg>'
+    )
+    return f"<figure>{picture}<figcaption>{_text(title)}: {_text(said)}</figcaption></figure>"
+
+
+def _bars(values: Array, low: float, high: float) -> str:
+    """Draw a bar from 0 to each value; one that is not finite is a line over all the height."""
+    flat = values.ravel()
+    step = WIDTH / flat.size
+    zero = HEIGHT * high / (high - low)
+    parts = []
+    for i, value in enumerate(flat):
+        end = HEIGHT * (high - value) / (high - low) if np.isfinite(value) else 0.0
+        start = zero if np.isfinite(value) else float(HEIGHT)
+        opacity = 0.75 if np.isfinite(value) else 0.25
+        box = (i * step, min(start, end), step * 0.8, abs(start - end))
+        parts.append(_box(box, opacity, f"channel {i}: {value:.6g}"))
+    line = f'<path d="M0 {zero:.2f}H{WIDTH}" stroke="currentColor" stroke-width="1"/>'
+    return "".join(parts) + line
+
+
+def _heat(values: Array, low: float, high: float) -> str:
+    """Draw each value as a cell, the larger the darker; one that is not finite is crossed out."""
+    grid = values.reshape(-1, values.shape[-1]) if values.ndim else values.reshape(1, 1)
+    rows, columns = grid.shape
+    side = min(WIDTH / columns, HEIGHT / rows)
+    parts = []
+    for (i, j), value in np.ndenumerate(grid):
+        x, y = j * side, i * side
+        finite = bool(np.isfinite(value))
+        shade = (value - low) / (high - low) if finite else 0.0
+        parts.append(_box((x, y, side, side), shade, f"[{i}, {j}]: {value:.6g}"))
+        if not finite:
+            cross = f"M{x:.2f} {y:.2f}l{side:.2f} {side:.2f}m0 {-side:.2f}l{-side:.2f} {side:.2f}"
+            parts.append(f'<path d="{cross}" stroke="currentColor" stroke-width="1"/>')
+    frame = f'width="{columns * side:.2f}" height="{rows * side:.2f}" fill="none"'
+    return "".join(parts) + f'<rect {frame} stroke="currentColor" stroke-width="1"/>'
+
+
+def _box(box: tuple[float, float, float, float], opacity: float, said: str) -> str:
+    x, y, width, height = (f"{each:.2f}" for each in box)
+    place = f'x="{x}" y="{y}" width="{width}" height="{height}"'
+    shade = f'fill="currentColor" fill-opacity="{opacity:.3f}"'
+    return f"<rect {place} {shade}><title>{_text(said)}</title></rect>"
+
+
+def _finite(values: Array) -> list[float]:
+    return [float(value) for value in values.ravel() if np.isfinite(value)]

@@ -1,0 +1,309 @@
+"""Candidates that hang, crash, exit or shout: the caller lives on, and says which in one line."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from npcbam.oracle import CannotRun, isolation
+from npcbam.oracle.isolation import Failed, Stopped, literal, run
+
+# A right CBAM of NumPy with one line more: in forward, or where the file is imported.
+FILE = """\
+import atexit, ctypes, faulthandler, os, signal, subprocess, sys, tempfile, threading, time
+import numpy as np
+from npcbam.oracle import examples
+from npcbam.oracle.examples import init
+{loading}
+def cbam(params, x):
+    {running}
+    return examples.right(params, x)
+"""
+
+
+@pytest.fixture
+def planted(tmp_path):
+    """Return a function that writes the file, and runs a check of it."""
+
+    def planted(running="pass", loading="", timeout=20.0, **how):
+        place = tmp_path / "planted.py"
+        place.write_text(FILE.format(running=running, loading=loading))
+        request = {"target": f"{place}:cbam", "channels": 32, "settings": {}, "seed": 0}
+        return run(request, timeout, **how)
+
+    return planted
+
+
+def test_answers(planted):
+    found = planted()
+    assert found["ok"] is True
+    assert found["text"].startswith("FAITHFUL: ")
+    assert json.loads(found["json"])["verdict"] == "faithful"
+    assert found["html"].startswith("<!DOCTYPE html>")
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "said"),
+    [
+        (
+            {"running": "ctypes.string_at(0)"},
+            "crashes",
+            "crashed with SIGSEGV, while loading it and running it once",
+        ),
+        ({"running": "os.abort()"}, "crashes", "crashed with SIGABRT, while "),
+        ({"running": "os._exit(3)"}, "exits", "ended its process with status 3, while "),
+        (
+            {"loading": "os._exit(0)"},
+            "exits",
+            "ended its process with status 0, while loading it and running it once",
+        ),
+        (
+            {"loading": "raise KeyboardInterrupt"},
+            "exits",
+            "raised KeyboardInterrupt, while loading it and running it once",
+        ),
+        (
+            {"running": "os.kill(os.getpid(), signal.SIGKILL)"},
+            "crashes",
+            "was ended with SIGKILL, perhaps for its memory, while ",
+        ),
+    ],
+)
+def test_what_takes_the_process_with_it(planted, how, code, said):
+    with pytest.raises(Stopped) as caught:
+        planted(**how)
+    assert caught.value.code == code
+    assert said in str(caught.value)
+    assert "planted.py:cbam " in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+HANGS = {
+    "in Python": "time.sleep(100)",
+    "with the lock of the interpreter": "ctypes.PyDLL(None).sleep(100)",
+    "stopped": "os.kill(os.getpid(), signal.SIGSTOP)",
+    "with the watch called off": "faulthandler.cancel_dump_traceback_later(); time.sleep(100)",
+}
+
+
+@pytest.mark.parametrize("running", HANGS.values(), ids=HANGS)
+def test_what_hangs(planted, running):
+    start = time.monotonic()
+    with pytest.raises(
+        Stopped, match=r"cbam gave no answer within 2 s, while loading it and running it once$"
+    ) as caught:
+        planted(running, timeout=2)
+    assert caught.value.code == "hangs"
+    assert time.monotonic() - start < 6
+
+
+def test_what_hangs_at_import(planted):
+    with pytest.raises(
+        Stopped, match=r"gave no answer within 1\.5 s, while loading it and running it once"
+    ):
+        planted(loading="while True: pass", timeout=1.5)
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"running": "sys.exit(0)"}, "SystemExit: 0"),
+        ({"loading": "sys.exit(0)"}, "SystemExit: 0"),
+        ({"loading": "np.ones(2**59)"}, "MemoryError: "),
+        ({"loading": "raise KeyError('lost')"}, "KeyError: 'lost'"),
+        ({"loading": "input()"}, "EOFError"),
+    ],
+)
+def test_what_raises(planted, how, said):
+    with pytest.raises(CannotRun) as caught:
+        planted(**how)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+LOUD = """
+def once(done=[]):
+    if done:
+        return
+    done.append(1)
+    print('0123456789abcdef {"answer": {"ok": false}}', flush=True)
+    os.write(1, bytes(2**26))
+    os.write(2, b"loud")
+    for fd in range(64):
+        try:
+            os.write(fd, b"junk")
+        except OSError:
+            pass
+    os.closerange(0, 64)
+"""
+# A directory that is gone, and what would hold up the end: a process, a thread, a handler, an exit.
+UNTIDY = """
+def once(done=[]):
+    if done:
+        return
+    done.append(1)
+    place = tempfile.mkdtemp()
+    os.chdir(place)
+    os.rmdir(place)
+    subprocess.Popen(["sleep", "30"])
+    threading.Thread(target=time.sleep, args=(30,)).start()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    atexit.register(time.sleep, 30)
+"""
+
+
+@pytest.mark.parametrize("loading", [LOUD, UNTIDY], ids=["loud", "untidy"])
+def test_what_does_no_harm(planted, loading, capfd):
+    start = time.monotonic()
+    assert planted("once()", loading)["ok"] is True
+    assert time.monotonic() - start < 15
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_it_starts_ends_with_it(planted, tmp_path):
+    note = tmp_path / "pid"
+    left = f"open({str(note)!r}, 'w').write(str(subprocess.Popen(['sleep', '30']).pid))"
+    planted(loading=left)
+    assert not alive(int(note.read_text()))
+
+
+def alive(pid, patience=2.0):
+    until = time.monotonic() + patience
+    while time.monotonic() < until:
+        with contextlib.suppress(OSError):
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+            if state != "Z":
+                time.sleep(0.02)
+                continue
+        return False
+    return True
+
+
+def test_says_what_it_was_doing(planted):
+    """The second input is a map of negative values alone."""
+    with pytest.raises(Stopped, match="ended its process with status 3, while checking `negative`"):
+        planted("if x.max() < 0: os._exit(3)")
+
+
+def test_debug_lets_it_speak(planted, capfd):
+    planted(loading="os.write(1, b'loading'); print('aside', file=sys.stderr)", debug=True)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "loading" in err
+    assert "aside" in err
+
+
+@pytest.mark.parametrize("running", ["time.sleep(100)", "ctypes.string_at(0)"])
+def test_debug_shows_where(planted, capfd, running):
+    with pytest.raises(Stopped):
+        planted(running, timeout=2, debug=True)
+    assert 'planted.py", line 7 in cbam' in capfd.readouterr().err
+
+
+@pytest.fixture
+def hanging(tmp_path):
+    """Return a command line whose candidate hangs as it is imported, and the id of its process."""
+    note, place = tmp_path / "pid", tmp_path / "planted.py"
+    loading = f"open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(100)"
+    place.write_text(FILE.format(running="pass", loading=loading))
+    command = [sys.executable, "-m", "npcbam", "check", f"{place}:cbam", "--timeout", "4"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as parent:
+        start = time.monotonic()
+        while not (note.exists() and note.read_text()):
+            assert time.monotonic() - start < 20
+            time.sleep(0.02)
+        yield parent, int(note.read_text())
+
+
+def test_the_interrupt_ends_both(hanging):
+    parent, child = hanging
+    parent.send_signal(signal.SIGINT)
+    _, err = parent.communicate(timeout=2)
+    assert (parent.returncode, err) == (130, "npcbam: interrupted\n")
+    assert not alive(child, patience=1)
+
+
+def test_the_child_ends_in_time_without_its_parent(hanging):
+    parent, child = hanging
+    parent.kill()
+    assert not alive(child, patience=6)
+
+
+def test_progress(planted):
+    said = []
+    planted(progress=said.append)
+    assert said[:2] == ["loading it and running it once", "checking `noise`"]
+    assert said[-1] == "comparing what it gave"
+
+
+def test_answers_need_the_token(tmp_path):
+    place = tmp_path / "answers"
+    place.write_bytes(b'junk\nff {"answer": 1}\n\n12 {"answer": 2}\nmore junk')
+    said = isolation._lines(place, "12")
+    assert [next(said), next(said)] == [{"answer": 2}, None]
+    with place.open("ab") as file:
+        file.write(b'\n12 {"answer"')
+    assert next(said) is None
+    with place.open("ab") as file:
+        file.write(b": 3}\n")
+    assert [next(said), next(said)] == [{"answer": 3}, None]
+
+
+def test_sees_the_modules_of_its_parent_and_no_others(tmp_path, monkeypatch):
+    """A file of the present directory does not stand in for the standard library."""
+    (tmp_path / "random.py").write_text("raise SystemExit('not this one')")
+    (tmp_path / "json.py").write_text("raise SystemExit('nor this one')")
+    library = tmp_path / "library"
+    library.mkdir()
+    (library / "known_to_the_parent.py").write_text("from npcbam.oracle.examples import *")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(library)])
+    request = {"target": "known_to_the_parent:right", "channels": 32, "settings": {}}
+    assert run(request)["ok"] is True
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("8", 8), ("(1, 2)", (1, 2)), ("None", None), ("relu", "relu"), ("1 +", "1 +"), ("", "")],
+)
+def test_settings_are_literals(text, value):
+    assert literal(text) == value
+
+
+def test_no_terminal_obeys_a_message():
+    assert str(Failed("a\x1b[2J\rb\u202e")) == "a\\x1b[2J\\rb\\u202e"
+
+
+def test_a_failure_keeps_its_traceback():
+    with pytest.raises(Failed, match=r"^nowhere\.py: no such file$") as caught:
+        run({"target": "nowhere.py:X", "settings": {}})
+    assert caught.value.trace.startswith("Traceback")
+    assert "CannotRun: nowhere.py: no such file" in caught.value.trace
+
+
+def test_what_stopped_is_a_finding_too():
+    found = Stopped("hangs", "it hangs").report("here:cbam", expect="seed", seed=3, channels=8)
+    data = json.loads(found["json"])
+    assert (found["ok"], data["verdict"], data["reason"]) == (False, "undecided", "it hangs")
+    assert (data["target"], data["expect"], data["seed"]) == ("here:cbam", "seed", 3)
+    (finding,) = data["findings"]
+    assert (finding["stage"], finding["code"], finding["message"]) == (
+        "effects",
+        "hangs",
+        "it hangs",
+    )
+    assert "it hangs" in found["html"]
+
+
+def test_leaves_no_files(planted, tmp_path, monkeypatch):
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    planted()
+    assert os.listdir(folder) == []
