@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         status: int = args.run(args)
         return status
     except BrokenPipeError:
-        # The reader has gone, as in `npcbam check | head`: what was said stands.
+        # The reader has gone: what was said stands.
         sys.stdout = None
         return DIFFERS
     except KeyboardInterrupt:
@@ -154,7 +154,7 @@ def _check(args: argparse.Namespace) -> int:
         _write_files(args, stopped.report(**request))
         raise
     if args.json != "-":
-        print(plain(found["text"]))
+        _say(plain(found["text"]))
     _write_files(args, found)
     return OK if found["ok"] is True else DIFFERS
 
@@ -199,7 +199,7 @@ def _check_examples(args: argparse.Namespace) -> int:
         for example, report in zip(examples.VERDICTS, reports, strict=True)
     )
     if args.json != "-":
-        print(brief)
+        _say(brief)
     if args.json is not None:
         _write(args.json, data)
     said = [report.verdict for report in reports]
@@ -213,6 +213,14 @@ def _brief(example: object, report: Report) -> list[str]:
 
 def _write(place: str, data: str) -> None:
     if place == "-":
-        print(data)
+        _say(data)
     else:
         Path(place).write_text(data + "\n", encoding="utf-8")
+
+
+def _say(text: str) -> None:
+    """Print; where the reader has gone, as in `npcbam check | head`, the exit status stays true."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        sys.stdout = None

@@ -291,3 +291,14 @@ def test_a_reader_that_goes_away():
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
     assert "Error" not in done.stderr
+
+
+def test_a_reader_that_has_gone_changes_nothing_else(alone, tmp_path, monkeypatch):
+    class Gone:
+        def write(self, text):
+            raise BrokenPipeError
+
+    place = tmp_path / "report.json"
+    monkeypatch.setattr(sys, "stdout", Gone())
+    assert cli.main(["check", f"{EXAMPLES}:right", "--json", str(place)]) == 0
+    assert json.loads(place.read_text())["verdict"] == "faithful"

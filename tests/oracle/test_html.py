@@ -158,6 +158,15 @@ def boxes(source):
     return [[tuple(map(float, found)) for found in re.findall(box, one)] for one in pictures]
 
 
+def test_a_report_comes_with_its_maps(wrong):
+    """Mc runs to 2 and is drawn so; Ms then differs as well, for it reads F'."""
+    pictures = boxes(to_html(wrong))
+    assert [len(picture) for picture in pictures] == [32] * 3 + [35] * 3
+    assert max(wrong.maps["candidate_mc"]) > 1
+    assert max(box[3] for box in pictures[0]) == 180 > max(box[3] for box in pictures[1])
+    assert any(box[4] for box in pictures[5])
+
+
 def test_pictures_by_hand(wrong):
     got, expected, gap, got_ms, expected_ms, gap_ms = boxes(to_html(replace(wrong, maps=maps())))
     # Bars of 2, 1 and of 1, 1, in a picture 180 high that spans 0 to 2; they part by 1, 0.
