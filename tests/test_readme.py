@@ -19,6 +19,7 @@ PYTHON = [
     for (kind, code), (language, printed) in pairwise([*BLOCKS, ("end", "")])
     if kind == "python" and "torch" not in code
 ]
+REPORT = next(text for (_, command), (_, text) in pairwise(BLOCKS) if "TwoSigmoids" in command)
 CHECK = next(text for (_, command), (_, text) in pairwise(BLOCKS) if "npcbam check\n" in command)
 NUMBER = r"-?\b\d+(?:\.\d+)?(?:e[-+]?\d+)?\b"
 
@@ -59,8 +60,16 @@ def test_check(capsys):
     assert words(got)[0] == words(CHECK)[0]
 
 
+def test_the_report_that_it_opens_with(capsys, monkeypatch):
+    monkeypatch.chdir(Path(__file__).parent.parent)
+    assert cli.main(["check", "tests/oracle/mistakes.py:TwoSigmoids"]) == 1
+    shown, dots, _ = REPORT.partition("  ...")
+    assert dots
+    assert_says(capsys.readouterr().out, shown)
+
+
 def test_the_blocks_are_found():
-    assert [bool(printed) for _, printed in PYTHON] == [False, True]
+    assert [bool(printed) for _, printed in PYTHON] == [False, False, True]
     assert CHECK.startswith("FAITHFUL")
 
 
