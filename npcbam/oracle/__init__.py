@@ -1,7 +1,7 @@
 """Is this CBAM correct? The oracle finds out what a candidate computes, and says.
 
 Reading order: `candidate`, `adapters`, `roles`, `hypotheses`, `identify`, `battery`, `trial`,
-`gradients`, `conventions`, `findings`, `report`, `check`, `examples`.
+`gradients`, `probes`, `conventions`, `findings`, `report`, `check`, `examples`.
 """
 
 from npcbam.oracle.candidate import BadOutput, Candidate, CannotRun

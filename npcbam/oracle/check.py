@@ -8,17 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from npcbam import checks
+from npcbam import checks, tree
+from npcbam.cbam import CBAM
 from npcbam.checks import Array
 from npcbam.oracle import gradients, trial
 from npcbam.oracle.adapters import adapt
 from npcbam.oracle.battery import telling
 from npcbam.oracle.candidate import Candidate
 from npcbam.oracle.conventions import FAITHFUL, NOT_SEEN, asked, conventions
+from npcbam.oracle.effects import effects
 from npcbam.oracle.findings import Finding, Stage, Status, by_importance, evidence
 from npcbam.oracle.hypotheses import CHANNEL_PAPER, COMPOSE, SPATIAL_PAPER
 from npcbam.oracle.identify import CLOSE, LOOSE, Choice, Reading, close, identify
 from npcbam.oracle.maps import maps
+from npcbam.oracle.numerics import numerics
+from npcbam.oracle.probes import probe
 from npcbam.oracle.report import TOLERANCE, Report, Row, compare, evidence_of
 from npcbam.oracle.roles import Roles, assignments, sizes_of
 from npcbam.oracle.trial import Outcome, Progress
@@ -159,10 +163,15 @@ class _Judge:
         seen = [outcome for outcome in self.outcomes if outcome.y is not None]
         inputs = {o.input.name: o.input.reason for o in self.outcomes}
         large = [outcome for outcome in seen if outcome.input.name != "point"]
-        if not large or not self._repeats(large[0]):
+        if large:
+            self._add(effects(self.candidate, large[0].input.x, self.values, self.seed))
+        if not large or self.says("not-repeatable"):
             return _report(self.candidate, self.expect, self.seed, self.found, inputs=inputs)
         self.progress("finding out what it computes")
         reading, roles = self._settle(large[0])
+        if reading.known:
+            # The composition says it, where a map alone is returned.
+            self.found = [f for f in self.found if f.code != "output-shape"]
         judged = _Reading(self, reading, roles, seen)
         self.progress("comparing what it gave")
         self.found += judged.findings()
@@ -170,22 +179,23 @@ class _Judge:
         rest = {"conventions": judged.conventions(), "rows": tuple(judged.rows), "maps": shown}
         return _report(self.candidate, self.expect, self.seed, self.found, inputs=inputs, **rest)
 
-    def _repeats(self, first: Outcome) -> bool:
-        again = self.candidate.forward(self.values, first.input.x.copy())
-        assert first.y is not None
-        if np.array_equal(trial.spread(again, first.input.x), first.y, equal_nan=True):
-            return True
-        size = f"{float(np.nanmax(np.abs(again - first.y))):.1e}"
-        said = f"two calls with the same weights and input differ, by {size}"
-        self.found.append(Finding("effects", "not-repeatable", said))
-        return False
+    def _add(self, more: Sequence[Finding]) -> None:
+        """Add the effects, which tell more of what fails than one input does."""
+        if any("fails" in finding.code or "fixed" in finding.code for finding in more):
+            general = ("fails-on-input", "one-size-only")
+            self.found = [finding for finding in self.found if finding.code not in general]
+        self.found += more
+
+    def says(self, *codes: str) -> bool:
+        """Tell whether one of these was found already."""
+        return any(finding.code in codes for finding in self.found)
 
     def _settle(self, first: Outcome) -> tuple[Reading, Roles]:
         """Return what it computes, and which array plays which role in it."""
         space = (6, 5, 4)[: self.axes]
         if self.outcomes[0].y is None:
             space = first.input.x.shape[2:]
-        x = telling(self.rng, self.channels, *space)
+        self.x = x = telling(self.rng, self.channels, *space)
         dead = trial.dead(self.candidate, self.values, x)
         for name in sorted(dead & set(self.candidate.parameters)):
             said = f"{name} has no effect on y"
@@ -257,7 +267,22 @@ class _Reading:
         )
         self.rows += report.rows
         self.ties = report.ties
-        return found + report.findings
+        return self._precise(found + report.findings, report.cbam)
+
+    def _precise(self, found: list[Finding], cbam: CBAM | None) -> list[Finding]:
+        """Add what the candidate's own precisions show, where the reference can follow it."""
+        if cbam is None:
+            return found
+
+        def carry(values: Mapping[str, Array]) -> CBAM:
+            arrays = {role.path: role.carry(values[role.name]) for role in self.roles}
+            return tree.replace_leaves(cbam, (arrays.get(p, leaf) for p, leaf in tree.leaves(cbam)))
+
+        more = numerics(self.judge.candidate, carry(self.judge.values), carry, self.judge.seed)
+        if any(finding.status == "wrong" for finding in more):
+            # It says why, and at which precision.
+            found = [finding for finding in found if finding.code != "more-than-rounding"]
+        return found + more
 
     def _kernel(self) -> list[Finding]:
         size = self.weights["k"].shape[2:] if "k" in self.weights else ()
@@ -294,7 +319,10 @@ class _Reading:
         if not np.isfinite(first.y).all():
             said = f"y is not finite on `{first.input.name}` ({first.input.reason})"
             return [Finding("numerics", "not-finite", said)]
-        return [Finding("compose", "unknown", "it computes nothing that is known")]
+        if self.judge.says("samples-mixed", "batch-statistics"):
+            return []  # which no row of the tables does, and which is said already
+        run, x = self.judge.runs(self.roles), self.judge.x
+        return probe(run, self.weights, x, self.reading, self.judge.rng)
 
     def _proven(self, finding: Finding, fixed: Sequence[Reading]) -> Finding:
         """Add the evidence: y beside that of the block with this stage put right."""

@@ -220,19 +220,22 @@ def _shares(
     """Return the values of the valves that give this dx, or None if there are none."""
     whole = pulled(cbam, each.x, each.dy)[1]
     off = (each.dx - whole).ravel()
-    routes = []
-    for names, *_ in mistakes:
-        shut = pulled(cbam, each.x, each.dy, dict.fromkeys(names, 0.0))[1]
-        routes.append((whole - shut).ravel())
-    matrix = np.stack(routes, axis=1)
-    units = np.abs(matrix).max(axis=0)
-    if not units.all() or not np.isfinite(off).all():
+    if not np.isfinite(off).all():
         return None
+    shut = [pulled(cbam, each.x, each.dy, _turned([m], [0.0]))[1] for m in mistakes]
+    routes = [whole - part for part in shut]
+    if len(mistakes) == 2:
+        # What passes both valves flows with the product of their shares.
+        neither = pulled(cbam, each.x, each.dy, _turned(mistakes, [0.0, 0.0]))[1]
+        routes.append(whole - shut[0] - shut[1] + neither)
+    matrix = np.stack([route.ravel() for route in routes], axis=1)
+    units = np.abs(matrix).max(axis=0)
+    if not units[: len(mistakes)].all():
+        return None
+    units[units == 0] = 1
     fitted, *_ = np.linalg.lstsq(matrix / units, off, rcond=1e-10)
-    shares = [1 + float(a / u) for a, u in zip(fitted, units, strict=True)]
-    if len(shares) > 1:
-        # What shuts two gates in a row takes away less than the sum of both.
-        shares = [round(share) if abs(share - round(share)) < 0.05 else share for share in shares]
+    both = zip(fitted[: len(mistakes)], units, strict=False)
+    shares = [1 + float(a / u) for a, u in both]
     valves = _turned(mistakes, shares)
     left = np.abs(pulled(cbam, each.x, each.dy, valves)[1] - each.dx).max(initial=0)
     room = max(EXPLAINED[dtype] * np.abs(off).max(initial=0), 1e-13 * np.abs(whole).max(initial=0))
@@ -355,11 +358,15 @@ def against_step(
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """What the gradients gave: rows of the table, the tie rules that they follow, and findings."""
+    """What the gradients gave: rows of the table, the tie rules that they follow, and findings.
+
+    `cbam` is the reading as a CBAM of the reference, with these rules; None if it is none.
+    """
 
     rows: list[Row]
     ties: str
     findings: list[Finding]
+    cbam: CBAM | None = None
 
 
 def judged(
@@ -377,10 +384,10 @@ def judged(
     weights : by key
     seen : what the candidate gave
     """
+    cbam = reference(reading, weights)
     seen = [each for each in seen if each.cotangents is not None and each.input.name not in FREE]
     if not seen:
-        return Judged([], NOT_SEEN, [])
-    cbam = reference(reading, weights)
+        return Judged([], NOT_SEEN, [], cbam)
     if cbam is not None:
         return _Elementwise(cbam, roles, seen, dtype).judged()
     # At a tie the complex step is one-sided.
@@ -472,7 +479,7 @@ class _Elementwise:
             findings.append(found)
         findings += self._of_weights([row for row in bad if row.tensor != "dx"], valves)
         # A rule that was read off a wrong dx is none.
-        return Judged(rows, NOT_SEEN if "ties" in wrong_dx else self.ties, findings)
+        return Judged(rows, NOT_SEEN if "ties" in wrong_dx else self.ties, findings, self.cbam)
 
     def _settle_ties(self, cbam: CBAM) -> tuple[CBAM, str]:
         """Return the CBAM with the tie rules whose gradient is the nearest where there are ties."""

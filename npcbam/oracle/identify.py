@@ -40,7 +40,7 @@ NEUTRAL = sorted({float(gate(np.zeros((1, 1)))[0, 0]) for gate in GATES.values()
 COSTS = {"faithful": 0, "variant": 10, "wrong": 1000}
 USUAL = (
     *("channel-first", "residual", "channel-only", "channel-only-residual", "spatial-reads-input"),
-    *("spatial-first", "parallel", "maps-added"),
+    *("spatial-first", "spatial-first-residual", "parallel", "parallel-residual", "maps-added"),
 )
 
 
@@ -169,12 +169,16 @@ def identify(
             break
         if not channels:
             channels = list(_explain(CHANNEL, seen.channel, seen.calm, seen.few, effort))
+        if depth == "quick" and not channels:
+            break
         if "k" not in weights:
             spatials = [Choice((SPATIAL[0],), SPATIAL_PAPER)]
         elif not spatials:
             spatials = list(_explain(SPATIAL, seen.spatial, seen.flat, x, effort))
+        if depth == "quick" and not (channels and spatials):
+            break
         # What nothing explains alone may show beside the other stage, or be right but out of sight.
-        guesses = [(*plain, tuple(COMPOSE))]
+        guesses = [(*plain, tuple(COMPOSE))] if depth == "deep" else []
         if channels or spatials:
             guess = (channels or _single(CHANNEL), spatials or _single(SPATIAL))
             guesses.insert(0, (*guess, effort.compositions))
@@ -199,7 +203,7 @@ class _Seen:
 
 
 def _look(run: Run, weights: Mapping[str, Array], x: Array) -> _Seen:
-    calm, flat = _without_spatial(weights), _without_channel(weights)
+    calm, flat = without_spatial(weights), without_channel(weights)
     # Without the kernel every position is alike: a few of them, with all signs and sizes, will do.
     few = np.ascontiguousarray(x[(slice(None), slice(None), *[slice(3)] * (x.ndim - 2))])
     try:
@@ -222,12 +226,14 @@ def _benign(table: Sequence[Row], paper: Mapping[str, Any]) -> list[Choice]:
     return [choice for choice in choices(table, paper, False) if choice.cost < COSTS["wrong"]]
 
 
-def _without_spatial(weights: Mapping[str, Array]) -> dict[str, Array]:
+def without_spatial(weights: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the weights with which the spatial map is one constant."""
     nought = {"k", "kb", "beta", "mean"}
     return {name: 0 * w if name in nought else w for name, w in weights.items()}
 
 
-def _without_channel(weights: Mapping[str, Array]) -> dict[str, Array]:
+def without_channel(weights: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the weights with which the channel map is one constant."""
     last = ("w1", "b1") if "w1" in weights else ("w0", "b0")
     return {name: 0 * w if name.rstrip("'") in last else w for name, w in weights.items()}
 

@@ -386,11 +386,11 @@ class DeadWeight(Right):
 
 
 class InPlace(Right):
-    """Right: it writes to its input."""
+    """It writes to its input."""
 
     def forward(self, x):
         x.mul_(self.mc(x.clone()))
         return self.ms(x) * x
 
 
-RIGHT = [Right, MixedTies, Biased, PlainNorm, DeadWeight, InPlace]
+RIGHT = [Right, MixedTies, Biased, PlainNorm, DeadWeight]
