@@ -180,6 +180,12 @@ def test_reach_tells_which_results_move():
         assert [part.tolist() for part in found] == [[False, False], [True]]
 
 
+def test_finite_differences_reach_a_little():
+    f = Recorded(lambda t: t)
+    Ridders(f, Point((ONE,), np.float64), [ONE]).reach(np.array([3.0]))
+    assert f.at == [1.0, 1.0 + 3 * 2.0**-8]
+
+
 AWAY = np.array([1.0, 0.0])
 
 
@@ -202,7 +208,7 @@ def test_slopes_by_hand(v, away, want):
     assert found.value == exact.slope(v, -1, away).value == want
     assert found.scale == {60: 60, 80: 80, -150: 270, -130: 290, 0: 0}[want]
     # Sixteen roundings of the terms; and what the step cannot see is below 1e-140.
-    assert found.error == pytest.approx(16 * EPS * found.scale + 1e-140, rel=1e-12)
+    assert found.error == pytest.approx(16 * EPS * found.scale + 1e-140, rel=1e-12, abs=0)
     assert math.copysign(1, exact.slope(np.zeros(2), -1).value) == 1
     for side in (-1, 0, 1):
         slope = rough.slope(v, side, away)
@@ -295,7 +301,12 @@ LISTENS = np.linspace(-1, 1, 13)
 
 @pytest.mark.parametrize(
     ("width", "height", "heard"),
-    [(2.0**-14, 1e-9, True), (2.0**-8, 1e-9, False), (2.0**-8, 1e-2, True)],
+    [
+        (2.0**-14, 1e-9, True),
+        (2.0**-8, 1e-9, False),
+        (2.0**-8, 1e-6, True),
+        (2.0**-8, 1e-2, True),
+    ],
 )
 def test_rounding_inside_of_f_is_heard(width, height, heard):
     """One of thirteen values off: what a cubic leaves of it is noise, if it is no curvature."""
@@ -323,8 +334,20 @@ def test_listening_is_deaf_where_f_is_not_finite():
     reference = Ridders(f, Point((np.zeros(1),), np.float64), [ONE])
     reference.listen(np.ones(1))
     assert reference.slope({0: 1.0}).error < 1e-13
-    nowhere = Ridders(lambda x: x * np.nan, Point((np.zeros(1),), np.float64), [ONE])
-    nowhere.listen(np.ones(1))
+
+    def loud_f(x):
+        return f(x) + 1e-2 * (np.abs(x - 2.0**-8 * LISTENS[4]) < 1e-9)
+
+    reference = Ridders(loud_f, Point((np.zeros(1),), np.float64), [ONE])
+    reference.listen(np.ones(1))
+    assert reference.slope({0: 1.0}).error > 0.1
+
+    def farther_f(x):
+        return np.where((x != 0) & (np.abs(x) < 2.0**-7), np.nan, x)
+
+    reference = Ridders(farther_f, Point((np.zeros(1),), np.float64), [ONE])
+    reference.listen(np.ones(1))
+    assert reference.slope({0: 1.0}).error < 1e-13
 
 
 @pytest.mark.parametrize("seed", range(3))

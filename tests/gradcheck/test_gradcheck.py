@@ -1,7 +1,11 @@
 """check_vjp, examine and check_adjoint as their users meet them."""
 
+import functools
+import inspect
+import math
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -15,6 +19,8 @@ from npcbam.gradcheck import (
     check_vjp,
     examine,
 )
+
+ONE = np.ones(1)
 
 
 def square_vjp(x):
@@ -362,7 +368,86 @@ def test_the_snippet_runs(tmp_path):
     assert str(report.worst) in ran.stdout
 
 
-def test_seeds_repeat():
+IMPORT, OWN = "from test_gradcheck import square_vjp", "# square_vjp: your function"
+
+
+class Squares:
+    def square_vjp(self, x):
+        return square_vjp(x)
+
+    def __call__(self, x):
+        return square_vjp(x)
+
+
+def as_main(f):
+    """Return a copy of f as a script defines it."""
+    copy = types.FunctionType(f.__code__, f.__globals__, f.__name__)
+    copy.__module__, copy.__qualname__ = "__main__", f.__qualname__
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("f", "first", "call"),
+    [
+        (square_vjp, IMPORT, "square_vjp, x"),
+        (as_main(square_vjp), OWN, "square_vjp, x"),
+        (Squares().square_vjp, OWN, "square_vjp, x"),
+        (Squares(), "# f: your function", "f, x"),
+        (functools.partial(square_vjp), "# f: your function", "f, x"),
+        (lambda x: square_vjp(x), "# f: your function", "f, x"),
+    ],
+)
+def test_the_snippet_names_the_function_where_it_can(f, first, call):
+    lines = [first, "from npcbam.gradcheck import examine", ""]
+    lines += [f"report = examine({call}, seed=0)", "print(report)", "print(report.worst)"]
+    assert examine(f, ONE).snippet.split("\n") == lines
+
+
+def test_the_snippet_repeats_the_options_and_leaves_out_what_is_not_there():
+    def f(a, b):
+        return a * b, lambda dy: (dy * b,)
+
+    lines = examine(f, ONE, ONE, seed=4, directions=3).snippet.split("\n")
+    assert lines[0] == "# f: your function"
+    assert lines[3:] == ["report = examine(f, a, b, seed=4, directions=3)", "print(report)"]
+
+
+@pytest.mark.parametrize(
+    ("f", "names"),
+    [
+        (lambda a, /, b: None, ["a", "b"]),
+        (lambda a, *rest, c=3: None, ["a", "arg1"]),
+        (lambda *rest: None, ["arg0", "arg1"]),
+        (lambda a, b, c=None: None, ["a", "b"]),
+    ],
+)
+def test_arguments_are_named_as_in_the_signature(f, names):
+    def multiplied(*args):
+        return args[0] * args[1], lambda dy: (dy * args[1], dy * args[0])
+
+    multiplied.__signature__ = inspect.signature(f)
+    report = check_vjp(multiplied, ONE, 2 * ONE)
+    assert list(report.smallest_caught) == names
+
+
+def test_arguments_of_a_function_without_a_signature_are_counted():
+    multiplied = type("F", (), {"__call__": lambda _, x: square_vjp(x), "__signature__": 3})()
+    assert list(check_vjp(multiplied, ONE).smallest_caught) == ["arg0"]
+
+
+def test_the_default_seed_is_0():
+    x = rng().normal(size=5)
+    assert str(examine(wrong_square_vjp, x)) == str(examine(wrong_square_vjp, x, seed=0))
+    assert check_vjp(square_vjp, x).seed == 0
+    for bad in (lambda y: 2 * y, lambda y: -y):
+        with pytest.raises(AssertionError) as first:
+            check_adjoint(lambda x: x, bad, x)
+        with pytest.raises(AssertionError) as again:
+            check_adjoint(lambda x: x, bad, x, seed=0)
+        assert str(first.value) == str(again.value)
+
+
+def test_seeds_tell_runs_apart():
     x = rng().normal(size=5)
     first, again, other = (str(examine(wrong_square_vjp, x, seed=s)) for s in (1, 1, 2))
     assert first == again != other
@@ -405,6 +490,68 @@ def test_adjoint_of_a_linear_map(dtype):
 def test_what_is_no_adjoint(f, adjoint, message):
     with pytest.raises(AssertionError, match=message):
         check_adjoint(f, adjoint, np.zeros(4))
+
+
+def captured(f, adjoint, x, seed=0):
+    """Return the message, and what f and the adjoint were asked for."""
+    asked = []
+
+    def keep(g):
+        return lambda z: asked.append(z) or g(z)
+
+    with pytest.raises(AssertionError) as caught:
+        check_adjoint(keep(f), keep(adjoint), x, seed=seed)
+    return str(caught.value), asked
+
+
+def test_what_is_no_adjoint_is_told_with_both_sides():
+    x = np.zeros(3)
+    message, (u, both, v, dy) = captured(lambda x: x, lambda y: 2 * y, x, seed=7)
+    np.testing.assert_array_equal(both, u + v)
+    ahead, behind = math.fsum(u * dy), math.fsum(2 * u * dy)
+    allowed = 16 * np.finfo(float).eps * 3 * np.abs(u * dy).sum()
+    assert message == (
+        f"⟨f(x), y⟩ = {ahead:.17g} but ⟨x, adjoint(y)⟩ = {behind:.17g}, "
+        f"off by {abs(ahead - behind):.3g}, allowed {allowed:.3g}; seed 7"
+    )
+
+
+def test_what_is_not_linear_is_told_with_the_difference():
+    message, _ = captured(lambda x: x + 3, lambda y: y, np.zeros(4))
+    assert message == "f is not linear: f(u + v) and f(u) + f(v) differ by 3"
+    message, _ = captured(lambda x: x, lambda y: y[:2], np.zeros(4))
+    assert message == "adjoint: expected shape (4,), got (2,)"
+
+
+@pytest.mark.parametrize(("share", "linear"), [(0.4, True), (1.1, False)])
+@pytest.mark.parametrize("size", [1, 64])
+def test_rounding_is_no_lack_of_linearity(share, linear, size):
+    """Sixteen roundings for each of the terms that an entry may add up."""
+    x, first = np.zeros(size), []
+
+    def f(x):
+        first.append(x)
+        if len(first) != 2:
+            return x.copy()
+        # The second call is that of u + v; v comes last.
+        room = 16 * np.finfo(float).eps * size * (np.abs(x).max() + np.abs(first[0]).max())
+        return x + share * room
+
+    if linear:
+        check_adjoint(f, lambda y: y, x)
+    else:
+        with pytest.raises(AssertionError, match="f is not linear"):
+            check_adjoint(f, lambda y: y, x)
+
+
+def test_empty_maps_are_linear():
+    check_adjoint(lambda x: x[:0], lambda y: np.zeros(3), np.zeros(3))
+    check_adjoint(lambda x: x, lambda y: y, np.zeros(0))
+
+
+def test_adjoint_wants_a_real_array():
+    with pytest.raises(TypeError, match=r"^x: expected a NumPy array or a layer, got list$"):
+        check_adjoint(lambda x: x, lambda y: y, [1.0])
 
 
 # Errors
