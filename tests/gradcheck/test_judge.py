@@ -169,6 +169,35 @@ def test_what_would_be_caught_along_directions():
     assert least < seen.caught < most
 
 
+def test_a_block_is_a_direction_of_its_own():
+    """Its length is that of random steps in 2048 elements, and not in all."""
+    x = np.ones(4 * 2048)
+    x[::2] = -1
+    (seen,) = judge(double, x, noise=lambda _: [1e-6]).leaves
+    # The mean square of steps from 0.5 to 1.5 is 13/12.
+    length = np.sqrt(2048 * 13 / 12)
+    assert seen.how == "16 directions"
+    assert seen.caught == pytest.approx(2 * 16e-6 * length / 0.5, rel=0.05)
+
+
+def test_a_larger_cotangent_may_be_off_by_as_much_more():
+    x = np.array([3.0])
+    _, kept = kept_by(double, x)
+    most = 16 * 1e-5 * abs(kept.other_dy[0][0])
+    for share, code in ((0.95, "right"), (1.05, "nonlinear")):
+        planted = {"noise": lambda _: [1e-5], "other_g": bump(0, share * most)}
+        assert judge(double, x, **planted).code == code
+
+
+def test_finite_differences_step_in_units_of_the_leaf():
+    def cube(x):
+        return x**3, lambda dy: 3 * x**2 * dy
+
+    for unit in (1e-6, 1.0, 1e6):
+        (seen,) = judge(real_only(cube), unit * X).leaves
+        assert seen.caught < 1e-8 * seen.scale
+
+
 def test_only_results_that_a_leaf_reaches_count_for_it():
     def f(x, w):
         return {"x": 1e6 * x, "w": w}, lambda d: (1e6 * d["x"], d["w"].copy())
@@ -286,6 +315,31 @@ def test_a_kink_may_have_any_value_between_its_sides():
     low, high = sorted([0.0, slope])
     assert report.worst.left == pytest.approx(low, abs=1e-3)
     assert report.worst.right == pytest.approx(high, abs=1e-3)
+
+
+@pytest.mark.parametrize(("off", "outcome"), [(0.9e-5, "right"), (1.2e-5, "wrong")])
+@pytest.mark.parametrize("side", [0, 1])
+@pytest.mark.parametrize("seed", range(4))
+def test_beyond_a_kink_there_is_room_for_the_slope_beside_it(off, outcome, side, seed):
+    def f(x):
+        y, pullback = relu_vjp(x)
+        return 1e3 * y, lambda dy: 1e3 * pullback(dy)
+
+    x = np.array([0.0, 1.0, -1.0])
+    _, kept = kept_by(f, x, seed=seed)
+    slope = 1e3 * kept.dy[0][0]
+    planted = slope * (1 + off) if side else -slope * off
+    assert judge(f, x, g=bump(0, planted), seed=seed).outcome == outcome
+
+
+@pytest.mark.parametrize(("above", "outcome"), [(EPS, "right"), (1e-10, "wrong"), (0.5, "wrong")])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_tie_within_rounding_may_fall_either_way(above, outcome, seed):
+    def f(x):
+        return pooling.max_vjp(x, (0,))
+
+    x = np.array([1.0, 1.0 + above, 0.2])
+    assert judge(f, x, g=lambda g: g[[1, 0, 2]], seed=seed).outcome == outcome
 
 
 def test_tied_elements_must_give_the_derivative_together():
