@@ -6,6 +6,8 @@ import os
 # NumPy too, unless a plugin of pytest has imported it before.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
+# Without a word Keras asks for TensorFlow.
+os.environ.setdefault("KERAS_BACKEND", "torch")
 
 
 def pytest_ignore_collect(collection_path):
