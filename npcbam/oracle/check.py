@@ -29,7 +29,7 @@ from npcbam.oracle.trial import Outcome, Progress
 
 MOST_ARRAYS = 30
 # How many ways to see the arrays are searched as deep as it goes.
-DEEP = 3
+DEEP = 2
 
 
 def check(

@@ -129,6 +129,11 @@ class Effort:
     constants: tuple[float, ...]
     room: float = CLOSE["float64"]
 
+    @property
+    def widest(self) -> bool:
+        """Whether all compositions are tried, or pairs of rows."""
+        return self.pairs or len(self.compositions) == len(COMPOSE)
+
 
 def efforts(positions: int, channels: int, depth: str, room: float) -> Iterator[Effort]:
     """Yield ever wider searches: nearly all candidates end with the first."""
@@ -164,6 +169,7 @@ def identify(
     channels: list[Choice] = []
     spatials: list[Choice] = []
     plain = _benign(CHANNEL, CHANNEL_PAPER), _benign(SPATIAL, SPATIAL_PAPER)
+    tried = 0, 0
     for effort in efforts(seen.few[0, 0].size, x.shape[1], depth, room):
         if effort.pairs and not channels and not spatials:
             break
@@ -179,7 +185,10 @@ def identify(
             break
         # What nothing explains alone may show beside the other stage, or be right but out of sight.
         guesses = [(*plain, tuple(COMPOSE))] if depth == "deep" else []
-        if channels or spatials:
+        # One that all compositions were tried with already need not be tried again.
+        fresh = (len(channels), len(spatials)) != tried
+        if (channels and spatials) or (fresh and (channels or spatials) and effort.widest):
+            tried = len(channels), len(spatials)
             guess = (channels or _single(CHANNEL), spatials or _single(SPATIAL))
             guesses.insert(0, (*guess, effort.compositions))
         for of_channel, of_spatial, names in guesses:
