@@ -94,7 +94,11 @@ def test_on_jax():
     tests = [f"{Path(__file__)}::{name}" for name in ("test_same_as_reference", "test_precisions")]
     run = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *tests]
     done = subprocess.run(
-        run, env=os.environ | {"KERAS_BACKEND": "jax", "PYTEST_ADDOPTS": ""}, capture_output=True, text=True, check=False
+        run,
+        env=os.environ | {"KERAS_BACKEND": "jax", "PYTEST_ADDOPTS": ""},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout
     assert done.stdout.startswith("..."), done.stdout
