@@ -135,7 +135,9 @@ def test_members(entries, text):
 # The next switch
 
 
-@pytest.mark.parametrize("place", [0.3, -0.3, 0.01, -1e-3, 3e-5, -1e-8, 1e-11, -0.499])
+@pytest.mark.parametrize(
+    "place", [0.3, -0.3, 0.01, -1e-3, 3e-5, -1e-8, 1e-11, 2.5e-12, -1.2e-12, -0.499]
+)
 @pytest.mark.parametrize("height", [1.0, -1.0, 1e-3])
 def test_a_jump_is_found(place, height):
     def phi(t):
@@ -175,6 +177,13 @@ def test_a_jump_hides_behind_no_steep_place():
 )
 def test_where_nothing_jumps_there_is_no_switch(phi):
     assert nearest_switch(phi) is None
+
+
+@pytest.mark.parametrize("phi", [np.exp, lambda t: t**2 - 5, lambda t: 3 * t])
+def test_smooth_lines_are_not_halved(phi):
+    at = []
+    nearest_switch(lambda t: at.append(t) or phi(t))
+    assert len(at) == 80
 
 
 def test_the_line_is_searched_at_powers_of_two_on_both_sides():
