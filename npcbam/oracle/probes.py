@@ -73,11 +73,12 @@ def _channel(
     if _moves(base, base[..., :1]):
         return None
     mixed = flat[..., rng.permutation(flat.shape[-1])]
-    # Neither the mean nor an extreme: two entries in between move, one up and one down.
+    # Neither the mean nor an extreme: the two entries in the middle move, one up and one down.
     middle = flat.copy()
-    gap = (flat[..., 3] - flat[..., 2]) / 2
-    middle[..., 2] += gap / 2
-    middle[..., 3] -= gap / 2
+    half = flat.shape[-1] // 2
+    by = (flat[..., half] - flat[..., half - 1]) / 4
+    middle[..., half - 1] += by
+    middle[..., half] -= by
     if _moves(gate(mixed.reshape(*x.shape[:2], *space))[..., :1], base[..., :1]):
         said = (
             "the channel gate depends on where in the map values stand: "
