@@ -22,7 +22,7 @@ def relu_vjp(z: Array) -> tuple[Array, Callable[[Array], Array]]:
     ----------
     z : array of any shape; complex numbers are ordered by real, then by imaginary part
 
-    Saved for backward: where z <= 0, one byte an element.
+    Saved for backward: where z <= 0, one byte an element; and z, whose shape dy must have.
 
     >>> y, pullback = relu_vjp(np.array([-2.0, 0.0, 3.0]))
     >>> y, pullback(np.array([5.0, 7.0, 11.0]))
