@@ -158,6 +158,17 @@ def test_feature_map_of_another_dtype_than_the_layer():
     assert_raises(TypeError, message, checks.feature_map, X, ("w0", np.ones(1, "f4")))
 
 
+@pytest.mark.parametrize("shape", [(2, 4, 1), (1, 4, 2), (1, 4, 1, 2), (1, 1, 2)])
+def test_a_batch_of_two_elements_a_channel_has_a_variance(shape):
+    checks.batch(np.ones(shape))
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 1), (0, 4, 3), (1, 1, 1, 1)])
+def test_a_batch_without_a_variance(shape):
+    message = f"x: expected at least 2 elements a channel in training, got shape {shape}"
+    assert_raises(ValueError, message, checks.batch, np.ones(shape))
+
+
 def test_cotangent():
     assert_refuses(lambda dy: checks.cotangent(dy, X), bad_cotangents(X))
     assert_refuses(lambda dz: checks.cotangent(dz, X, "dz"), bad_cotangents(X, "dz", "z"))

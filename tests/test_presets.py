@@ -68,13 +68,13 @@ def test_hidden_units_are_counted_in_whole_numbers():
 
 def test_defaults():
     """The paper's r = 16 and 7×7 kernel, on images."""
-    cbam = presets.init(0, 40)
+    cbam = presets.init(0, 64)
     assert {path: leaf.shape for path, leaf in tree.leaves(cbam)} == {
-        "channel.mlp.w0": (2, 40),
-        "channel.mlp.w1": (40, 2),
+        "channel.mlp.w0": (4, 64),
+        "channel.mlp.w1": (64, 4),
         "spatial.conv.w": (1, 2, 7, 7),
     }
-    assert_same(CBAM.init(0, 40), cbam)
+    assert_same(CBAM.init(0, 64), cbam)
 
 
 @pytest.mark.parametrize(("channels", "hidden"), [(1, 1), (7, 1), (8, 1)])

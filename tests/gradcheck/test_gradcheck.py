@@ -563,7 +563,7 @@ def test_adjoint_wants_a_real_array():
         (([1.0],), {}, TypeError, "x: expected"),
         ((np.array([1, 2]),), {}, TypeError, "x: expected dtype float32"),
         ((np.array([1j]),), {}, TypeError, "x: expected a real dtype, got complex128"),
-        ((), {}, TypeError, "args: expected at least one"),
+        ((), {}, TypeError, "^args: expected at least one array or layer$"),
         ((np.ones(2),), {"seed": -1}, ValueError, "seed: expected"),
         ((np.ones(2),), {"seed": 0.5}, TypeError, "seed: expected"),
         ((np.ones(2),), {"directions": 0}, ValueError, "directions: expected at least 1"),
