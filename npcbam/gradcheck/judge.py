@@ -266,7 +266,7 @@ class Judge:
     def _mismatch(self, half: Array, v: Array) -> float:
         only = np.zeros_like(v)
         only[half] = v[half]
-        gap = abs(math.fsum(self._kept.g * only) - self._reference.slope(only).value)
+        gap = abs(math.fsum(self._kept.g[half] * v[half]) - self._reference.slope(only).value)
         return math.inf if math.isnan(gap) else gap
 
     # What lies around the point

@@ -593,3 +593,17 @@ def test_an_exception_of_f_is_the_users_own():
 
 def test_empty_arrays_are_right():
     assert check_vjp(square_vjp, np.zeros((0, 3))).outcome == "right"
+
+
+def test_one_nan_among_many_is_found():
+    def f(x):
+        def pullback(dy):
+            dx = 2 * dy
+            dx[1234] = np.nan
+            return dx
+
+        return 2 * x, pullback
+
+    report = examine(f, rng().normal(size=3000))
+    assert (report.outcome, report.code) == ("wrong", "nan")
+    assert report.worst.index == (1234,)
