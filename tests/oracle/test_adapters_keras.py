@@ -89,7 +89,6 @@ def test_an_instance_that_is_not_built():
     assert_same_as_reference(first)
 
 
-@pytest.mark.skipif(keras.backend.backend() == "jax", reason="this is the other process")
 def test_on_jax():
     tests = [f"{Path(__file__)}::{name}" for name in ("test_same_as_reference", "test_precisions")]
     run = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *tests]
