@@ -55,6 +55,9 @@ class Trial:
             for dtype in (np.dtype(np.float64), *(leaf.dtype for leaf in self.leaves))
         )
 
+        # Below the smallest normal number a result has lost digits, or all of them, to underflow.
+        self.tiny = max(float(np.finfo(leaf.dtype).tiny) for leaf in self.leaves)
+
     def largest(self, i: int) -> float:
         """Return the largest magnitude in leaf i."""
         return float(np.abs(self.leaves[i]).max(initial=0))

@@ -140,7 +140,8 @@ class Judge:
         """Return the error allowed to a cotangent of leaf i along a direction of this length."""
         rounding = SUM * self._trial.unit * slope.scale
         floor = FLOOR * self._trial.unit * self._natural(i)
-        return rounding + (NOISE * self._kept.noise[i] + floor) * length + slope.error
+        noise = NOISE * self._kept.noise[i]
+        return rounding + (noise + floor + self._trial.tiny) * length + slope.error
 
     def _natural(self, i: int) -> float:
         """Return the derivative by which the range of leaf i would account for the largest |dy y|.

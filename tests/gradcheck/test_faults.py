@@ -43,3 +43,8 @@ def test_right_pullbacks_are_never_wrong(first):
     assert not [what for what, report in reports if report.outcome == "wrong"]
     told = [what for what, report in reports if report.outcome == "right"]
     assert len(told) >= 15, "most places can be judged"
+
+
+def test_a_gradient_that_underflows_is_not_called_wrong():
+    _, report = check_one(60213)
+    assert (report.outcome, report.code) == ("cannot tell", "resolution")
