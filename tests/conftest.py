@@ -1,6 +1,9 @@
 """Stands here so that pytest puts this directory on the path of the tests in those below."""
 
 import os
+import sys
+
+import pytest
 
 # The arrays are small: threads only wait for each other. PyTorch reads this when it is imported,
 # NumPy too, unless a plugin of pytest has imported it before.
@@ -14,3 +17,10 @@ def pytest_ignore_collect(collection_path):
     """Leave what the tests import to them: some of it needs more than the extra `test`."""
     helper = collection_path.suffix == ".py" and not collection_path.name.startswith("test_")
     return True if helper else None
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    """Start PyTorch, where a test uses it, from the same seed."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
