@@ -9,13 +9,18 @@ Read it in this order: `pointwise`, `pooling`, `conv`, `norm`, `channel_attentio
 and every function `f` of arrays has its `f_vjp`. `check` asks whether another CBAM is correct.
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from npcbam.cbam import CBAM, refine_vjp
 from npcbam.channel_attention import ChannelAttention, SharedMLP
 from npcbam.conv import Conv
 from npcbam.norm import BatchNorm
-from npcbam.oracle import check
 from npcbam.pointwise import relu, relu_vjp, scale, scale_vjp, sigmoid, sigmoid_vjp
 from npcbam.spatial_attention import SpatialAttention
+
+if TYPE_CHECKING:
+    from npcbam.oracle import check
 
 __version__ = "0.1.0"
 
@@ -35,3 +40,11 @@ __all__ = [
     "sigmoid",
     "sigmoid_vjp",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the oracle when it is asked for: the layers alone are there at once."""
+    if name in ("check", "oracle"):
+        oracle = importlib.import_module("npcbam.oracle")
+        return oracle.check if name == "check" else oracle
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -80,7 +80,7 @@ class BatchNorm:
             dnorm.var are the derivatives by the running statistics, that y depends on here
         """
         x = checks.feature_map(x, ("gamma", self.gamma), self.gamma.size)
-        return self._normalise(x, self.mean, self.var)
+        return self._normalise(x - _column(self.mean, x), self.var)
 
     def train_vjp(self, x: Array) -> tuple[Array, Callable[[Array], tuple[Self, Array]], Self]:
         """Normalise by the batch's own statistics, and step the running ones.
@@ -89,7 +89,7 @@ class BatchNorm:
         ----------
         x : (N, C, *S), with at least two elements a channel
 
-        Saved for backward: the normalised x.
+        Saved for backward: x centred, and normalised.
 
         Returns
         -------
@@ -106,9 +106,14 @@ class BatchNorm:
         checks.batch(x)
         axes, size = _others(x), x.size // x.shape[1]
         mean = x.mean(axis=axes)  # (C,)
+        centred = x - _column(mean, x)  # (N, C, *S)
+        # A large mean is known to its own last digit only; what is left of it after the first
+        # centring is known to that of the spread.
+        left = centred.mean(axis=axes)  # (C,)
+        mean, centred = mean + left, centred - _column(left, x)
         # (x - mean)² and not |x - mean|²: complex x must stay analytic.
-        var = np.square(x - _column(mean, x)).mean(axis=axes)  # (C,)
-        y, fixed_pullback = self._normalise(x, mean, var)
+        var = np.square(centred).mean(axis=axes)  # (C,)
+        y, fixed_pullback = self._normalise(centred, var)
 
         def train_pullback(dy: Array) -> tuple[Self, Array]:
             dfixed, dx = fixed_pullback(dy)
@@ -117,7 +122,7 @@ class BatchNorm:
             share = x.dtype.type(1) / x.dtype.type(size)
             dmean = _column(dfixed.mean * share, x)
             dvar = _column(dfixed.var * share, x)
-            dx = dx + dmean + 2 * dvar * (x - _column(mean, x))
+            dx = dx + dmean + 2 * dvar * centred
             still = tree.zeros_like(self)
             return dataclasses.replace(dfixed, mean=still.mean, var=still.var), dx
 
@@ -131,10 +136,11 @@ class BatchNorm:
         return y, train_pullback, stepped
 
     def _normalise(
-        self, x: Array, mean: Array, var: Array
+        self, x: Array, var: Array
     ) -> tuple[Array, Callable[[Array], tuple[Self, Array]]]:
+        """Normalise an x that is already centred."""
         inv = 1 / np.sqrt(var + var.dtype.type(self.eps))  # (C,)
-        xhat = (x - _column(mean, x)) * _column(inv, x)  # (N, C, *S)
+        xhat = x * _column(inv, x)  # (N, C, *S)
         y = _column(self.gamma, x) * xhat + _column(self.beta, x)
 
         def norm_pullback(dy: Array) -> tuple[Self, Array]:
@@ -142,7 +148,7 @@ class BatchNorm:
             axes = _others(x)
             dgamma, dbeta = (dy * xhat).sum(axis=axes), dy.sum(axis=axes)  # (C,), (C,)
             dx = dy * _column(self.gamma * inv, x)
-            # xhat = (x - mean) inv, and d inv / d var = -inv³ / 2
+            # xhat = x inv, in which x was centred, and d inv / d var = -inv³ / 2
             dmean = -dbeta * self.gamma * inv
             dvar = -dgamma * self.gamma * np.square(inv) / 2
             return dataclasses.replace(self, gamma=dgamma, beta=dbeta, mean=dmean, var=dvar), dx

@@ -26,7 +26,7 @@ from helpers import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tolerances import STENCIL
+from tolerances import REORDERED, STENCIL
 
 from npcbam import BatchNorm, tree
 from npcbam.strategies import cotangents_like, feature_maps, layouts
@@ -124,6 +124,21 @@ def test_eps_is_added_to_the_variance():
     norm = BatchNorm(one, zero, zero, 3 * one, eps=1)
     assert norm(np.full((1, 1, 1), 8.0)).tolist() == [[[4]]]
     assert norm.train_vjp(np.full((2, 1, 1), 8.0))[0].tolist() == [[[0]], [[0]]]
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_training_far_from_0(dtype):
+    # The mean is 2¹² to 2¹⁷ spreads: it costs no digits, though it is known to no better than that.
+    rng = np.random.default_rng(5)
+    means = np.array([2**12, -(2**17)]).reshape(2, 1, 1)
+    x = (rng.normal(size=(4, 2, 3, 4)) + means).astype(dtype)
+    dy = rng.normal(size=x.shape).astype(dtype)
+    y, pullback, _ = cast(NORM, dtype).train_vjp(x)
+    wide_y, wide_pullback, _ = cast(NORM, "g").train_vjp(x.astype("g"))
+    (dnorm, dx), (wide_dnorm, wide_dx) = pullback(dy), wide_pullback(dy.astype("g"))
+    for got, want in [(y, wide_y), (dx, wide_dx), (dnorm.gamma, wide_dnorm.gamma)]:
+        limit = REORDERED[got.dtype] * np.abs(want).max()
+        np.testing.assert_array_less(np.abs(got - want), limit)
 
 
 # The derivative
