@@ -10,7 +10,8 @@ import torch
 from npcbam import CBAM, tree
 from npcbam.oracle.adapters import adapt
 from npcbam.oracle.check import judge
-from npcbam.oracle.gradients import MISTAKES, Pulled, name_dx, name_weight, pulled
+from npcbam.oracle.routes import Pulled, by_pool, pulled
+from npcbam.oracle.slips import MISTAKES, name_dx, name_weight
 from npcbam.presets import PRESETS
 
 ORDERS = ["channel-first", "spatial-first", "parallel"]
@@ -40,8 +41,10 @@ def test_open_valves_give_the_gradient(preset, order):
             np.testing.assert_array_equal(leaves[path], leaf)
 
 
-def faulty(cbam, valves):
-    return [Pulled("noise", x, dy, *pulled(cbam, x, dy, valves)) for x, dy in INPUTS]
+def faulty(cbam, valves_of):
+    """Return gradients that flow as `valves_of(x)` says, or always so."""
+    turn = valves_of if callable(valves_of) else lambda x: valves_of
+    return [Pulled("noise", x, dy, *pulled(cbam, x, dy, turn(x)), cbam) for x, dy in INPUTS]
 
 
 @pytest.mark.parametrize("share", [0, 1.002])
@@ -54,7 +57,7 @@ def test_every_route_is_named(mistake, order, share):
     cbam = replace(drawn("official", order), residual=True)
     # What flows through a map reaches its parameters, what flows through its pools does not.
     right = set() if code.endswith("-map") else {"channel", "spatial"}
-    named = name_dx(faulty(cbam, dict.fromkeys(valves, share)), cbam, right=right)
+    named = name_dx(faulty(cbam, dict.fromkeys(valves, share)), right)
     assert named.code == f"{code}-{'scaled' if share else 'detached'}"
     assert (named.message == said) if share == 0 else ("1.002 times" in named.message)
 
@@ -62,16 +65,13 @@ def test_every_route_is_named(mistake, order, share):
 @pytest.mark.parametrize(("valve", "axes"), [("channel avg", (2, 3)), ("spatial avg", (1,))])
 def test_a_mean_that_is_not_divided(valve, axes):
     cbam = drawn("paper", "channel-first")
-    seen = [
-        Pulled("noise", x, dy, *pulled(cbam, x, dy, {valve: np.prod([x.shape[a] for a in axes])}))
-        for x, dy in INPUTS
-    ]
-    assert name_dx(seen, cbam).code == f"{valve.replace(' ', '-')}-not-divided"
+    seen = faulty(cbam, lambda x: {valve: np.prod([x.shape[a] for a in axes])})
+    assert name_dx(seen).code == f"{valve.replace(' ', '-')}-not-divided"
 
 
 def test_two_routes_at_once():
     cbam = drawn("paper", "channel-first")
-    named = name_dx(faulty(cbam, {"channel max": 0, "spatial max": 0}), cbam)
+    named = name_dx(faulty(cbam, {"channel max": 0, "spatial max": 0}))
     assert "max branch" in named.message
     assert "max plane" in named.message
 
@@ -79,7 +79,7 @@ def test_two_routes_at_once():
 def test_noise_is_no_route():
     cbam = drawn("paper", "channel-first")
     seen = [replace(each, dx=each.dx + RNG.normal(size=each.dx.shape)) for each in faulty(cbam, {})]
-    assert name_dx(seen, cbam) is None
+    assert name_dx(seen) is None
 
 
 @pytest.mark.parametrize(
@@ -97,14 +97,12 @@ def test_parameters_are_named(order, code, spoil):
     cbam = drawn("paper", order)
     x, dy = INPUTS[0]
     leaves, dx = pulled(cbam, x, dy)
-    each = Pulled("noise", x, dy, leaves, dx)
+    each = Pulled("noise", x, dy, leaves, dx, cbam)
     path = "channel.mlp.w0"
-    from npcbam.oracle.gradients import _by_pool
-
-    parts = _by_pool(path, each, cbam)
+    parts = by_pool(path, each)
     np.testing.assert_allclose(sum(parts.values()), leaves[path], atol=1e-12)
     bad = replace(each, dparams=leaves | {path: spoil(leaves[path], parts["max"])})
-    assert name_weight(path, bad, leaves[path], cbam)[0] == code
+    assert name_weight(path, bad, {})[0] == code
 
 
 class Scaled(torch.autograd.Function):
