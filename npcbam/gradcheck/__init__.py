@@ -59,8 +59,9 @@ def check_vjp(
     args : real arrays, or layers (trees of arrays)
     seed : of the random cotangent and directions
     directions : check every leaf along so many random directions; by default leaves of up to
-        2048 elements are checked entry by entry and larger ones along 4 directions in each block
-        of 2048, in 16 larger blocks where there are more
+        2048 elements are checked in blocks of 32, each along one direction, where the complex
+        step settles them so, and else entry by entry; larger ones along 4 directions in each
+        block of 2048, in 16 larger blocks where there are more
     names : of the arguments in the report; by default those of f's signature
 
     Returns

@@ -66,6 +66,12 @@ class Trial:
         """Return the range of leaf i, and at least 1."""
         return max(1.0, float(np.ptp(self.leaves[i]))) if self.leaves[i].size else 1.0
 
+    def place(self, e: int) -> tuple[int, tuple[int, ...]]:
+        """Return the leaf in which element e of all arguments lies, and its index there."""
+        i = next(k for k, part in enumerate(self.parts) if part.start <= e < part.stop)
+        index = np.unravel_index(e - self.parts[i].start, self.leaves[i].shape)
+        return i, tuple(int(k) for k in index)
+
     def run(self, args: tuple[Any, ...]) -> tuple[Any, Callable[[Any], Any]]:
         """Return (y, pullback) of `f`, or stop because it gives something else."""
         result = self.f(*args)
