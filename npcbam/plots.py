@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from npcbam.derivative import STEP, Point, real_leaves
 from npcbam.gradcheck.kinks import spread
+from npcbam.slopes import STEP, Point, real_leaves
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -17,7 +17,6 @@ import numpy as np
 
 from npcbam import checks, tree
 from npcbam.checks import Array
-from npcbam.derivative import real_leaves
 from npcbam.gradcheck.contract import Stop, Trial, keep
 from npcbam.gradcheck.judge import Judge
 from npcbam.gradcheck.kinks import spread
@@ -29,6 +28,7 @@ from npcbam.gradcheck.report import (
     LeafCheck,
     WrongGradientError,
 )
+from npcbam.slopes import real_leaves
 
 __all__ = [
     "CannotTellError",

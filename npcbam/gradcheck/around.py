@@ -9,11 +9,11 @@ import numpy as np
 
 from npcbam import tree
 from npcbam.checks import Array
-from npcbam.derivative import ComplexStep, Ridders
 from npcbam.gradcheck import kinks
 from npcbam.gradcheck.contract import Kept, Trial, flat
 from npcbam.gradcheck.directions import Directions
 from npcbam.gradcheck.report import Entry
+from npcbam.slopes import ComplexStep, Ridders
 
 
 class Around:

@@ -10,9 +10,9 @@ import numpy as np
 
 from npcbam import tree
 from npcbam.checks import Array
-from npcbam.derivative import real_leaves
 from npcbam.gradcheck import kinks
 from npcbam.gradcheck.report import Outcome
+from npcbam.slopes import real_leaves
 
 
 class Stop(Exception):  # noqa: N818

@@ -7,7 +7,6 @@ import math
 import numpy as np
 
 from npcbam.checks import Array
-from npcbam.derivative import ComplexStep, Direction, Ridders, Slope
 from npcbam.gradcheck import kinks
 from npcbam.gradcheck.around import Around
 from npcbam.gradcheck.contract import Kept, Trial
@@ -15,6 +14,7 @@ from npcbam.gradcheck.directions import Directions, only
 from npcbam.gradcheck.reference import choose
 from npcbam.gradcheck.report import Entry, GradReport, LeafCheck
 from npcbam.gradcheck.verdict import decide
+from npcbam.slopes import ComplexStep, Direction, Ridders, Slope
 
 EVERY_ENTRY = 2048  # leaves up to this size are checked entry by entry, unless they pass
 BLOCK = 32  # along one random direction in each block of this size, by the complex step,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from npcbam.checks import Array
-from npcbam.derivative import ComplexStep, Point, Ridders
 from npcbam.gradcheck.contract import Trial
 from npcbam.gradcheck.directions import Directions
+from npcbam.slopes import ComplexStep, Point, Ridders
 
 
 def choose(trial: Trial, dy: list[Array]) -> tuple[ComplexStep | Ridders, str]:

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from npcbam.checks import Array
-from npcbam.derivative import ComplexStep, Point
 from npcbam.oracle.bounds import PRECISIONS, at_precision
 from npcbam.oracle.findings import Finding, evidence
 from npcbam.oracle.identify import Reading
 from npcbam.oracle.roles import Roles
 from npcbam.oracle.trial import Outcome
+from npcbam.slopes import ComplexStep, Point
 
 # How often the numbers are moved, and by how much: far above the rounding of float64, far below
 # any kink.

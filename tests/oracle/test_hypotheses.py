@@ -5,10 +5,10 @@ import itertools
 import numpy as np
 import pytest
 
-from npcbam.derivative import STEP
 from npcbam.oracle.battery import telling
 from npcbam.oracle.hypotheses import CHANNEL, CHANNEL_PAPER, COMPOSE, SPATIAL, SPATIAL_PAPER
 from npcbam.oracle.identify import CLOSE, choices, fits_weights, stages
+from npcbam.slopes import STEP
 
 C, HIDDEN = 16, 4
 RNG = np.random.default_rng(0)
