@@ -1,15 +1,25 @@
 """Every notebook runs from a clean kernel, says again what it has saved, and reads well."""
 
+import base64
+import copy
 import re
+import struct
 from pathlib import Path
 
 import nbformat
 import pytest
 from jupyter_client import AsyncKernelManager
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 
 ABSOLUTE = r"(?<![\w.:/])/\w[\w.-]*/\w|\b[A-Z]:\\\\"
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+SCREEN = 1000  # pixels
+
+# What a notebook asserts must fail when its text is changed here: (notebook, old, new).
+PLANTED = [
+    ("00_quick_tour", "refined = mc * x", "refined = 1.001 * mc * x"),
+]
 
 
 def code_cells(notebook):
@@ -17,7 +27,27 @@ def code_cells(notebook):
 
 
 def printed(cell):
-    return "".join(output.get("text", "") for output in cell.outputs)
+    texts = [
+        output.get("text", output.get("data", {}).get("text/plain")) for output in cell.outputs
+    ]
+    return "".join(text or "" for text in texts)
+
+
+def pictures(cell):
+    return [
+        base64.b64decode(output.data["image/png"])
+        for output in cell.outputs
+        if "image/png" in output.get("data", {})
+    ]
+
+
+def run(notebook, folder):
+    """Execute a notebook from a clean kernel in an empty `folder`, in place."""
+    kernel = AsyncKernelManager(kernel_name="python3", transport="ipc", ip=str(folder / "k"))
+    client = NotebookClient(
+        notebook, km=kernel, timeout=300, resources={"metadata": {"path": folder}}
+    )
+    client.execute(cleanup_kc=True)
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
@@ -26,37 +56,52 @@ def notebook(request):
 
 
 def test_it_runs_and_says_what_it_has_saved(notebook, tmp_path):
-    saved = [printed(cell) for cell in code_cells(notebook)]
-    kernel = AsyncKernelManager(kernel_name="python3", transport="ipc", ip=str(tmp_path / "k"))
-    client = NotebookClient(
-        notebook, km=kernel, timeout=300, resources={"metadata": {"path": tmp_path}}
-    )
-    client.execute(cleanup_kc=True)
+    saved = copy.deepcopy(code_cells(notebook))
+    run(notebook, tmp_path)
+    assert_no_warning(notebook)
     for was, cell in zip(saved, code_cells(notebook), strict=True):
         # Roundings differ between machines: the words must not.
-        assert words(was) == words(printed(cell))
+        assert words(printed(was)) == words(printed(cell))
+        assert len(pictures(was)) == len(pictures(cell))
+
+
+@pytest.mark.parametrize(("stem", "old", "new"), PLANTED)
+def test_a_changed_number_is_seen(stem, old, new, tmp_path):
+    (path,) = [path for path in NOTEBOOKS if path.stem == stem]
+    notebook = nbformat.read(path, as_version=4)
+    (cell,) = [cell for cell in code_cells(notebook) if old in cell.source]
+    assert cell.source.count(old) == 1
+    cell.source = cell.source.replace(old, new)
+    with pytest.raises(CellExecutionError, match="AssertionError"):
+        run(notebook, tmp_path)
 
 
 def words(text):
     return [word for word in text.split() if not any(c.isdigit() for c in word)]
 
 
+def assert_no_warning(notebook):
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            assert output.output_type != "error"
+            assert output.get("name") != "stderr", output.text
+
+
 def test_it_is_saved_as_run(notebook):
     cells = code_cells(notebook)
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     assert any(cell.outputs for cell in cells)
-    for cell in cells:
-        kinds = {output.output_type for output in cell.outputs}
-        streams = {output.get("name") for output in cell.outputs}
-        assert "error" not in kinds
-        assert "stderr" not in streams
+    assert_no_warning(notebook)
 
 
 def test_it_reads_well(notebook):
-    for cell in code_cells(notebook):
+    for cell in notebook.cells:
         assert cell.source.count("\n") < 25
+    for cell in code_cells(notebook):
         assert printed(cell).count("\n") < 40
         assert not re.search(ABSOLUTE, str(cell.outputs)), "a path of one machine"
+        for picture in pictures(cell):
+            assert struct.unpack(">I", picture[20:24])[0] <= SCREEN, "taller than a screen"
 
 
 @pytest.mark.parametrize("path", ["at /home/me/x.py", "'/opt/a'", r"C:\\Users"])
