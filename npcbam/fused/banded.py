@@ -1,0 +1,152 @@
+"""The correlation of a few planes as products with banded matrices, for speed.
+
+Along the last axis a correlation is a product with a matrix that holds the kernel's row once for
+each output, one step further down: a band. For the other axes the rows are shifted and the products
+added. A band is mostly zeros, and still quicker than to gather what each position sees, because
+nothing is copied and BLAS does all the work; rows longer than `TILE` are cut, so that the zeros do
+not outgrow the work.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided, sliding_window_view
+
+from npcbam.checks import Array
+from npcbam.conv import Conv
+
+TILE = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Bands:
+    """A kernel as banded matrices, for maps of one shape.
+
+    Attributes
+    ----------
+    w : (O, I, *K) kernel with odd sizes
+    space : the spatial shape *S of the maps
+    matrices : (*K[:-1], I * (tile + K[-1] - 1), O * tile)
+    """
+
+    w: Array
+    space: tuple[int, ...]
+    matrices: Array
+
+    @classmethod
+    def of(cls, w: Array, space: tuple[int, ...]) -> Bands:
+        """Lay `w` along the diagonals."""
+        outputs, inputs, *kernel = w.shape
+        tile = math.ceil(space[-1] / math.ceil(space[-1] / TILE))
+        shape = (*kernel[:-1], inputs, tile + kernel[-1] - 1, outputs, tile)
+        full = np.zeros(shape, w.dtype)
+        _diagonals(full, kernel[-1])[...] = w.transpose(*range(2, w.ndim - 1), 1, -1, 0)[..., None]
+        matrices = full.reshape(*kernel[:-1], shape[-4] * shape[-3], shape[-2] * shape[-1])
+        return cls(w, space, matrices)
+
+    @property
+    def tile(self) -> int:
+        """Return how many outputs along the last axis one matrix gives."""
+        return int(self.matrices.shape[-1] // len(self.w))
+
+    @property
+    def tiles(self) -> int:
+        """Return how many tiles the last axis is cut into."""
+        return math.ceil(self.space[-1] / self.tile)
+
+    def correlate(self, rows: Array, count: int) -> Array:
+        """Return the (count, O, *S) correlation of `count` maps that are laid as `rows`."""
+        total = None
+        for shifted, matrix in zip(self._shifts(rows), self._each(), strict=True):
+            part = shifted @ matrix
+            total = part if total is None else np.add(total, part, out=total)
+        assert total is not None
+        tiled = total.reshape(*self.space[:-1], count, self.tiles, len(self.w), self.tile)
+        lead = len(self.space) - 1
+        moved = tiled.transpose(lead, lead + 2, *range(lead), lead + 1, lead + 3)  # (N, O, *S, ...)
+        joined = moved.reshape(*moved.shape[:-2], self.tiles * self.tile)[..., : self.space[-1]]
+        return np.ascontiguousarray(joined)
+
+    def weigh(self, rows: Array, dy: Array) -> Array:
+        """Return the cotangent of `w`, given the maps as `rows` and the (N, O, *S) `dy`."""
+        outputs, inputs, *kernel = self.w.shape
+        drows = self._tiled(dy, 0).reshape(-1, outputs * self.tile)
+        dmatrices = np.stack([shifted.T @ drows for shifted in self._shifts(rows)])
+        full = dmatrices.reshape(*kernel[:-1], inputs, -1, outputs, self.tile)
+        dw = _diagonals(full, kernel[-1]).sum(axis=-1)  # (*K[:-1], I, K[-1], O)
+        lead = len(kernel) - 1
+        return np.ascontiguousarray(dw.transpose(-1, lead, *range(lead), lead + 1))
+
+    def rows(self, x: Array) -> Array:
+        """Lay (N, I, *S) maps out for `correlate`: (*S[:-1] + K[:-1] - 1, N * tiles, columns)."""
+        kernel = self.w.shape[2:]
+        lead = [(size // 2, size // 2) for size in kernel[:-1]]
+        tiled = self._tiled(x, kernel[-1] // 2)  # (*S[:-1], N, tiles, I, tile + K - 1)
+        padded = np.pad(tiled, [*lead, (0, 0), (0, 0), (0, 0), (0, 0)])
+        sizes = padded.shape[: len(lead)]
+        return padded.reshape(*sizes, len(x) * self.tiles, self.matrices.shape[-2])
+
+    def _tiled(self, x: Array, margin: int) -> Array:
+        """Cut the last axis into tiles that overlap by twice the margin; lead axes come first."""
+        lead, right = x.ndim - 3, self.tiles * self.tile - self.space[-1] + margin
+        padded = np.pad(x, [(0, 0)] * (x.ndim - 1) + [(margin, right)])
+        windows = sliding_window_view(padded, self.tile + 2 * margin, axis=-1)[..., :: self.tile, :]
+        return windows.transpose(*range(2, 2 + lead), 0, lead + 2, 1, lead + 3)
+
+    def _shifts(self, rows: Array) -> Iterator[Array]:
+        """Yield the rows that each tap of the kernel's leading axes reads."""
+        for tap in itertools.product(*(range(size) for size in self.w.shape[2:-1])):
+            window = tuple(slice(t, t + n) for t, n in zip(tap, self.space, strict=False))
+            yield rows[window].reshape(-1, rows.shape[-1])
+
+    def _each(self) -> Iterator[Array]:
+        return iter(self.matrices.reshape(-1, *self.matrices.shape[-2:]))
+
+
+def banded_vjp(
+    conv: Conv, bands: Bands, flipped: Callable[[], Bands], x: Array
+) -> tuple[Array, Callable[[Array], tuple[Conv, Array]]]:
+    """Compute `conv.vjp(x)` by its bands.
+
+    Parameters
+    ----------
+    bands, flipped : the bands of conv.w, and of its adjoint when asked for
+    x : (N, I, *S)
+
+    Saved for backward: x as padded rows. The zeros of a band would make NaN of all infinite
+    numbers in a row, so that maps with any take the readable way.
+    """
+    if not np.isfinite(x).all():
+        return conv.vjp(x)
+    rows = bands.rows(x)
+    y = bands.correlate(rows, len(x))  # (N, O, *S)
+    if conv.b is not None:
+        y += conv.b.reshape(-1, *[1] * (x.ndim - 2))
+
+    def banded_pullback(dy: Array) -> tuple[Conv, Array]:
+        if not np.isfinite(dy).all():
+            return conv.vjp(x)[1](dy)
+        back = flipped()
+        dx = back.correlate(back.rows(dy), len(dy))  # (N, I, *S)
+        db = None if conv.b is None else dy.sum(axis=(0, *range(2, dy.ndim)))
+        return Conv(bands.weigh(rows, dy), db), dx
+
+    return y, banded_pullback
+
+
+def adjoint(w: Array) -> Array:
+    """Return the kernel of the input gradient: flipped, with inputs and outputs exchanged."""
+    return np.flip(w, axis=tuple(range(2, w.ndim))).swapaxes(0, 1)
+
+
+def _diagonals(full: Array, size: int) -> Array:
+    """View (..., I, tile + K - 1, O, tile) as (..., I, K, O, tile): [j, o, u] is [u + j, o, u]."""
+    *lead, down, across, right = full.strides
+    *sizes, _, outputs, tile = full.shape
+    strides = (*lead, down, across, down + right)
+    return as_strided(full, (*sizes, size, outputs, tile), strides)
