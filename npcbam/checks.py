@@ -22,8 +22,9 @@ _EXACT = {
 def array(name: str, value: object) -> Array:
     """Return `value` in C order if it is an array of a supported dtype; raise TypeError otherwise.
 
-    A sum depends on the order of its terms in memory. Bringing every array into one order makes
-    results the same, to the last bit, for any strides.
+    A sum depends on the order of its terms in memory, and NumPy multiplies matrices that are not
+    aligned without its BLAS. Bringing every array into one order, aligned, makes results the same,
+    to the last bit, for any strides.
     """
     if not isinstance(value, np.ndarray) or isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name}: expected a NumPy array, got {_kind(value)}")
@@ -34,7 +35,8 @@ def array(name: str, value: object) -> Array:
             f"{name}: expected dtype float32, float64, longdouble or complex128, "
             f"got {value.dtype}{cast}"
         )
-    return np.asarray(value, order="C")
+    found = np.asarray(value, order="C")
+    return found if found.flags.aligned else found.copy()
 
 
 def shaped(name: str, value: object, shape: Sequence[int | str]) -> Array:

@@ -70,10 +70,11 @@ def test_subclasses_of_arrays_become_plain_arrays(tmp_path):
 
 @settings(deadline=None, max_examples=50)
 @given(st.data(), feature_maps(dtype=None))
-def test_arrays_come_back_in_c_order_with_the_same_bytes(data, x):
+def test_arrays_come_back_aligned_in_c_order_with_the_same_bytes(data, x):
     for check in (checks.array, lambda _, a: checks.feature_map(a)):
         found = check("x", data.draw(layouts(x)))
         assert found.flags.c_contiguous
+        assert found.flags.aligned
         assert (found.dtype, found.shape, found.tobytes()) == (x.dtype, x.shape, x.tobytes())
 
 
