@@ -65,6 +65,16 @@ def test_a_kink_too_near_for_finite_differences():
     assert judge(f, np.array([0.1, 1.0, -1.0])).outcome == "right"
 
 
+@pytest.mark.parametrize("off", [1e-6, 1e-3, 0.3])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_smooth_pullback_is_no_excuse(off, seed):
+    def f(x):
+        return x**3, lambda dy: 3 * x**2 * dy
+
+    x = np.array([0.3, 1.0, -2.0])
+    assert judge(real_only(f), x, g=bump(1, off), seed=seed).code == "mismatch"
+
+
 def test_where_several_kinks_meet_in_one_element_nothing_is_told():
     def f(x):
         ys, pullbacks = zip(

@@ -7,6 +7,7 @@ import pytest
 from judging import EPS, X, bump, double, judge, kept_by, real_only
 
 from npcbam import pooling
+from npcbam.gradcheck.directions import Directions
 from npcbam.gradcheck.judge import Judge
 from npcbam.pointwise import relu_vjp
 
@@ -130,6 +131,19 @@ def test_blocks_that_leave_anything_open_are_looked_at_entry_by_entry():
     assert judge(double, x, noise=lambda _: [1e-8]).leaves[0].how == "every entry"
     assert judge(relu_vjp, np.where(np.arange(100) == 70, 0, x)).leaves[0].how == "every entry"
     assert judge(real_only(double), x).leaves[0].how == "every entry"
+
+
+def test_errors_that_only_add_up_to_too_much_have_no_place(monkeypatch):
+    def f(x):  # the offset makes an entry's rounding large, and no larger for a sum of many
+        return 2 * x + 1e6, lambda dy: 2 * dy
+
+    x = np.random.default_rng(0).normal(size=3000)
+    (seen,) = judge(f, x).leaves
+    least = 0.1 * seen.worst.allowed / np.sqrt(1500)
+    monkeypatch.setattr(Directions, "along", lambda *_, **__: np.ones(3000))
+    report = judge(f, x, g=lambda g: g + least)
+    assert (report.code, report.worst.index) == ("mismatch", None)
+    assert report.worst.error == pytest.approx(1500 * least, rel=1e-3)
 
 
 @pytest.mark.parametrize("at", [0, 31, 32, 99])
