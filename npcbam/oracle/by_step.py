@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from npcbam.checks import Array
-from npcbam.oracle.bounds import PRECISIONS, at_precision
 from npcbam.oracle.findings import Finding, evidence
 from npcbam.oracle.identify import Reading
+from npcbam.oracle.precision import PRECISIONS, at_precision
 from npcbam.oracle.roles import Roles
 from npcbam.oracle.trial import Outcome
 from npcbam.slopes import ComplexStep, Point

@@ -10,9 +10,9 @@ from typing import TypeVar
 import numpy as np
 
 from npcbam.checks import Array
-from npcbam.oracle.bounds import PRECISIONS, at_precision
 from npcbam.oracle.candidate import MEMORY, Candidate, Observation, sentence
 from npcbam.oracle.findings import Finding, Status, evidence
+from npcbam.oracle.precision import PRECISIONS, at_precision
 
 T = TypeVar("T")
 

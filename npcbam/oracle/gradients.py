@@ -15,11 +15,11 @@ import numpy as np
 from npcbam import tree
 from npcbam.cbam import CBAM
 from npcbam.checks import Array
-from npcbam.oracle.bounds import PRECISIONS, at_precision
 from npcbam.oracle.by_step import against_step
 from npcbam.oracle.conventions import NOT_SEEN
 from npcbam.oracle.findings import Finding, evidence
 from npcbam.oracle.identify import Reading
+from npcbam.oracle.precision import PRECISIONS, at_precision
 from npcbam.oracle.reference import reference, tie_rules
 from npcbam.oracle.report import Row, evidence_of
 from npcbam.oracle.roles import Roles

@@ -14,10 +14,11 @@ from npcbam import tree
 from npcbam.cbam import CBAM
 from npcbam.checks import Array
 from npcbam.oracle.battery import Input, cotangent
-from npcbam.oracle.bounds import PRECISIONS, allowed, at_precision
+from npcbam.oracle.bounds import allowed
 from npcbam.oracle.candidate import Candidate, sentence
 from npcbam.oracle.effects import attempt
 from npcbam.oracle.findings import Finding, Status, evidence
+from npcbam.oracle.precision import PRECISIONS, at_precision
 from npcbam.pointwise import sigmoid, sigmoid_vjp
 
 Carry: TypeAlias = Callable[[Mapping[str, Array]], CBAM]

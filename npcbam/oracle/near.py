@@ -1,0 +1,365 @@
+"""Arithmetic on values with errors: beside each goes the deviation of its error.
+
+An operation passes on the deviations of what it reads, times its derivative, and adds its own
+rounding. Backward is the same again, operation by operation.
+
+Roundings of either sign add up like a random walk, and so do the errors that the terms of a sum of
+products bring with them: weights and cotangents are of either sign, as the oracle draws them. So
+their squares add. The worst case, in which all errors of a long sum have the sign that hurts, is
+met by nobody and would hide faults. Results are held to `DEVIATIONS` of them, which for sums of up
+to 12 roundings is no less than the worst case.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from npcbam import pooling
+from npcbam.checks import Array
+from npcbam.conv import Conv
+from npcbam.oracle.precision import Precision
+from npcbam.pointwise import relu_vjp, scale_vjp, sigmoid_vjp
+
+# How many standard deviations an error may have: a billion normal ones have none beyond.
+DEVIATIONS = 6
+# That of one rounding, in units: errors between -1 and 1, all equally likely.
+ROUNDING = 1 / math.sqrt(3)
+# How many units an honest exp or log may be off, and what is made of it on the way.
+ELEMENTARY = 4 / DEVIATIONS
+# What a cotangent may gain or lose where a maximum or a relu may switch, as a deviation: four of
+# them may do so together, at the worst.
+SWITCHED = 2 / DEVIATIONS
+
+Axes: TypeAlias = Sequence[int]
+Pullback: TypeAlias = Callable[[Array], tuple[Array, Array]]
+# A bilinear map: f(a, b) gives y and the pullback from dy to (da, db).
+Bilinear: TypeAlias = Callable[[Array, Array], tuple[Array, Pullback]]
+
+
+@dataclass(frozen=True, eq=False)
+class Near:
+    """A value, the deviation of its error, and how cotangents go back to what it was made of."""
+
+    value: Array
+    sd: Array
+    kind: Precision
+    parents: tuple[Near, ...] = ()
+    pull: Callable[[Near], tuple[Near, ...]] = lambda dy: ()
+
+    @functools.cached_property
+    def size(self) -> Array:
+        """The magnitude."""
+        return np.abs(self.value)
+
+    @property
+    def reach(self) -> Array:
+        """How far the value may be off."""
+        return DEVIATIONS * self.sd
+
+    @functools.cached_property
+    def exact(self) -> bool:
+        """Whether there is no error."""
+        return not self.sd.any()
+
+    def __add__(self, other: Near) -> Near:
+        """Add arrays of one rank, broadcast to each other. Any order of several sums is covered."""
+        value, sd = self.value + other.value, np.hypot(self.sd, other.sd)
+
+        def add_pull(dy: Near) -> tuple[Near, ...]:
+            return _to_shape(dy, self.value.shape), _to_shape(dy, other.value.shape)
+
+        terms = self.size + other.size
+        return self.then(value, sd, terms, (self, other), add_pull)
+
+    def __mul__(self, other: Near) -> Near:
+        """Multiply arrays of one shape."""
+        return bilinear(_times_vjp, self, other)
+
+    def times(self, factor: float) -> Near:
+        """Multiply by an exact number."""
+
+        def times_pull(dy: Near) -> tuple[Near, ...]:
+            return (dy.times(factor),)
+
+        return self.then(self.value * factor, abs(factor) * self.sd, None, (self,), times_pull)
+
+    def then(
+        self,
+        value: Array,
+        sd: Array,
+        terms: Array | None = None,
+        parents: tuple[Near, ...] = (),
+        pull: Callable[[Near], tuple[Near, ...]] = lambda dy: (),
+    ) -> Near:
+        """Return a result that is rounded: by units of itself, or of the `terms` in it."""
+        size = np.abs(value)
+        terms = size if terms is None else terms
+        sd = np.hypot(sd, ROUNDING * self.kind.unit * terms) + self.kind.least * (terms != 0)
+        # What may be too large for the precision may be infinite.
+        sd = np.where(size + DEVIATIONS * sd > self.kind.most, np.inf, sd)
+        return Near(value, sd, self.kind, parents, pull)
+
+
+def backward(y: Near, dy: Near) -> dict[int, Near]:
+    """Return the cotangent of every node that y was computed from, by its id."""
+    order: list[Near] = []
+
+    def visit(node: Near) -> None:
+        if not any(node is seen for seen in order):
+            for parent in node.parents:
+                visit(parent)
+            order.append(node)
+
+    visit(y)
+    found = {id(y): dy}
+    for node in reversed(order):
+        for parent, d in zip(node.parents, node.pull(found[id(node)]), strict=True):
+            found[id(parent)] = found[id(parent)] + d if id(parent) in found else d
+    return found
+
+
+def bilinear(f_vjp: Bilinear, a: Near, b: Near, factor: float = 0.0) -> Near:
+    """Compute f(a, b), linear in either: sums of products, which f itself counts.
+
+    `factor` is the relative error that either factor gets before it is multiplied.
+    """
+    unit_a, unit_b = _scale(a), _scale(b)
+    value, pullback = f_vjp(a.value, b.value)
+    counts = _counts(f_vjp, a.value.shape, b.value.shape)
+
+    def squares(a_part: Array, b_part: Array) -> tuple[Array, Pullback]:
+        return f_vjp(np.square(a_part / unit_a), np.square(b_part / unit_b))
+
+    # Of either factor's error, if it has any, and of all terms.
+    by_a = None if a.exact else squares(a.sd, b.size + b.reach)
+    by_b = None if b.exact else squares(a.size, b.sd)
+    terms, pullback_of_terms = squares(a.size, b.size)
+    coarse = 2 * (ROUNDING * factor) ** 2
+
+    def bilinear_pull(dy: Near) -> tuple[Near, ...]:
+        values, unit = pullback(dy.value), _scale(dy)
+        # da reads dy and b, and db reads dy and a, each with its error.
+        terms = pullback_of_terms(np.square(dy.size / unit))
+        errors = [*pullback_of_terms(np.square(dy.sd / unit))]
+        whole = np.square((dy.size + dy.reach) / unit)
+        if by_b is not None:
+            errors[0] = errors[0] + by_b[1](whole)[0]
+        if by_a is not None:
+            errors[1] = errors[1] + by_a[1](whole)[1]
+        found = []
+        for i, other in enumerate((unit_b, unit_a)):
+            lost = _lost(values[i] / (unit * other), terms[i], counts[1 + i])
+            sd = np.sqrt(errors[i] + coarse * terms[i])
+            found.append(dy.then(values[i], unit * other * sd, unit * other * lost))
+        return tuple(found)
+
+    unit = unit_a * unit_b
+    errors = coarse * terms + sum(by[0] for by in (by_a, by_b) if by is not None)
+    lost = unit * _lost(value / unit, terms, counts[0])
+    return a.then(value, unit * np.sqrt(errors), lost, (a, b), bilinear_pull)
+
+
+@functools.lru_cache(maxsize=64)
+def _counts(f_vjp: Bilinear, *shapes: tuple[int, ...]) -> tuple[Array, ...]:
+    """Return how many terms there are in every entry of f(a, b), da and db."""
+    count, pullback = f_vjp(*(np.ones(shape) for shape in shapes))
+    return (count, *pullback(np.ones_like(count)))
+
+
+def _lost(total: Array, squares: Array, count: Array | int) -> Array:
+    """Return how many units the sum of `count` products loses, from the sum of their squares.
+
+    Adding one after the other rounds every partial sum. On the way to the total these walk at
+    random as far as the root of the squares, and no other order of adding has so many.
+    """
+    lost: Array = np.sqrt(squares + (count - 1) * (np.square(total) + squares))
+    return lost
+
+
+def _scale(near: Near) -> float:
+    """Return the scale in which squares do not underflow."""
+    finite = near.size[np.isfinite(near.size)]
+    return float(finite.max(initial=0)) or 1.0
+
+
+def relu(z: Near) -> Near:
+    """Rectify. Where the sign of z is not sure, nor is the slope."""
+    value, pullback = relu_vjp(z.value)
+    sd = np.where(z.value + z.reach > 0, z.sd, 0)
+    unsure = (z.size <= z.reach) & (z.sd > 0)
+
+    def relu_pull(dy: Near) -> tuple[Near, ...]:
+        kept = np.where(unsure, SWITCHED * dy.size + dy.sd, pullback(dy.sd))
+        return (Near(pullback(dy.value), kept, z.kind),)
+
+    return Near(value, sd, z.kind, (z,), relu_pull)
+
+
+def sigmoid(z: Near) -> Near:
+    """Squash. The slope is that of an honest y (1 - y), which loses digits where y is nearly 1."""
+    unit = z.kind.unit
+    value, pullback = sigmoid_vjp(z.value)
+    slope = pullback(np.ones_like(value))
+    nearest = np.maximum(z.size - z.reach, 0)
+    steepest = sigmoid_vjp(nearest)[1](np.ones_like(value))
+    # Three units of 1, for an honest tanh in (1 + tanh(z/2)) / 2, or an exp in 1 / (1 + exp(-z));
+    # and where that overflows, y is 0.
+    own = unit * (ELEMENTARY * slope + 3 / DEVIATIONS) + 1 / z.kind.most
+    sd = np.minimum(steepest * z.sd, 1 / DEVIATIONS) + own
+    slope_sd = np.abs(1 - 2 * value) * sd + DEVIATIONS * np.square(sd) + ELEMENTARY * unit * slope
+    steep = Near(slope, slope_sd, z.kind)
+    return z.then(value, sd, None, (z,), lambda dy: (dy * steep,))
+
+
+def reciprocal_root(v: Near, eps: float) -> Near:
+    """Compute 1/√(v + eps)."""
+    inv = 1 / np.sqrt(v.value + eps)
+    sd = inv**3 / 2 * v.sd + ELEMENTARY * v.kind.unit * inv
+    slope = v.then(-(inv**3) / 2, 3 * np.square(inv) / 2 * sd + v.kind.unit * inv**3)
+    return v.then(inv, sd, None, (v,), lambda dy: (dy * slope,))
+
+
+def mean(x: Near, axes: Axes, ties: str = "first") -> Near:
+    """Average over `axes`, kept with size 1. The errors may be of one source, and add in full."""
+    value, pullback = pooling.mean_vjp(x.value, axes)
+    n = math.prod(x.value.shape[axis] for axis in axes)
+    squares = pooling.mean(np.square(x.value), axes) / n
+    terms = np.abs(value) + _lost(value, squares, n)
+
+    def mean_pull(dy: Near) -> tuple[Near, ...]:
+        return (dy.then(pullback(dy.value), pullback(dy.sd)),)
+
+    return x.then(value, pooling.mean(x.sd, axes), terms, (x,), mean_pull)
+
+
+def maximum(x: Near, axes: Axes, ties: str) -> Near:
+    """Take the largest over `axes`. Where several may be the largest, none is sure of its dy."""
+    value, pullback = pooling.max_vjp(x.value, axes, ties)
+    lowest = pooling.max(x.value - x.reach, axes)
+    highest = pooling.max(x.value + x.reach, axes)
+    sd = np.maximum(highest - value, value - lowest) / DEVIATIONS
+    rivals = x.value + x.reach >= lowest
+    # Ties of exact numbers are settled by the rule.
+    blurred = (rivals & (x.sd > 0)).any(axis=tuple(axes), keepdims=True)
+    several = rivals.sum(axis=tuple(axes), keepdims=True) > 1
+    unsure = rivals & blurred & several
+
+    def max_pull(dy: Near) -> tuple[Near, ...]:
+        sd = np.where(unsure, SWITCHED * dy.size + dy.sd, pullback(dy.sd))
+        return (dy.then(pullback(dy.value), sd),)
+
+    return Near(value, sd, x.kind, (x,), max_pull)
+
+
+def lp(x: Near, axes: Axes, ties: str = "first") -> Near:
+    """Take √Σ x² over `axes`; an error of x counts at most in full."""
+    value, _ = pooling.lp_vjp(x.value, axes)
+    n = math.prod(x.value.shape[axis] for axis in axes)
+    unit, floor = x.kind.unit, math.sqrt(n * x.kind.least)
+    sd = pooling.lp(x.sd, axes) + floor * (value != 0) + unit * value * (1 + math.sqrt(n) / 2)
+    safe = np.where(value > 0, value, 1)
+    ratio = np.where(value > 0, x.value / safe, 0)
+    unsure = np.where(sd > 0, (x.sd + np.abs(ratio) * sd) / safe, 0)
+    blind = value <= DEVIATIONS * sd
+    most = 2 / DEVIATIONS
+    direction = x.then(ratio, np.where(blind, most * (sd > 0), np.minimum(unsure, most)))
+
+    def lp_pull(dy: Near) -> tuple[Near, ...]:
+        return (direction * spread(dy, x.value.shape),)
+
+    return x.then(value, sd, None, (x,), lp_pull)
+
+
+def logsumexp(x: Near, axes: Axes, ties: str = "first") -> Near:
+    """Take log Σ exp x over `axes`, shifted by the maximum."""
+    value, pullback = pooling.logsumexp_vjp(x.value, axes)
+    n = math.prod(x.value.shape[axis] for axis in axes)
+    share = pullback(np.ones_like(value))
+    # exp(x - top) has the error of its argument, in units of itself.
+    top = pooling.max(x.value, axes)
+    off = x.sd + x.kind.unit * (np.abs(x.value - top) + ELEMENTARY)
+    total = (share * off).sum(axis=tuple(axes), keepdims=True) + x.kind.unit * math.sqrt(n)
+    sd = total + x.kind.unit * (np.abs(top) + ELEMENTARY * np.abs(value - top))
+    softmax = x.then(share, share * (off + sd))
+
+    def logsumexp_pull(dy: Near) -> tuple[Near, ...]:
+        return (softmax * spread(dy, x.value.shape),)
+
+    return x.then(value, sd, None, (x,), logsumexp_pull)
+
+
+def reshape(x: Near, shape: tuple[int, ...]) -> Near:
+    """Lay the same numbers in another shape."""
+    value, sd = x.value.reshape(shape), x.sd.reshape(shape)
+    return Near(value, sd, x.kind, (x,), lambda dy: (reshape(dy, x.value.shape),))
+
+
+def spread(x: Near, shape: tuple[int, ...]) -> Near:
+    """Repeat a pooled cotangent where it was pooled."""
+    return Near(np.broadcast_to(x.value, shape), np.broadcast_to(x.sd, shape), x.kind)
+
+
+def stack(planes: Sequence[Near]) -> Near:
+    """Join planes (N, 1, *S) along the channels."""
+
+    def stack_pull(dy: Near) -> tuple[Near, ...]:
+        parts = [slice(i, i + 1) for i in range(len(planes))]
+        return tuple(Near(dy.value[:, part], dy.sd[:, part], dy.kind) for part in parts)
+
+    value = np.concatenate([plane.value for plane in planes], axis=1)
+    sd = np.concatenate([plane.sd for plane in planes], axis=1)
+    return Near(value, sd, planes[0].kind, tuple(planes), stack_pull)
+
+
+def linear(w: Near, f: Near) -> Near:
+    """Compute f @ w.T, the factors rounded as the precision has it."""
+    return bilinear(_linear_vjp, w, f, w.kind.factor)
+
+
+def convolve(w: Near, x: Near) -> Near:
+    """Correlate, the factors rounded as the precision has it."""
+    return bilinear(_conv_vjp, w, x, w.kind.factor)
+
+
+def scale(gate: Near, x: Near) -> Near:
+    """Multiply features by a gate that is broadcast to them."""
+    return bilinear(scale_vjp, gate, x)
+
+
+def _to_shape(dy: Near, shape: tuple[int, ...]) -> Near:
+    """Sum a cotangent over the axes along which its argument was broadcast."""
+    axes = tuple(axis for axis, n in enumerate(shape) if n != dy.value.shape[axis])
+    if not axes:
+        return dy
+    n = math.prod(dy.value.shape[axis] for axis in axes)
+    value, errors, squares = (
+        a.sum(axis=axes, keepdims=True) for a in (dy.value, np.square(dy.sd), np.square(dy.value))
+    )
+    return dy.then(value, np.sqrt(errors), _lost(value, squares, n))
+
+
+def _times_vjp(a: Array, b: Array) -> tuple[Array, Pullback]:
+    return a * b, lambda dy: (dy * b, dy * a)
+
+
+def _linear_vjp(w: Array, f: Array) -> tuple[Array, Pullback]:
+    def linear_pullback(dz: Array) -> tuple[Array, Array]:
+        return dz.T @ f, dz @ w
+
+    return f @ w.T, linear_pullback
+
+
+def _conv_vjp(w: Array, x: Array) -> tuple[Array, Pullback]:
+    y, pullback = Conv(w).vjp(x)
+
+    def conv_pullback(dy: Array) -> tuple[Array, Array]:
+        dconv, dx = pullback(dy)
+        return dconv.w, dx
+
+    return y, conv_pullback
