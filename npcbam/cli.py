@@ -14,10 +14,12 @@ from typing import Any
 
 from npcbam import __version__
 from npcbam.oracle import CannotRun, Report, check, examples, isolation, vectors_cli
-from npcbam.oracle.candidate import sentence
+from npcbam.oracle.candidate import DTYPES, STAGES, sentence
 from npcbam.oracle.html import plain
 from npcbam.presets import PRESETS
 
+# What the options and `npcbam.check` call alike.
+REQUEST = ("target", "channels", "expect", "stage", "dtype", "device", "seed")
 OK, DIFFERS, CANNOT_RUN, INTERRUPTED = 0, 1, 2, 130
 
 DESCRIPTION = """\
@@ -109,6 +111,20 @@ def _parser() -> argparse.ArgumentParser:
         help="faithful (Eqs. 1 to 3, the default); the preset that it should compute: "
         f"{', '.join(PRESETS)}; or AXIS=VALUE,... of the report's conventions",
     )
+    one.add_argument(
+        "--stage",
+        choices=STAGES,
+        default="whole",
+        help="what TARGET is: a whole block (the default), or one half of it, which returns its "
+        "map or the refined features",
+    )
+    one.add_argument(
+        "--dtype",
+        metavar="DTYPE",
+        help="the one precision at which numerics, gradients and effects are judged: "
+        f"{', '.join(DTYPES)} (all that TARGET has)",
+    )
+    one.add_argument("--device", default="cpu", help="what torch runs on, such as cuda (cpu)")
     one.add_argument("--json", metavar="FILE", help="write the report as JSON; - is the terminal")
     one.add_argument("--html", metavar="FILE", help="write the report as a page with pictures")
     one.add_argument("--seed", type=int, default=0, help="of weights, inputs and cotangents (0)")
@@ -145,14 +161,15 @@ def _seconds(text: str) -> float:
 def _check(args: argparse.Namespace) -> int:
     if args.target is None:
         return _check_examples(args)
-    request = {name: getattr(args, name) for name in ("target", "channels", "expect", "seed")}
+    request = {name: getattr(args, name) for name in REQUEST}
     request["settings"] = dict(args.settings)
     try:
         with _Progress(args) as progress:
             found = isolation.run(request, args.timeout, progress, debug=args.debug)
     except isolation.Stopped as stopped:
-        _write_files(args, stopped.report(**request))
-        raise
+        if args.debug:
+            print(stopped.trace, end="", file=sys.stderr)
+        found = stopped.report(**request)
     if args.json != "-":
         _say(plain(found["text"]))
     _write_files(args, found)

@@ -27,10 +27,17 @@ AXES = {
     "norm": ("open", "batch"),
     "eps": ("open", "1e-05"),
     "ties": ("open", "first"),
+    "layout": ("open", "NCHW"),
 }
 # Of these the paper leaves no choice, but for the order of the planes.
 BINDING = ("order", "residual", "channel-pools", "channel-merge", "planes", "kernel")
 NOT_SEEN = "not-seen"
+# What can be told of one half alone.
+OF_BOTH = ("residual", "ties", "layout")
+OF_STAGE = {
+    "channel": ("channel-pools", "channel-merge", "hidden", "mlp-biases", *OF_BOTH),
+    "spatial": ("planes", "kernel", "conv-bias", "norm", "eps", *OF_BOTH),
+}
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,7 @@ class Convention:
 
 
 def conventions(
-    reading: Reading, weights: Mapping[str, Array], ties: str
+    reading: Reading, weights: Mapping[str, Array], ties: str, layout: str
 ) -> tuple[Convention, ...]:
     """Return one row an axis, of the stages that are known.
 
@@ -59,6 +66,7 @@ def conventions(
     ----------
     weights : by key
     ties : the tie rules that the gradients follow, `NOT_SEEN` if there were none
+    layout : "NCHW" or "NHWC"
     """
     values: dict[str, str] = {}
     extra: list[Convention] = []
@@ -75,9 +83,18 @@ def conventions(
         values["planes"] = "+".join(axes["pools"])
         extra += _odd("spatial", axes, SPATIAL_PAPER, ("pools", "eps"))
         values |= _of_kernel(weights, axes)
-    values["ties"] = ties
+    values |= {"ties": ties, "layout": layout}
     known = [Convention(a, values[a], *AXES[a]) for a in AXES if a in values]
     return (*known, *extra)
+
+
+def of_stage(rows: Iterable[Convention], stage: str) -> tuple[Convention, ...]:
+    """Return the rows about one half; all of them for the stage "whole"."""
+    return tuple(row for row in rows if stage == "whole" or _is_of(row.axis, stage))
+
+
+def _is_of(axis: str, stage: str) -> bool:
+    return axis in OF_STAGE[stage] or axis.startswith(f"{stage}-")
 
 
 def _of_composition(name: str) -> dict[str, str]:
@@ -161,12 +178,15 @@ def asked(expect: str) -> dict[str, str]:
     return pairs
 
 
-def meets(rows: Iterable[Convention], expect: str) -> bool:
+def meets(rows: Iterable[Convention], expect: str, stage: str = "whole") -> bool:
     """Tell whether the conventions are those asked for, and depart in nothing else.
 
-    A preset has any size of kernel, and tie rules that were not seen are not held against it.
+    A preset has any size of kernel, and tie rules that were not seen are not held against it. Of a
+    half, only its own axes are.
     """
     wanted, found = asked(expect), {row.axis: row for row in rows}
+    if stage != "whole" and expect in PRESETS:
+        wanted = {axis: value for axis, value in wanted.items() if _is_of(axis, stage)}
     if "ties" in found and found["ties"].value == NOT_SEEN and expect in PRESETS:
         wanted.pop("ties", None)
     given = set(wanted) | ({"kernel"} if expect in PRESETS else set())
@@ -174,7 +194,7 @@ def meets(rows: Iterable[Convention], expect: str) -> bool:
     return same and all(row.axis in given for row in found.values() if row.departs)
 
 
-def presets_of(rows: Iterable[Convention]) -> tuple[str, ...]:
+def presets_of(rows: Iterable[Convention], stage: str = "whole") -> tuple[str, ...]:
     """Return the presets that compute the same, of any reduction and kernel size."""
     rows = tuple(rows)
-    return tuple(name for name in PRESETS if meets(rows, name))
+    return tuple(name for name in PRESETS if meets(rows, name, stage))

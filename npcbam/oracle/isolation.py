@@ -59,11 +59,27 @@ class Stopped(Failed):
         self.code = code
 
     def report(
-        self, target: str, expect: str = FAITHFUL, seed: int = 0, **_: Any
+        self,
+        target: str,
+        expect: str = FAITHFUL,
+        seed: int = 0,
+        stage: str = "whole",
+        dtype: str | None = None,
+        **_: Any,
     ) -> dict[str, Any]:
         """Return what `answer` does: a report with nothing but this in it."""
-        found = Finding("effects", self.code, str(self), "undecided")
-        report = Report(target, "undecided", expect, str(self), (), (found,), seed=seed)
+        said = "it " + str(self).removeprefix(plain(target) + " ")
+        report = Report(
+            target=target,
+            verdict="undecided",
+            expect=expect,
+            reason=said,
+            findings=(Finding("effects", self.code, said, "undecided"),),
+            seed=seed,
+            framework="unknown",
+            dtype=dtype or "unknown",
+            stage=stage,
+        )
         return _as_answer(report)
 
 

@@ -11,12 +11,18 @@ from npcbam.oracle.hypotheses import CHANNEL_PAPER, COMPOSE, SPATIAL_PAPER, Stag
 from npcbam.oracle.identify import Choice, Reading, stages
 
 
-def maps(reading: Reading, weights: Mapping[str, Array], x: Array) -> dict[str, Any] | None:
+def maps(
+    reading: Reading, weights: Mapping[str, Array], x: Array, stage: str = "whole"
+) -> dict[str, Any] | None:
     """Return both maps of the first sample of x as nested lists, or None if they are not known.
 
     They are computed by the reading, which gives the candidate's y. A map that its composition
     does not multiply by is left out, and so is one that the paper's block cannot form of these
     weights. Free conventions, such as the order of the planes, are the candidate's in both.
+
+    Parameters
+    ----------
+    stage : "channel" or "spatial" for the map of a half alone, which reads x
 
     Returns
     -------
@@ -28,12 +34,14 @@ def maps(reading: Reading, weights: Mapping[str, Array], x: Array) -> dict[str, 
     axes = reading.channel.axes, reading.spatial.axes
     right = _right(reading.channel, CHANNEL_PAPER), _right(reading.spatial, SPATIAL_PAPER)
     whole = "channel-first" if "k" in weights else "channel-only"
+    if stage == "spatial":
+        whole = "spatial-first"
     found = _seen(stages(*axes, weights), reading.compose, x, "candidate")
     try:
         found |= _seen(stages(*right, weights), whole, x, "reference")
     except (KeyError, ValueError):
         return None  # two MLPs, or a kernel of another number of planes
-    return found
+    return {name: found[name] for name in found if stage == "whole" or name[-1] == stage[0]}
 
 
 def _right(choice: Choice, paper: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """What the oracle says: for a terminal, and as JSON.
 
-The JSON, of `schema` 2, has at its top
+The JSON, of `schema` 3, has at its top
 
-- `schema`, `target`, `framework`, `dtype`, `seed`, `expect`;
+- `schema`, `target`, `framework`, `dtype`, `seed`, `expect`; `stage`, what was judged: "whole", or
+  "channel" or "spatial" where the candidate is one half and the rest was not seen;
 - `verdict`: "faithful", "variant", "wrong" or "undecided"; `reason`, why it is undecided, or "";
 - `ok`: whether the candidate is what `expect` asks for; `headline`: the verdict in one sentence;
 - `conventions`: the value of each axis; `departures`: the axes that depart from Eqs. 1 to 3;
@@ -30,7 +31,13 @@ from npcbam.checks import Array
 from npcbam.oracle.conventions import FAITHFUL, Convention, meets, presets_of
 from npcbam.oracle.findings import Finding
 
-SCHEMA = 2
+SCHEMA = 3
+PARTS = {
+    "channel": ("the channel attention of CBAM", "Eq. 2"),
+    "spatial": ("the spatial attention of CBAM", "Eq. 3"),
+    "whole": ("CBAM", "Eqs. 1 to 3"),
+}
+UNSEEN = {"channel": "the spatial gate", "spatial": "the channel gate"}
 # Two float64 programs that sum in different orders part by some 1e-14 of the scale; a mistake of
 # one part in 10⁸ stands far above this. The others allow some roundings of each precision.
 TOLERANCE = {"float64": 1e-10, "float32": 1e-5, "float16": 1e-2, "bfloat16": 1e-1}
@@ -97,6 +104,7 @@ class Report:
     inputs : why each input is there, by its name
     seed : the seed of the weights, inputs and cotangents
     framework, dtype : what the candidate is written in, and the precision it ran at
+    stage : what was judged: "whole", or the half "channel" or "spatial" alone
     maps : both maps beside the paper's, see `npcbam.oracle.maps`; None if they are not known
     """
 
@@ -111,6 +119,7 @@ class Report:
     seed: int = 0
     framework: str = "numpy"
     dtype: str = "float64"
+    stage: str = "whole"
     maps: dict[str, Any] | None = None
 
     @property
@@ -118,13 +127,13 @@ class Report:
         """Whether the candidate is what was asked for."""
         if self.expect == FAITHFUL or self.verdict in ("wrong", "undecided"):
             return self.verdict == self.expect
-        return meets(self.conventions, self.expect)
+        return meets(self.conventions, self.expect, self.stage)
 
     @property
     def presets(self) -> tuple[str, ...]:
         """The presets that compute the same."""
         right = self.verdict in ("faithful", "variant")
-        return presets_of(self.conventions) if right else ()
+        return presets_of(self.conventions, self.stage) if right else ()
 
     @property
     def departures(self) -> tuple[str, ...]:
@@ -135,20 +144,25 @@ class Report:
     def headline(self) -> str:
         """The verdict in one sentence."""
         like = "".join(f", as preset `{name}` does" for name in self.presets[:1])
+        what, equations = PARTS[self.stage]
         if self.verdict == "wrong":
-            return f"WRONG: {self.target} does not compute CBAM"
+            return f"WRONG: {self.target} does not compute {what}"
         if self.verdict == "undecided":
             return f"UNDECIDED: {self.target}: {self.reason}"
         if self.verdict == "faithful":
-            said = f"FAITHFUL: {self.target} computes CBAM, Eqs. 1 to 3{like}"
+            said = f"FAITHFUL: {self.target} computes {what}, {equations}{like}"
         else:
-            said = f"VARIANT: {self.target} computes a documented relative of CBAM{like}"
+            said = f"VARIANT: {self.target} computes a documented relative of {what}{like}"
         return said if self.ok else f"{said}; `{self.expect}` was expected"
 
     def __str__(self) -> str:
         lines = [self.headline]
+        if self.stage != "whole":
+            unseen = f"{UNSEEN[self.stage]} and Eq. 1 were not"
+            lines.append(f"  {'stage':<9} the {self.stage} gate alone was judged; {unseen}")
         for finding in self.findings:
-            lines += self._said(finding)
+            if finding.message != self.reason:  # which the headline has said
+                lines += self._said(finding)
         if self.conventions:
             heads = [("convention", "here", "paper", "authors")]
             rows = [(c.axis, c.value, c.paper, c.authors) for c in self.conventions]
@@ -163,7 +177,7 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """Return what the JSON holds; see the module."""
         rows = [asdict(row) | {"ok": row.ok} for row in self.rows]
-        top = ("target", "framework", "dtype", "seed", "expect", "verdict", "reason")
+        top = ("target", "framework", "dtype", "seed", "expect", "stage", "verdict", "reason")
         whole = {"schema": SCHEMA} | {name: getattr(self, name) for name in top}
         whole |= {
             "ok": self.ok,

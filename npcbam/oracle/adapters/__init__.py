@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import functools
 import importlib
 import importlib.util
 import inspect
 import operator
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -29,7 +31,11 @@ CHANNELS = (
 # A block that keeps its channels is often asked for them twice.
 OUT_CHANNELS = ("out_channels", "out_channel", "out_planes", "channel_out", "out_ch", "c2", "oup")
 # What else a constructor may demand: where it comes from, and what makes it of a seed.
-RANDOM = {"rngs": ("flax.nnx", "Rngs"), "key": ("jax", "random.PRNGKey")}
+RANDOM = {
+    "rngs": ("flax.nnx", "Rngs"),
+    "key": ("jax", "random.PRNGKey"),
+    "rng": ("numpy", "random.default_rng"),
+}
 
 # The classes of layers and of arrays by which a framework is known, and its adapter. A Keras layer
 # may be a torch module too.
@@ -78,10 +84,29 @@ def adapt(
     if isinstance(target, Candidate):
         return target
     how = Options(channels, settings or {}, parameters, layout, device)
-    candidate = _adapt(target, how)
+    with _on(device):
+        candidate = _adapt(target, how)
+    if device != "cpu" and getattr(candidate, "_device", "cpu") != device:
+        raise CannotRun(f"{candidate.name}: only PyTorch takes a device, got {device}")
     if candidate is not target:
         candidate.stage = stage
     return candidate
+
+
+@contextlib.contextmanager
+def _on(device: str) -> Iterator[None]:
+    """Say of a device that torch does not have that it has none, whatever fails for that."""
+    try:
+        yield
+    except CannotRun as error:
+        torch = sys.modules.get("torch")
+        if device != "cpu" and torch is not None:
+            try:
+                torch.empty(0, device=device)
+            except (RuntimeError, AssertionError, NotImplementedError) as missing:
+                said = f"device: PyTorch has no {device} here: {sentence(missing)}"
+                raise CannotRun(said) from error
+        raise
 
 
 def _adapt(target: Any, how: Options) -> Candidate:
@@ -97,9 +122,10 @@ def _adapt(target: Any, how: Options) -> Candidate:
         candidate = _of_function(target, name, how)
     else:
         if isinstance(target, type | functools.partial) or inspect.isroutine(target):
-            built, spelled = construct(target, how.channels, how.settings)
-            spelled = f"target{spelled}"
-            how = replace(how, again=lambda: construct(target, how.channels, how.settings)[0])
+            factory, called = _factory(target)
+            built, spelled = construct(factory, how.channels, how.settings)
+            spelled = f"{called}{spelled}"
+            how = replace(how, again=lambda: construct(factory, how.channels, how.settings)[0])
         elif how.settings:
             raise CannotRun(f"{name} is an instance already: there is nothing to set in it")
         if isinstance(built, Candidate):
@@ -109,6 +135,14 @@ def _adapt(target: Any, how: Options) -> Candidate:
     lines += [f"import {home}" for home, maker in RANDOM.values() if f"{home}.{maker}" in spelled]
     candidate.source = "\n".join([*lines, f"block = {spelled}"])
     return candidate
+
+
+def _factory(target: Any) -> tuple[Callable[..., Any], str]:
+    """Return what builds a candidate of a class or factory, and how it is spelled."""
+    # A dataclass of arrays is built from arrays; `init` draws them.
+    if dataclasses.is_dataclass(target) and inspect.ismethod(getattr(target, "init", None)):
+        return target.init, "target.init"
+    return target, "target"
 
 
 def _wrap(target: Any, name: str, how: Options) -> Candidate:

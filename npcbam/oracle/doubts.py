@@ -1,0 +1,115 @@
+"""Where the check cannot conclude: what is no CBAM, and what may be one that hides its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from npcbam.checks import Array
+from npcbam.oracle.candidate import Candidate, CannotRun, sentence
+from npcbam.oracle.effects import attempt
+from npcbam.oracle.findings import Finding
+from npcbam.oracle.halves import Half, lacking
+from npcbam.oracle.reading import Tried
+from npcbam.oracle.roles import assignments
+from npcbam.oracle.trial import Outcome
+
+MOST_ARRAYS = 30
+# Of a gate: what moves by less does not move.
+STILL = 1e-9
+
+
+def of_parameters(candidate: Candidate, channels: int, seed: int) -> Finding | None:
+    """Return why the parameters cannot be those of a CBAM; None if they can.
+
+    What multiplies its input by gates between 0 and 1, which read other entries too, may be a CBAM
+    all the same: with its weights out of reach that is undecided.
+    """
+    few = len(candidate.parameters) + len(candidate.buffers) <= MOST_ARRAYS
+    missing = lacking(candidate)
+    if few and not missing and assignments(candidate.parameters, candidate.buffers):
+        return None
+    said = f"{missing}: it has {_listed(candidate)}" if missing else _no_roles(candidate)
+    empty = any(value.size == 0 for value in candidate.parameters.values())
+    if not empty and _is_gated(candidate, channels, np.random.default_rng(seed)):
+        said = f"{said}; yet y is x times gates between 0 and 1, of weights that cannot be set"
+        return Finding("compose", "weights-out-of-reach", said, "undecided")
+    return Finding("compose", "no-cbam", said)
+
+
+def of_running(candidate: Candidate, error: CannotRun) -> Finding:
+    """Return that it runs on no input."""
+    said = "it " + str(error).removeprefix(f"{candidate.name} ")
+    return Finding("effects", "never-runs", said, "undecided")
+
+
+def of_precision(tried: Tried, x: Array) -> list[Finding]:
+    """Return that it does not run at the precision that it is to be judged at, if that is so."""
+    given = attempt(lambda: tried.asked.forward(tried.values, x.copy()))
+    if not isinstance(given, BaseException):
+        return []
+    said = f"it does not run in {tried.asked.dtype}: {sentence(given)}"
+    return [Finding("numerics", "unsupported-precision", said, "undecided")]
+
+
+def of_outputs(found: Sequence[Finding], seen: Iterable[Outcome]) -> list[Finding]:
+    """Return the findings, undecided where y says nothing: it is random, or never a number."""
+    found = [
+        replace(each, status="undecided") if each.code == "not-repeatable" else each
+        for each in found
+    ]
+    outputs = [outcome.y for outcome in seen if outcome.y is not None]
+    if outputs and not any(np.isfinite(y).any() for y in outputs):
+        said = "y is NaN or infinite in every entry on every input: nothing can be read off it"
+        # What follows from that alone is no finding of its own.
+        found = [each for each in found if each.status == "note"]
+        found.append(Finding("numerics", "never-finite", said, "undecided"))
+    return found
+
+
+def of_dead_parameters() -> Finding:
+    """Return that no parameter has an effect."""
+    said = "its parameters have no effect on y where they are set: it may compute with others"
+    return Finding("compose", "weights-out-of-reach", said, "undecided")
+
+
+def _is_gated(candidate: Candidate, channels: int, rng: np.random.Generator) -> bool:
+    """Tell whether y is x times gates in (0, 1) that read more than the entry that they scale."""
+    sizes = {size for value in candidate.parameters.values() for size in value.shape}
+    for size in dict.fromkeys([channels, *sorted(sizes - {0, 1}, reverse=True)[:4]]):
+        x = rng.standard_normal((2, size, 7, 5))
+        moved = x.copy()
+        moved[0, 0, 0, 0] = x.max() + 3
+        gates, there = _gates_of(candidate, x), _gates_of(candidate, moved)
+        if gates is not None and there is not None:
+            # One entry of a channel is moved, and the gates of the others in it move too.
+            others = np.abs(there - gates)[0, 0].ravel()[1:]
+            return bool((gates > 0).all() and (gates < 1).all() and others.max() > STILL)
+    return False
+
+
+def _gates_of(candidate: Candidate, x: Array) -> Array | None:
+    y = attempt(lambda: candidate.forward({}, x.copy()))
+    return y / x if isinstance(y, np.ndarray) and y.shape == x.shape else None
+
+
+def _no_roles(candidate: Candidate) -> str:
+    arrays = candidate.parameters
+    if not arrays:
+        return "it has no parameters, where a CBAM has at least W0 (C/r, C) and W1 (C, C/r)"
+    if len(arrays) + len(candidate.buffers) > MOST_ARRAYS:
+        return f"it has {len(arrays)} arrays of parameters, where a CBAM has at most 7"
+    empty = [name for name, value in arrays.items() if value.size == 0]
+    if empty:
+        return f"its hidden layer has no unit, {empty[0]} is empty: build it with more channels"
+    missing = "no two of its parameters can be W0 (C/r, C) and W1 (C, C/r)"
+    return f"{missing}: it has {_listed(candidate)}"
+
+
+def _listed(candidate: Candidate) -> str:
+    own = candidate.half.parameters if isinstance(candidate, Half) else candidate.parameters
+    arrays = [f"{name} {value.shape}" for name, value in own.items()]
+    more = f" and {len(arrays) - 6} more" if len(arrays) > 6 else ""
+    return ", ".join(arrays[:6]) + more or "none"
