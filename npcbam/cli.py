@@ -25,11 +25,12 @@ OK, DIFFERS, CANNOT_RUN, INTERRUPTED = 0, 1, 2, 130
 DESCRIPTION = """\
 Tell whether a CBAM is correct.
 
-TARGET is package.module:Name or path/to/file.py:Name. Name is
-  - a torch.nn.Module, its class, or a function that builds one;
+TARGET is package.module:Name, path/to/file.py:Name or path/to/model.onnx. Name is
+  - a torch.nn.Module, a flax or Equinox module or a Keras layer, its class, or a
+    function that builds one;
   - an npcbam layer;
-  - a NumPy function f(params, x) that returns y, or (y, pullback) with
-    pullback(dy) = (dparams, dx), beside a function init(channels) that
+  - a function f(params, x) of NumPy, JAX or torch that returns y, or (y, pullback)
+    with pullback(dy) = (dparams, dx), beside a function init(channels) that
     returns the dict of arrays `params`;
   - an object with a dict of arrays `parameters` and vjp(x), or its class.
 Without TARGET three embedded examples are checked: a right one, two mistakes.
@@ -41,14 +42,18 @@ not shown.
 EPILOG = """\
 exit status:
   0  it is CBAM as Eqs. 1 to 3 of the paper have it, or what --expect asks for
-  1  it is not
-  2  it could not be run, it crashed, or it gave no answer in time
+  1  it is not, or that cannot be told: the report says why
+  2  there is no report: TARGET could not be loaded or built, or an option is not
+     to be had; one sentence says why
 
 examples:
   npcbam check
   npcbam check models/attention.py:CBAM --channels 128 --set reduction=8
+  npcbam check models/attention.py:ChannelGate --stage channel --dtype bfloat16
   npcbam check mypackage.layers:CBAMBlock --expect seed --json -
   npcbam check mypackage.layers:CBAMBlock --expect residual=yes --html report.html
+
+`python -m pydoc npcbam.oracle.report` describes the JSON.
 """
 
 

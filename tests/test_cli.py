@@ -14,6 +14,7 @@ from npcbam import cli
 from npcbam.oracle import examples, isolation
 
 MISTAKES = Path(__file__).parent / "oracle" / "mistakes.py"
+HALVES = MISTAKES.with_name("halves.py")
 EXAMPLES = examples.__file__
 
 
@@ -51,6 +52,40 @@ def test_examples(run):
     assert [line.split(":")[0] for line in out.splitlines() if line[:1].isupper()] == [
         "FAITHFUL", "WRONG", "WRONG",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "code", "said"),
+    [
+        (f"{HALVES}:Channel", ["--stage", "channel"], 0, "the channel attention of CBAM, Eq. 2"),
+        (f"{HALVES}:Spatial", ["--stage", "spatial"], 0, "the spatial attention of CBAM, Eq. 3"),
+        (f"{MISTAKES}:Right", ["--dtype", "bfloat16"], 0, "torch, bfloat16, seed 0"),
+        (f"{EXAMPLES}:right", ["--dtype", "float32"], 0, "numpy, float32, seed 0"),
+        ("npcbam:CBAM", [], 0, "FAITHFUL: npcbam:CBAM computes CBAM"),
+        ("npcbam:CBAM", ["--set", "preset=seed", "--expect", "seed"], 0, "as preset `seed` does"),
+    ],
+)
+def test_options(run, target, options, code, said):
+    got, out, err = run(target, "--channels", "32", *options)
+    assert (got, err) == (code, "")
+    assert said in out
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "said"),
+    [
+        ("Right", ["--device", "cuda:99"], "device: PyTorch has no cuda:99 here: "),
+        ("Right", ["--dtype", "float8"], "dtype: expected 'float64', 'float32', 'float16' or 'bf"),
+        ("Right", ["--stage", "spatial"], "has the parameters of both gates: check it without a"),
+        ("right", ["--dtype", "bfloat16"], "expected a precision among float64, float32, float16"),
+        ("right", ["--device", "cuda"], "only PyTorch takes a device, got cuda"),
+    ],
+)
+def test_options_that_cannot_be(run, target, options, said):
+    code, out, err = run(f"{MISTAKES if target == 'Right' else EXAMPLES}:{target}", *options)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("npcbam: ")
+    assert said in err
 
 
 def test_examples_need_no_framework():
@@ -94,7 +129,7 @@ def test_verdicts(run, name, options, code, said):
         ("torch.nn:Conv2d", [], 2, "Conv2d needs kernel_size: give --set kernel_size=VALUE"),
         ("torch.nn:Conv2d", ["--set", "kernel_size=3"], 1, "no two of its parameters can be W0"),
         ("torch.nn:ReLU", [], 1, "it has no parameters"),
-        ("torch.nn:TransformerEncoderLayer", ["--set", "nhead=4"], 2, "fails on shape (3, "),
+        ("torch.nn:TransformerEncoderLayer", ["--set", "nhead=4"], 1, "it fails on shape (3, "),
         (
             f"{MISTAKES}:Right",
             ["--set", "reduction=zero"],
@@ -191,21 +226,21 @@ def test_what_the_candidate_prints_stays_out_of_the_report(alone, loud):
 @pytest.mark.parametrize(
     ("name", "options", "finding", "said"),
     [
-        ("leaves", [], None, "SystemExit: 0"),
-        ("dies", [], "exits", "loud.py:dies ended its process with status 0, while "),
-        ("hangs", ["--timeout", "2"], "hangs", "loud.py:hangs gave no answer within 2 s, while "),
+        ("leaves", [], "never-runs", "it fails on shape (3, 64, 7, 5): SystemExit: 0"),
+        ("dies", [], "exits", "it ended its process with status 0, while loading it and running"),
+        ("hangs", ["--timeout", "2"], "hangs", "it gave no answer within 2 s, while loading it"),
     ],
 )
-def test_one_sentence_where_it_takes_the_process_with_it(alone, loud, name, options, finding, said):
+def test_undecided_where_it_takes_the_process_with_it(alone, loud, name, options, finding, said):
     place = loud.with_suffix(".json")
     code, out, err = alone(f"{loud}:{name}", *options, "--json", place)
-    assert (code, out) == (2, "")
-    assert err.startswith("npcbam: ")
-    assert said in err
-    assert err.count("\n") == 1
-    if finding is not None:
-        (found,) = json.loads(place.read_text())["findings"]
-        assert (found["stage"], found["code"]) == ("effects", finding)
+    assert (code, err) == (1, "")
+    assert out.startswith(f"UNDECIDED: {loud}:{name}: {said}")
+    assert out.count("\n") == 1
+    data = json.loads(place.read_text())
+    assert data["verdict"] == "undecided"
+    (found,) = data["findings"]
+    assert (found["stage"], found["code"], found["message"]) == ("effects", finding, data["reason"])
 
 
 def test_settings_reach_the_candidate_as_they_are(run, tmp_path):

@@ -208,8 +208,9 @@ class _Judge:
         large = [outcome for outcome in seen if outcome.input.name != "point"]
         if large:
             x = large[0].input.x
-            self._add(effects(self.tried.asked, x, self.values, self.tried.seed))
-            self.found += doubts.of_precision(self.tried, x)
+            blocked = doubts.of_precision(self.tried, x)
+            asked = self.tried.asked
+            self._add(blocked or effects(asked, x, self.values, self.tried.seed))
         self.found = doubts.of_outputs(self.found, seen)
         if not large or any(finding.status == "undecided" for finding in self.found):
             return self._report()

@@ -25,16 +25,16 @@ def of_parameters(candidate: Candidate, channels: int, seed: int) -> Finding | N
     """Return why the parameters cannot be those of a CBAM; None if they can.
 
     What multiplies its input by gates between 0 and 1, which read other entries too, may be a CBAM
-    all the same: with its weights out of reach that is undecided.
+    all the same, if it has no arrays or keeps its matrices in vectors: that is undecided.
     """
-    few = len(candidate.parameters) + len(candidate.buffers) <= MOST_ARRAYS
-    missing = lacking(candidate)
-    if few and not missing and assignments(candidate.parameters, candidate.buffers):
+    own = candidate.half if isinstance(candidate, Half) else candidate
+    few, missing = len(own.parameters) + len(own.buffers) <= MOST_ARRAYS, lacking(candidate)
+    if few and not missing and assignments(own.parameters, own.buffers):
         return None
-    said = f"{missing}: it has {_listed(candidate)}" if missing else _no_roles(candidate)
-    empty = any(value.size == 0 for value in candidate.parameters.values())
-    if not empty and _is_gated(candidate, channels, np.random.default_rng(seed)):
-        said = f"{said}; yet y is x times gates between 0 and 1, of weights that cannot be set"
+    said = f"{missing}: it has {_listed(own)}" if missing else _no_roles(own)
+    hidden = all(value.ndim < 2 and value.size for value in own.parameters.values())
+    if hidden and not missing and _is_gated(candidate, channels, np.random.default_rng(seed)):
+        said = f"{said}; yet y is x times gates between 0 and 1, whose weights cannot be set"
         return Finding("compose", "weights-out-of-reach", said, "undecided")
     return Finding("compose", "no-cbam", said)
 
@@ -109,7 +109,6 @@ def _no_roles(candidate: Candidate) -> str:
 
 
 def _listed(candidate: Candidate) -> str:
-    own = candidate.half.parameters if isinstance(candidate, Half) else candidate.parameters
-    arrays = [f"{name} {value.shape}" for name, value in own.items()]
+    arrays = [f"{name} {value.shape}" for name, value in candidate.parameters.items()]
     more = f" and {len(arrays) - 6} more" if len(arrays) > 6 else ""
-    return ", ".join(arrays[:6]) + more or "none"
+    return ", ".join(arrays[:6]) + more

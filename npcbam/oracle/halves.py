@@ -174,7 +174,8 @@ def _lifted(raw: Array, x: Array) -> Array:
 
 def _reduced(value: Array, shape: tuple[int, ...]) -> Array:
     over = tuple(axis for axis, size in enumerate(shape) if size != value.shape[axis])
-    return value.sum(axis=over, keepdims=True)
+    reduced: Array = value.sum(axis=over, keepdims=True)
+    return reduced
 
 
 def completed(candidate: Candidate, channels: int) -> Candidate:
@@ -197,10 +198,10 @@ def completed(candidate: Candidate, channels: int) -> Candidate:
 
 
 def lacking(candidate: Candidate) -> str:
-    """Return what a half has no parameter for, in words; nothing if it has all."""
-    if not isinstance(candidate, Half) or candidate.part in _parts(candidate.half):
+    """Return what a half has no parameter for, in words; nothing if it has all, or none."""
+    if not isinstance(candidate, Half) or not candidate.half.parameters:
         return ""
-    return MISSING[candidate.part]
+    return "" if candidate.part in _parts(candidate.half) else MISSING[candidate.part]
 
 
 def _parts(candidate: Candidate) -> set[str]:

@@ -113,7 +113,6 @@ def test_what_hangs_at_import(planted):
 @pytest.mark.parametrize(
     ("how", "said"),
     [
-        ({"running": "sys.exit(0)"}, "SystemExit: 0"),
         ({"loading": "sys.exit(0)"}, "SystemExit: 0"),
         ({"loading": "np.ones(2**59)"}, "MemoryError: "),
         ({"loading": "raise KeyError('lost')"}, "KeyError: 'lost'"),
@@ -288,10 +287,13 @@ def test_a_failure_keeps_its_traceback():
 
 
 def test_what_stopped_is_a_finding_too():
-    found = Stopped("hangs", "it hangs").report("here:cbam", expect="seed", seed=3, channels=8)
+    stopped = Stopped("hangs", "here:cbam hangs")
+    found = stopped.report("here:cbam", expect="seed", seed=3, channels=8, dtype="float32")
     data = json.loads(found["json"])
     assert (found["ok"], data["verdict"], data["reason"]) == (False, "undecided", "it hangs")
     assert (data["target"], data["expect"], data["seed"]) == ("here:cbam", "seed", 3)
+    assert (data["framework"], data["dtype"], data["stage"]) == ("unknown", "float32", "whole")
+    assert found["text"] == "UNDECIDED: here:cbam: it hangs"
     (finding,) = data["findings"]
     assert (finding["stage"], finding["code"], finding["message"]) == (
         "effects",

@@ -116,10 +116,29 @@ def test_text():
     assert "not seen" not in str(replace(BAD, rows=(replace(RIGHT, tensor="dx"),)))
 
 
+def test_what_a_half_is_called():
+    half = replace(REPORT, stage="channel")
+    assert half.headline == (
+        "FAITHFUL: a.py:A computes the channel attention of CBAM, Eq. 2, as preset `paper` does"
+    )
+    assert "  stage     the channel gate alone was judged; the spatial gate and Eq. 1 were not" in (
+        str(half)
+    )
+    wrong = replace(BAD, stage="spatial")
+    assert wrong.headline == "WRONG: a.py:A does not compute the spatial attention of CBAM"
+
+
+def test_the_reason_is_said_once():
+    finding = Finding("effects", "hangs", "it hangs", "undecided")
+    report = Report("a.py:A", "undecided", reason="it hangs", findings=(finding,))
+    assert str(report) == "UNDECIDED: a.py:A: it hangs"
+
+
 def test_json():
     nan = replace(WRONG, times=np.inf, got=np.nan)
     data = json.loads(replace(BAD, rows=(RIGHT, nan)).to_json())
-    assert (data["schema"], data["verdict"], data["ok"]) == (2, "wrong", False)
+    assert (data["schema"], data["verdict"], data["ok"]) == (3, "wrong", False)
+    assert data["stage"] == "whole"
     assert data["conventions"]["planes"] == "avg+max"
     assert data["departures"] == []
     assert json.loads(VARIANT.to_json())["departures"] == ["residual"]

@@ -140,8 +140,9 @@ def _adapt(target: Any, how: Options) -> Candidate:
 def _factory(target: Any) -> tuple[Callable[..., Any], str]:
     """Return what builds a candidate of a class or factory, and how it is spelled."""
     # A dataclass of arrays is built from arrays; `init` draws them.
-    if dataclasses.is_dataclass(target) and inspect.ismethod(getattr(target, "init", None)):
-        return target.init, "target.init"
+    init = getattr(target, "init", None)
+    if dataclasses.is_dataclass(target) and inspect.ismethod(init):
+        return init, "target.init"
     return target, "target"
 
 

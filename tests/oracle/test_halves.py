@@ -1,0 +1,236 @@
+"""Halves of a CBAM: recognised by what they give, and judged by the tables of whole blocks."""
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
+
+import halves
+import mistakes
+import numpy as np
+import pytest
+import torch_blocks
+from adapting import DY, X
+from halves import Channel, Spatial, half
+
+import npcbam
+from npcbam import ChannelAttention, SharedMLP, SpatialAttention
+from npcbam.conv import Conv
+from npcbam.oracle import CannotRun, case
+from npcbam.oracle.adapters import adapt
+from npcbam.oracle.halves import completed
+
+CHANNEL = {"stage": "channel", "channels": 32}
+SPATIAL = {"stage": "spatial", "channels": 32}
+
+
+def told(report):
+    return [(f.stage, f.code) for f in report.findings if f.status != "note"]
+
+
+# Right ones ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("gives", ["map", "flat", "spread", "features"])
+def test_channel(gives):
+    report = npcbam.check(half(Channel, gives=gives), **CHANNEL)
+    assert report.ok, str(report)
+    assert report.headline.endswith("computes the channel attention of CBAM, Eq. 2, as preset "
+                                    "`paper` does")  # fmt: skip
+    assert "the spatial gate and Eq. 1 were not" in str(report)
+    seen = {row.axis: row.value for row in report.conventions}
+    assert seen["hidden"] == "2 of 32"
+    assert seen["ties"] == "first"
+    assert not {"order", "planes", "kernel"} & seen.keys()
+    assert {row.tensor for row in report.rows} == {
+        "y", "dx", "d inner.fc1.weight", "d inner.fc2.weight",
+    }  # fmt: skip
+    assert report.to_dict()["stage"] == "channel"
+    assert report.maps.keys() == {"candidate_mc", "reference_mc"}
+    assert report.maps["candidate_mc"] == report.maps["reference_mc"]
+
+
+@pytest.mark.parametrize("gives", ["map", "spread", "features"])
+def test_spatial(gives):
+    report = npcbam.check(half(Spatial, gives=gives), **SPATIAL)
+    assert report.ok, str(report)
+    assert "computes the spatial attention of CBAM, Eq. 3" in report.headline
+    assert "the channel gate and Eq. 1 were not" in str(report)
+    seen = {row.axis: row.value for row in report.conventions}
+    assert (seen["planes"], seen["kernel"], seen["ties"]) == ("avg+max", "7x7", "first")
+    assert not {"order", "channel-pools", "hidden"} & seen.keys()
+    assert {row.tensor for row in report.rows} == {"y", "dx", "d inner.conv.weight"}
+    assert report.maps.keys() == {"candidate_ms", "reference_ms"}
+    assert report.maps["candidate_ms"] == report.maps["reference_ms"]
+
+
+@pytest.mark.parametrize("preset", ["official", "seed", "timm"])
+def test_halves_of_known_blocks(preset):
+    block = torch_blocks.BLOCKS[preset](24, 3)
+    gates = list(block.children())
+    assert len(gates) == 2
+    for gate, stage in zip(gates, ("channel", "spatial"), strict=True):
+        report = npcbam.check(gate, channels=24, stage=stage, expect=preset)
+        assert report.ok or preset == "seed", str(report)
+        assert report.verdict == "faithful", str(report)
+
+
+@pytest.mark.parametrize(
+    ("f", "parameters", "stage"),
+    [
+        (halves.channel, halves.channel_parameters(), "channel"),
+        (halves.spatial, halves.SPATIAL_PARAMETERS, "spatial"),
+    ],
+)
+def test_functions(f, parameters, stage):
+    report = npcbam.check(f, parameters=parameters, stage=stage, channels=32)
+    assert report.ok, str(report)
+    assert ("dx" in {row.tensor for row in report.rows}) == (f is halves.spatial)
+
+
+def test_own_layers():
+    rng = np.random.default_rng(0)
+    mlp = SharedMLP(rng.normal(size=(2, 32)), rng.normal(size=(32, 2)))
+    assert npcbam.check(ChannelAttention(mlp), **CHANNEL).ok
+    assert npcbam.check(SpatialAttention(Conv(rng.normal(size=(1, 2, 7, 7)))), **SPATIAL).ok
+
+
+@pytest.mark.parametrize(
+    ("layer", "how"), [(halves.KerasChannel, CHANNEL), (halves.KerasSpatial, SPATIAL)]
+)
+def test_keras(layer, how):
+    report = npcbam.check(layer, **how)
+    assert report.ok, str(report)
+    assert {row.axis: row.value for row in report.conventions}["layout"] == "NHWC"
+
+
+# Others -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [Channel, Spatial])
+def test_what_adds_its_input_is_a_variant(kind):
+    how = CHANNEL if kind is Channel else SPATIAL
+    report = npcbam.check(half(kind, gives="sum"), **how)
+    assert (report.verdict, told(report)) == ("variant", [("compose", "residual")])
+    assert npcbam.check(half(kind, gives="sum"), expect="residual=yes", **how).ok
+
+
+MISTAKES = {
+    "AverageTwice": (Channel, "channel", "channel-avg-twice"),
+    "TwoSigmoids": (Channel, "channel", "channel-two-sigmoids"),
+    "PoolsMerged": (Channel, "channel", "channel-merged-before-mlp"),
+    "Silu": (Channel, "channel", "channel-silu"),
+    "AverageOnly": (Channel, "channel", "channel-avg-only"),
+    "SamplesMixed": (Channel, "effects", "samples-mixed"),
+    "SharedHalf": (Channel, "gradient", "shared-weight-half"),
+    "MaxDetached": (Channel, "gradient", "channel-max-detached"),
+    "NoSigmoid": (Spatial, "spatial", "spatial-no-sigmoid"),
+    "MinForAverage": (Spatial, "spatial", "spatial-min-for-avg"),
+    "FlippedKernel": (Spatial, "spatial", "spatial-flipped-kernel"),
+    "OneNumber": (Spatial, "spatial", "spatial-one-number"),
+    "SmallKernel": (Spatial, "spatial", "kernel-size"),
+}
+
+
+@pytest.mark.parametrize("gives", ["map", "features"])
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes_have_the_codes_of_whole_blocks(name, gives):
+    kind, stage, code = MISTAKES[name]
+    block = half(kind, getattr(mistakes, name), gives)
+    report = npcbam.check(block, **(CHANNEL if kind is Channel else SPATIAL))
+    assert told(report) == [(stage, code)], str(report)
+    assert report.verdict == ("variant" if name in ("AverageOnly", "SmallKernel") else "wrong")
+
+
+@pytest.mark.parametrize(
+    ("candidate", "parameters", "how", "finding"),
+    [
+        (halves.merged, halves.channel_parameters(), CHANNEL,
+         ("channel", "channel-merged-before-mlp")),
+        (halves.silu, halves.SPATIAL_PARAMETERS, SPATIAL, ("spatial", "spatial-silu")),
+        (halves.spatial_half_gradient, halves.SPATIAL_PARAMETERS, SPATIAL,
+         ("gradient", "spatial-pools-scaled")),
+        (halves.KerasSilu, None, CHANNEL, ("channel", "channel-silu")),
+        (halves.KerasSum, None, SPATIAL, ("spatial", "spatial-sum-for-avg")),
+    ],
+)  # fmt: skip
+def test_mistakes_in_numpy_and_keras(candidate, parameters, how, finding):
+    report = npcbam.check(candidate, parameters=parameters, **how)
+    assert report.verdict == "wrong"
+    assert told(report) == [finding], str(report)
+
+
+@pytest.mark.parametrize(
+    ("kind", "how", "said"),
+    [
+        (Channel, SPATIAL, "none of its parameters can be the kernel (1, 2, k, k): it has inner."),
+        (Spatial, CHANNEL, "no two of its parameters can be W0 (C/r, C) and W1 (C, C/r): it has"),
+    ],
+)
+def test_the_other_half(kind, how, said):
+    report = npcbam.check(kind, **how)
+    assert report.verdict == "wrong"
+    assert report.findings[0].message.startswith(said)
+
+
+def test_a_whole_block_is_no_half():
+    for stage in ("channel", "spatial"):
+        with pytest.raises(CannotRun, match="Right has the parameters of both gates: check it "):
+            npcbam.check(mistakes.Right, channels=32, stage=stage)
+
+
+def test_numerics_and_effects():
+    class HalfInside(mistakes.Right):
+        def ms(self, x):
+            return super().ms(x).bfloat16().to(x.dtype)
+
+    report = npcbam.check(half(Spatial, HalfInside), dtype="float32", **SPATIAL)
+    assert told(report) == [("numerics", "half-inside")]
+
+    class Writes(Channel):
+        def forward(self, x):
+            m = super().forward(x)
+            x.zero_()
+            return m
+
+    assert ("effects", "writes-input") in told(npcbam.check(Writes, **CHANNEL))
+
+
+@pytest.mark.parametrize("gives", ["map", "flat", "features"])
+def test_evidence_is_of_what_it_gives(gives, capsys):
+    block = half(Channel, mistakes.TwoSigmoids, gives)
+    finding = npcbam.check(block, **CHANNEL).findings[0]
+    assert len(finding.evidence["index"]) == (2 if gives == "flat" else 4)
+    exec(finding.snippet.replace("target = ...", "pass"), {"target": block})
+    assert f"{finding.evidence['got']:.4f}" in capsys.readouterr().out
+
+
+def test_the_gradient_of_a_completed_half_is_that_of_its_forward():
+    """Along a random direction, by a central difference."""
+    rng = np.random.default_rng(3)
+    for kind, gives in [(Channel, "map"), (Spatial, "spread"), (Spatial, "features")]:
+        stage = kind.__name__.lower()
+        found = completed(adapt(half(kind, gives=gives), X.shape[1], stage=stage), X.shape[1])
+        values = {k: rng.normal(size=v.shape) / 3 for k, v in found.parameters.items()}
+        moves = {k: rng.normal(size=v.shape) for k, v in values.items()}
+        dparams, dx = found.vjp(values, X, DY)
+        move = rng.normal(size=X.shape)
+
+        def y(h, values=values, moves=moves, found=found, move=move):
+            return found.forward({k: v + h * moves[k] for k, v in values.items()}, X + h * move)
+
+        slope = ((y(1e-6) - y(-1e-6)) / 2e-6 * DY).sum()
+        given = sum((dparams[k] * moves[k]).sum() for k in values) + (dx * move).sum()
+        assert abs(slope - given) <= 1e-6 * abs(given)
+
+
+def test_case_has_the_weights_of_the_half_alone():
+    params, x = case(Spatial, "noise", channels=32, stage="spatial")
+    assert params.keys() == {"inner.conv.weight"}
+    assert x.shape == (3, 32, 7, 5)
+
+
+@pytest.mark.parametrize("how", [CHANNEL, SPATIAL])
+def test_a_half_without_parameters(how):
+    report = npcbam.check(lambda params, x: x * 0.5, parameters={}, **how)
+    assert report.verdict == "wrong"
+    assert report.findings[0].message.startswith("it has no parameters")
