@@ -1,30 +1,63 @@
-"""CBAM in flax, as the preset `paper_biased`: linen and nnx."""
+"""CBAM in flax, as the preset `paper_biased` unless `how` asks for another block: linen and nnx."""
 
+import functools
+
+import jax
 import jax.numpy as jnp
+from blocks_cases import composed
 from flax import linen, nnx
 
 
-class Linen(linen.Module):
+class Gates:
+    """Both gates, on (N, H, W, C), of the layers that a module has."""
+
+    def mlp(self, f, second):
+        z = second(jax.nn.relu(self.fc1(f)))
+        return jax.nn.relu(z) if self.how == "channel-relu-after" else z
+
+    def mc(self, x, second):
+        avg, top = x.mean((1, 2)), x.max((1, 2))
+        if self.how == "channel-max-detached":
+            top = jax.lax.stop_gradient(top)
+        two = self.mlp(avg if self.how == "channel-avg-twice" else top, second)
+        one = self.mlp(avg, second)
+        gate = jax.nn.sigmoid(one + two)
+        if self.how == "channel-two-sigmoids":
+            gate = jax.nn.sigmoid(one) + jax.nn.sigmoid(two)
+        if self.how == "channel-map-detached":
+            gate = jax.lax.stop_gradient(gate)
+        return gate[:, None, None]
+
+    def ms(self, f, **training):
+        low = f.min(-1) if self.how == "spatial-min-for-avg" else f.mean(-1)
+        z = self.conv_of(jnp.stack([low, f.max(-1)], -1))
+        if self.how == "norm":
+            z = self.bn(z, **training)
+        return z if self.how == "spatial-no-sigmoid" else jax.nn.sigmoid(z)
+
+    def conv_of(self, planes):
+        if self.how == "spatial-flipped-kernel":
+            return self.conv(planes[:, ::-1, ::-1])[:, ::-1, ::-1]
+        return self.conv(planes)
+
+
+class Linen(Gates, linen.Module):
     """It takes its channels from what it is given."""
 
     hidden: int = 3
-    norm: bool = False
+    how: str = "biased"
 
     def setup(self):
-        self.fc1 = linen.Dense(self.hidden)
-        self.conv = linen.Conv(1, (7, 7))
-        if self.norm:
-            self.bn = linen.BatchNorm()
+        bias = self.how != "plain"
+        self.fc1 = linen.Dense(self.hidden, bias)
+        self.conv = linen.Conv(1, (7, 7), use_bias=bias)
+        self.bn = linen.BatchNorm()
 
     @linen.compact
     def __call__(self, x, train: bool = True):
-        second = linen.Dense(x.shape[-1], name="fc2")
-        mlp = lambda f: second(linen.relu(self.fc1(f)))  # noqa: E731
-        f = linen.sigmoid(mlp(x.mean((1, 2))) + mlp(x.max((1, 2))))[:, None, None] * x
-        z = self.conv(jnp.stack([f.mean(-1), f.max(-1)], -1))
-        if self.norm:
-            z = self.bn(z, use_running_average=not train)
-        return linen.sigmoid(z) * f
+        second = linen.Dense(x.shape[-1], self.how != "plain", name="fc2")
+        ms = functools.partial(self.ms, use_running_average=not train)
+        return composed(self.how, x, lambda x: self.mc(x, second), ms)
 
 
 class LinenChannelsFirst(Linen):
@@ -33,16 +66,15 @@ class LinenChannelsFirst(Linen):
         return jnp.moveaxis(super().__call__(jnp.moveaxis(x, 1, -1)), -1, 1)
 
 
-class Nnx(nnx.Module):
-    def __init__(self, channels, hidden=3, norm=False, *, rngs: nnx.Rngs):
-        self.fc1 = nnx.Linear(channels, hidden, rngs=rngs)
-        self.fc2 = nnx.Linear(hidden, channels, rngs=rngs)
-        self.conv = nnx.Conv(2, 1, (7, 7), rngs=rngs)
-        self.bn = nnx.BatchNorm(1, rngs=rngs) if norm else None
+class Nnx(Gates, nnx.Module):
+    def __init__(self, channels, hidden=3, how="biased", *, rngs: nnx.Rngs):
+        self.how, bias = how, how != "plain"
+        self.fc1 = nnx.Linear(channels, hidden, use_bias=bias, rngs=rngs)
+        self.fc2 = nnx.Linear(hidden, channels, use_bias=bias, rngs=rngs)
+        self.conv = nnx.Conv(2, 1, (7, 7), use_bias=bias, rngs=rngs)
+        self.bn = nnx.BatchNorm(1, rngs=rngs) if how == "norm" else None
         self.dropout = nnx.Dropout(0.5, rngs=rngs)
 
     def __call__(self, x):
-        mlp = lambda f: self.dropout(self.fc2(nnx.relu(self.fc1(f))))  # noqa: E731
-        f = nnx.sigmoid(mlp(x.mean((1, 2))) + mlp(x.max((1, 2))))[:, None, None] * x
-        z = self.conv(jnp.stack([f.mean(-1), f.max(-1)], -1))
-        return nnx.sigmoid(z if self.bn is None else self.bn(z)) * f
+        mc = lambda x: self.dropout(self.mc(x, self.fc2))  # noqa: E731
+        return composed(self.how, x, mc, self.ms)

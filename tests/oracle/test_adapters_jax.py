@@ -45,7 +45,7 @@ def test_precisions(kind, dtypes):
 
 @pytest.mark.parametrize("kind", ["linen", "nnx"])
 def test_statistics_are_buffers(kind):
-    found = adapt(KINDS[kind][0], CHANNELS, {"norm": True})
+    found = adapt(KINDS[kind][0], CHANNELS, {"how": "norm"})
     assert sorted(name.rpartition(".")[2] for name in found.buffers) == ["mean", "var"]
     values, _ = carried(found)
     y = found.forward(values, X)

@@ -48,7 +48,7 @@ def test_precisions():
 
 
 def test_statistics_are_buffers():
-    found = adapt(blocks.Right, CHANNELS, {"norm": True})
+    found = adapt(blocks.Right, CHANNELS, {"how": "norm"})
     kinds = sorted(name.rpartition(".")[2] for name in found.buffers)
     assert kinds == ["moving_mean", "moving_variance"]
     values, _ = carried(found)

@@ -53,7 +53,7 @@ def test_both_runners_start_with_the_weights_of_the_file(right):
 
 
 def test_statistics_are_buffers(tmp_path):
-    found = adapt(blocks.write(tmp_path / "a.onnx", blocks.graph(CHANNELS, norm=True)))
+    found = adapt(blocks.write(tmp_path / "a.onnx", blocks.graph(CHANNELS, how="norm")))
     assert found.buffers.keys() == {"mean", "var"}
     moved = {"mean": found.buffers["mean"] + 1}
     assert not np.allclose(found.forward(moved, X), found.forward({}, X))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -30,6 +31,14 @@ RECIPE = """\
 tree = ...  # the parameters of block, in any values
 y = block(jax.tree_util.tree_map_with_path(given, tree), x)"""
 FLAT_RECIPE = "y = block(jax.tree_util.tree_map_with_path(given, dict({params})), x)"
+
+# A check compiles some thirty functions, each of a shape or precision of its own, and runs each but
+# a few times. These take three quarters off what compiling costs, and make running slower.
+QUICK = {
+    "xla_backend_optimization_level": 0,
+    "xla_cpu_use_fusion_emitters": False,
+    "xla_cpu_parallel_codegen_split_count": 1,
+}
 
 
 class JaxCandidate(Adapter):
@@ -113,9 +122,20 @@ def of_function(f: Callable[[Any, Any], Any], params: Any, name: str, how: Optio
 
 
 def compiled(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile all operations of f together, and each new shape quickly, for it is run but once."""
-    quick: Callable[..., Any] = jax.jit(f, compiler_options={"xla_backend_optimization_level": 0})
+    """Compile all operations of f together, and each new shape quickly."""
+    quick: Callable[..., Any] = jax.jit(f, compiler_options=_quick())
     return quick
+
+
+@functools.cache
+def _quick() -> dict[str, Any]:
+    """Return what this release of XLA knows of `QUICK`."""
+    known = {}
+    for name, value in QUICK.items():
+        with contextlib.suppress(jax.errors.JaxRuntimeError):
+            jax.jit(lambda x: x, compiler_options={name: value})(0)
+            known[name] = value
+    return known
 
 
 def flattened(trees: Any) -> tuple[dict[str, Array], Callable[[Mapping[str, Any]], Any]]:
