@@ -13,7 +13,7 @@ from npcbam.cbam import CBAM
 from npcbam.checks import Array
 from npcbam.oracle import gradients
 from npcbam.oracle.battery import Input
-from npcbam.oracle.bounds import allowed, at_precision
+from npcbam.oracle.bounds import allowed
 from npcbam.oracle.candidate import Candidate
 from npcbam.oracle.conventions import NOT_SEEN, Convention, conventions
 from npcbam.oracle.findings import Finding, Stage, evidence
@@ -21,6 +21,7 @@ from npcbam.oracle.halves import Half
 from npcbam.oracle.hypotheses import CHANNEL_PAPER, COMPOSE, SPATIAL_PAPER
 from npcbam.oracle.identify import LOOSE, Choice, Reading, Run, stages
 from npcbam.oracle.numerics import numerics
+from npcbam.oracle.precision import at_precision
 from npcbam.oracle.report import TOLERANCE, Row, compare, evidence_of
 from npcbam.oracle.roles import Roles
 from npcbam.oracle.trial import Outcome, spread
