@@ -1,4 +1,4 @@
-"""Pictures, drawn with matplotlib: the error of a derivative against its step."""
+"""The error of a derivative against the step that it is taken with."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from npcbam.gradcheck.kinks import spread
+from npcbam.plots.axes import axes_or_new
 from npcbam.slopes import STEP, Point, real_leaves
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def plot_step_curve(
     if not np.isfinite(exact):
         raise ValueError(f"x: expected a point where f has a finite derivative, got {exact}")
     steps = 10.0 ** np.arange(0, -16.5, -0.5)
-    axes = _axes(ax)
+    axes = axes_or_new(ax)
     floor = float(np.finfo(np.float64).eps) / 2
     methods = {"forward difference": forward, "central difference": central}
     styles = ("o-", "s--", "^:")
@@ -92,13 +93,3 @@ def plot_step_curve(
     axes.grid(True, which="major", alpha=0.3)
     axes.legend()
     return axes
-
-
-def _axes(ax: Axes | None) -> Axes:
-    if ax is not None:
-        return ax
-    try:
-        from matplotlib import pyplot
-    except ImportError:
-        raise ImportError("plots need matplotlib: pip install 'npcbam[plots]'") from None
-    return pyplot.subplots(layout="constrained")[1]

@@ -1,25 +1,10 @@
-"""The pictures: that they show what they say, and can be drawn without a display."""
+"""The error of a derivative against its step."""
 
-import subprocess
-import sys
-
-import matplotlib as mpl
 import numpy as np
 import pytest
 
 from npcbam import CBAM, sigmoid_vjp
 from npcbam.plots import plot_step_curve
-
-mpl.use("Agg")
-
-
-@pytest.fixture
-def ax():
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots()
-    yield axes
-    pyplot.close(figure)
 
 
 def errors(ax):
@@ -85,23 +70,8 @@ def test_axes_are_labelled(ax):
     assert ax.get_legend() is not None
 
 
-def test_no_display_and_no_axes_are_needed():
-    code = (
-        "import numpy as np; from npcbam.plots import plot_step_curve; "
-        "print(type(plot_step_curve(np.sin, np.ones(2))).__name__)"
-    )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ran.stdout.strip() == "Axes"
-
-
-def test_without_matplotlib_the_extra_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ImportError, match=r"pip install 'npcbam\[plots\]'"):
-        plot_step_curve(np.sin, np.ones(2))
-
-
 @pytest.mark.parametrize("x", [[1.0], np.array([1]), np.array([1j])])
-def test_bad_input(x):
+def test_bad_input_of_the_step_curve(x):
     with pytest.raises(TypeError, match="x: expected"):
         plot_step_curve(np.sin, x)
 
