@@ -39,6 +39,8 @@ Schema 1 of `manifest.json`, in UTF-8; a change of meaning raises its number:
                     to be summed in float32 or wider
       tells_apart the codes of the mistakes whose y differs here from the right one, by more than
                   twice the allowed error or in its shape
+      cannot_tell the codes of those whose y does not: another case has to show them, as half types
+                  hide much and one position hides what pools do
 
 Expected values are computed in extended precision, where the platform has it, from parameters and
 inputs that are exact in the dtype of the case, and then rounded once.

@@ -11,7 +11,7 @@ import numpy as np
 from npcbam import CBAM, pooling, presets, tree
 from npcbam.checks import Array
 from npcbam.oracle.battery import Input, battery, cotangent
-from npcbam.oracle.mistakes import MISTAKES
+from npcbam.oracle.mistakes import MISTAKES, block
 from npcbam.oracle.vectors.halves import KINDS, decode, encode
 from npcbam.oracle.vectors.rounding import allowed, sensitivity
 from npcbam.pointwise import sigmoid
@@ -48,6 +48,7 @@ class Case:
     allowed : the allowed absolute error of each tensor that is computed
     tells_apart : the codes of the mistakes whose y is further from the right one than twice the
         allowed error, or of another shape
+    cannot_tell : the codes of the others that can be made of this preset
     """
 
     name: str
@@ -57,6 +58,7 @@ class Case:
     paths: dict[str, str]
     allowed: dict[str, float]
     tells_apart: tuple[str, ...]
+    cannot_tell: tuple[str, ...]
 
 
 def cases(names: Sequence[str], seed: int) -> Iterator[Case]:
@@ -111,8 +113,9 @@ def tensors(cbam: CBAM, x: Array, dy: Array) -> dict[str, Array]:
 
 def mistaken(weights: Mapping[str, Array], x: Array, preset: str) -> Iterator[tuple[str, Array]]:
     """Yield the code of each mistake that can be made of a preset, and its y."""
+    right = block(weights, presets.preset(preset))
     for mistake in MISTAKES:
-        y = mistake(weights, x, presets.preset(preset))
+        y = mistake(right, x)
         if y is not None:
             yield mistake.code, y
 
@@ -127,17 +130,19 @@ def _case(drawn: Drawn, dtype: str, limits: dict[str, float]) -> Case:
     cbam, x, dy = tree.map(lambda a: _rounded(a, dtype), parts)
     found, weights = tensors(cbam, x, dy), dict(tree.leaves(cbam))
     plain = tree.map(lambda a: a.astype(np.float64), weights)
-    apart = tuple(
-        code
+    # As it will be read.
+    right = _rounded(found["y"], dtype)
+    told = {
+        code: differs(right, y, 2 * limits["y"])
         for code, y in mistaken(plain, x.astype(np.float64), drawn.preset)
-        if differs(found["y"], y, 2 * limits["y"])
-    )
+    }
+    codes = (tuple(code for code in told if told[code] == apart) for apart in (True, False))
     axes = x.ndim - 2
     shape = "" if axes == 2 else f"-{axes}d"
     name = f"{drawn.preset}{shape}-{drawn.input.name}-{dtype}"
     paths = {_short(path): path for path in weights}
     given = {"x": x, **{_short(path): leaf for path, leaf in weights.items()}, "dy": dy}
-    return Case(name, drawn, dtype, given | found, paths, limits, apart)
+    return Case(name, drawn, dtype, given | found, paths, limits, *codes)
 
 
 def _rounded(a: Array, dtype: str) -> Array:

@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -43,6 +43,7 @@ class Row:
     index, got, expected : where it is worst, and both values there
     shape : that of the result, where it is not the expected one
     mistake : the code of what computes exactly this, if that is known
+    alike : the codes of all that compute this, as far as rounding lets it be told
     """
 
     case: str
@@ -53,6 +54,7 @@ class Row:
     expected: float
     shape: tuple[int, ...] | None = None
     mistake: str = ""
+    alike: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -198,7 +200,7 @@ def compare(folder: str | os.PathLike[str], results: str | os.PathLike[str]) -> 
         had = f"; it has {ignored[0]}" if ignored else ""
         raise CannotRun(f"{place}: no results; expected files such as {example}{had}")
     unseen = tuple(code for code in _told(known) if code not in seen)
-    return Comparison(tuple(rows), len(known), unseen, tuple(ignored))
+    return Comparison(tuple(_settled(rows)), len(known), unseen, tuple(ignored))
 
 
 def _found(entry: Entry, place: Path) -> list[tuple[str, Path]]:
@@ -223,29 +225,43 @@ def _judge(entry: Entry, name: str, file: Path) -> Row:
 
 
 def _named(entry: Entry, row: Row, place: Path) -> Row:
-    """Return the row with the code of what computes just this, if it is known."""
+    """Return the row with the codes of what computes just this."""
     if row.ok or row.tensor not in ("y", "dx"):
         return row
     paths = {tensor.path: name for name, tensor in entry.tensors.items() if tensor.path}
     weights = {path: entry.values(name) for path, name in paths.items()}
     got = load(place / entry.name / f"{row.tensor}.npy", entry.dtype)
-    search = _mistake_of if row.tensor == "y" else _ties_of
-    return replace(row, mistake=search(entry, weights, got))
+    search = _mistakes_of if row.tensor == "y" else _ties_of
+    return replace(row, alike=search(entry, weights, got))
 
 
-def _mistake_of(entry: Entry, weights: dict[str, Array], y: Array) -> str:
+def _settled(rows: Sequence[Row]) -> Iterator[Row]:
+    """Yield the rows with their mistake: of those alike, what explains the most rows."""
+    count = Counter(code for row in rows for code in row.alike)
+    for row in rows:
+        # The first is the nearest, and stays where several explain as many.
+        yield replace(row, mistake=max(row.alike, key=lambda code: count[code], default=""))
+
+
+def _mistakes_of(entry: Entry, weights: dict[str, Array], y: Array) -> tuple[str, ...]:
     expected, limit = entry.values("y"), entry.tensors["y"].allowed
+    if y.ndim != expected.ndim or not all(n in (1, m) for n, m in _sizes(y, expected)):
+        return ()
+    # A map alone is spread over the features.
+    y = np.broadcast_to(y, expected.shape)
     near = {}
     for code, other in mistaken(weights, entry.values("x"), entry.preset):
-        if other.shape == y.shape:
-            # A mistake that makes y larger makes its rounding larger.
-            larger = max(1.0, float(np.abs(other).max() / np.abs(expected).max()))
-            near[code] = float(np.abs(y - other).max()) / (2 * limit * larger)
-    code = min(near, key=lambda code: (math.isnan(near[code]), near[code]), default="")
-    return code if code and near[code] <= 1 else ""
+        # A mistake that makes y larger makes its rounding larger.
+        larger = max(1.0, float(np.abs(other).max() / np.abs(expected).max()))
+        near[code] = float(np.abs(y - other).max()) / (2 * limit * larger)
+    return tuple(sorted((code for code in near if near[code] <= 1), key=lambda code: near[code]))
 
 
-def _ties_of(entry: Entry, weights: dict[str, Array], dx: Array) -> str:
+def _sizes(y: Array, expected: Array) -> Iterator[tuple[int, int]]:
+    return zip(y.shape, expected.shape, strict=True)
+
+
+def _ties_of(entry: Entry, weights: dict[str, Array], dx: Array) -> tuple[str, ...]:
     cbam = presets.build(entry.preset, weights)
     x, dy = entry.values("x"), entry.values("dy")
     for ties in TIES:
@@ -253,8 +269,8 @@ def _ties_of(entry: Entry, weights: dict[str, Array], dx: Array) -> str:
         other = replace(cbam, channel=replace(cbam.channel, ties=ties), spatial=spatial)
         wanted = other.vjp(x)[1](dy)[1]
         if wanted.shape == dx.shape and np.abs(dx - wanted).max() <= entry.tensors["dx"].allowed:
-            return OTHER_TIES
-    return ""
+            return (OTHER_TIES,)
+    return ()
 
 
 def _told(known: Sequence[Entry]) -> list[str]:

@@ -3,6 +3,10 @@
 Every input is moved by a unit of rounding, up or down at random, and what moves with it is seen.
 Steps in between that round move the results as far as that: each is a product, a sum, or a smooth
 function of what can be moved.
+
+`npcbam.oracle.bounds`, which derives what is allowed, is not used: it bounds y and the gradients,
+but nothing in between, by which a program finds where it goes wrong; and it has to hold for any
+weights and inputs, on kinks too, while these are drawn away from them.
 """
 
 from __future__ import annotations

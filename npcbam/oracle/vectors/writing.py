@@ -27,6 +27,7 @@ ABOUT = {
     "role": "given (x and dy), parameter, or computed: write these to RESULTS/<case>/<tensor>.npy",
     "allowed": "the largest allowed |got - expected|; half types are to be summed in float32",
     "tells_apart": "codes of mistakes whose y differs here by more than twice what is allowed",
+    "cannot_tell": "codes of those whose y does not, in this dtype on this input",
     "order": "channel-first: F' = Mc(x) x, then y = Ms(F') F', plus x if residual",
     "padding": "zeros around the planes, so that the map has the size of x; no flip of the kernel",
 }
@@ -132,6 +133,7 @@ def _entry(case: Case) -> dict[str, Any]:
         "seed": list(case.drawn.seed),
         "tensors": {name: _tensor(case, name) for name in case.tensors},
         "tells_apart": list(case.tells_apart),
+        "cannot_tell": list(case.cannot_tell),
     }
 
 
