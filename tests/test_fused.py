@@ -1,5 +1,6 @@
 import dataclasses
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from unittest import mock
 
 import numpy as np
@@ -21,14 +22,14 @@ QUICK = (np.float32, np.float64)
 
 def small_cache(group=200, block=100):
     """Make room for so many bytes only, so that small maps fall into several groups and blocks."""
-    return mock.patch.multiple("npcbam.fused", GROUP=group), mock.patch.multiple(
-        "npcbam.fused.group", BLOCK=block
-    )
+    stack = ExitStack()
+    stack.enter_context(mock.patch("npcbam.fused.GROUP", group))
+    stack.enter_context(mock.patch("npcbam.fused.group.BLOCK", block))
+    return stack
 
 
 def run(cbam, x, dy, threads=1, group=200, block=100):
-    groups, blocks = small_cache(group, block)
-    with groups, blocks:
+    with small_cache(group, block):
         y, pullback = fused_vjp(cbam, x, threads)
         return y, *pullback(dy)
 

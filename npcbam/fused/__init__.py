@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -22,10 +23,11 @@ from npcbam import checks, tree
 from npcbam.cbam import CBAM
 from npcbam.checks import Array
 from npcbam.fused.group import Pull, Spatial, group_vjp
+from npcbam.fused.kernels import BUFFER, aligned
 
-# What a group may hold, in bytes: half of a usual second-level cache, which has room then for x
-# and for y or dy.
-GROUP = 2**20
+# What a group may hold, in bytes. Larger groups call NumPy less often, smaller ones leave more of
+# themselves in the cache from one step to the next, and keep more threads busy.
+GROUP, SMALL = 2**23, 2**20
 QUICK = (np.float32, np.float64)
 
 In = TypeVar("In")
@@ -77,46 +79,43 @@ def fused_vjp(
     if cbam.spatial is not None:
         w = cbam.spatial.conv.w
         checks.feature_map(x, ("conv.w", w), ndim=w.ndim)
-    y, groups = np.empty_like(x), list(_groups(x))
+    y, groups = aligned(x.shape, x.dtype), list(_groups(cbam, x))
     refine = _refine(cbam, x)
     pulls = _each(lambda at: refine(x[at], y[at]), groups, threads)
 
     def fused_pullback(dy: Array) -> tuple[CBAM, Array]:
         dy = checks.cotangent(dy, x)  # x looks as y does, which need not be kept
-        dx = np.empty_like(x)
+        dx = aligned(x.shape, x.dtype)
         pairs = list(zip(pulls, groups, strict=True))
         dcbams = _each(lambda pair: pair[0](dy[pair[1]], dx[pair[1]]), pairs, threads)
         # In the order of the groups, whichever was done first.
-        return functools.reduce(tree.add, dcbams, tree.zeros_like(cbam)), dx
+        return functools.reduce(tree.add, dcbams or [tree.zeros_like(cbam)]), dx
 
     return y, fused_pullback
 
 
-def _groups(x: Array) -> Iterator[slice]:
-    """Yield slices of samples that the cache has room for; they do not depend on the threads."""
+def _groups(cbam: CBAM, x: Array) -> Iterator[slice]:
+    """Yield slices of samples, which do not depend on the threads.
+
+    Two at least, for two threads, unless that is not worth reading the weights again.
+    """
+    weights = sum(leaf.nbytes for _, leaf in tree.leaves(cbam))
     size = max(1, GROUP // max(1, x[:1].nbytes))
-    for start in range(0, len(x), size):
-        yield slice(start, start + size)
-
-
-def _each(job: Callable[[In], Out], items: Sequence[In], threads: int) -> list[Out]:
-    """Map `job` over `items`, under the `np.errstate` of the caller."""
-    if threads == 1 or len(items) < 2:
-        return [job(item) for item in items]
-    with ThreadPoolExecutor(min(threads, len(items))) as pool:
-        contexts = [contextvars.copy_context() for _ in items]
-        return list(pool.map(lambda context, item: context.run(job, item), contexts, items))
+    least = 2 if x.nbytes > 2 * max(SMALL, weights) else 1
+    count = min(len(x), max(math.ceil(len(x) / size), least))
+    for i in range(count):
+        yield slice(i * len(x) // count, (i + 1) * len(x) // count)
 
 
 def _refine(cbam: CBAM, x: Array) -> Callable[[Array, Array], Pull]:
     """Return what refines a group of `x`."""
     if x.dtype not in QUICK or (cbam.spatial is not None and cbam.order != "channel-first"):
-        return functools.partial(_readable, cbam)
+        return functools.partial(_readable_vjp, cbam)
     spatial = None if cbam.spatial is None else Spatial.of(cbam.spatial, x.shape[2:])
     return functools.partial(group_vjp, cbam, spatial)
 
 
-def _readable(cbam: CBAM, x: Array, y: Array) -> Pull:
+def _readable_vjp(cbam: CBAM, x: Array, y: Array) -> Pull:
     """Take the readable layers for one group, as `group_vjp` takes its own steps."""
     y[...] = cbam(x)
 
@@ -125,3 +124,18 @@ def _readable(cbam: CBAM, x: Array, y: Array) -> Pull:
         return dcbam
 
     return readable_pull
+
+
+def _each(job: Callable[[In], Out], items: Sequence[In], threads: int) -> list[Out]:
+    """Map `job` over `items`, under the `np.errstate` of the caller."""
+
+    def run(item: In) -> Out:
+        with np.errstate():  # which sets the buffer's size back, too
+            np.setbufsize(BUFFER)
+            return job(item)
+
+    if threads == 1 or len(items) < 2:
+        return [run(item) for item in items]
+    with ThreadPoolExecutor(min(threads, len(items))) as pool:
+        contexts = [contextvars.copy_context() for _ in items]
+        return list(pool.map(lambda context, item: context.run(run, item), contexts, items))

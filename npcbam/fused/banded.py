@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided, sliding_window_view
+from numpy.lib.stride_tricks import as_strided
 
 from npcbam.checks import Array
 from npcbam.conv import Conv
 
-TILE = 64
+TILE = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,17 +85,21 @@ class Bands:
     def rows(self, x: Array) -> Array:
         """Lay (N, I, *S) maps out for `correlate`: (*S[:-1] + K[:-1] - 1, N * tiles, columns)."""
         kernel = self.w.shape[2:]
-        lead = [(size // 2, size // 2) for size in kernel[:-1]]
         tiled = self._tiled(x, kernel[-1] // 2)  # (*S[:-1], N, tiles, I, tile + K - 1)
-        padded = np.pad(tiled, [*lead, (0, 0), (0, 0), (0, 0), (0, 0)])
-        sizes = padded.shape[: len(lead)]
-        return padded.reshape(*sizes, len(x) * self.tiles, self.matrices.shape[-2])
+        lead = [n + size - 1 for n, size in zip(self.space, kernel[:-1], strict=False)]
+        padded = np.zeros((*lead, *tiled.shape[len(lead) :]), x.dtype)
+        inside = zip(self.space, kernel[:-1], strict=False)
+        padded[tuple(slice(size // 2, size // 2 + n) for n, size in inside)] = tiled
+        return padded.reshape(*lead, len(x) * self.tiles, self.matrices.shape[-2])
 
     def _tiled(self, x: Array, margin: int) -> Array:
         """Cut the last axis into tiles that overlap by twice the margin; lead axes come first."""
-        lead, right = x.ndim - 3, self.tiles * self.tile - self.space[-1] + margin
-        padded = np.pad(x, [(0, 0)] * (x.ndim - 1) + [(margin, right)])
-        windows = sliding_window_view(padded, self.tile + 2 * margin, axis=-1)[..., :: self.tile, :]
+        lead, width = x.ndim - 3, self.space[-1]
+        padded = np.zeros((*x.shape[:-1], self.tiles * self.tile + 2 * margin), x.dtype)
+        padded[..., margin : margin + width] = x
+        *strides, step = padded.strides
+        shape = (*x.shape[:-1], self.tiles, self.tile + 2 * margin)
+        windows = as_strided(padded, shape, (*strides, self.tile * step, step))
         return windows.transpose(*range(2, 2 + lead), 0, lead + 2, 1, lead + 3)
 
     def _shifts(self, rows: Array) -> Iterator[Array]:

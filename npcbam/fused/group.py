@@ -8,7 +8,7 @@ leaves is still in the cache for the next.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -18,7 +18,8 @@ from npcbam.cbam import CBAM
 from npcbam.channel_attention import ChannelAttention
 from npcbam.checks import Array
 from npcbam.fused.banded import Bands, adjoint, banded_vjp
-from npcbam.fused.pools import Walk
+from npcbam.fused.kernels import Memory, gate_channels, outer
+from npcbam.fused.pools import Block, Features, Pools, Share
 from npcbam.pointwise import sigmoid_vjp
 from npcbam.spatial_attention import SpatialAttention
 
@@ -27,6 +28,26 @@ BLOCK = 2**18
 
 # Given the group's dy and where to write its dx; returns the cotangent of the parameters.
 Pull: TypeAlias = Callable[[Array, Array], CBAM]
+
+
+def channel_vjp(
+    channel: ChannelAttention, pooled: list[Array]
+) -> tuple[Array, Callable[[Array], tuple[ChannelAttention, list[Array]]]]:
+    """Return Mc, (N, C, 1), of the pools' descriptors, (N, C, 1) each, in one pass of the MLP."""
+    shape, count = pooled[0].shape, len(pooled)
+    share = pooled[0].dtype.type(1) / pooled[0].dtype.type(count)
+    fs = [share * functools.reduce(np.add, pooled)] if channel.blend else pooled
+    z, mlp_pullback = channel.mlp.vjp(np.concatenate(fs)[:, :, 0])
+    mc, sigmoid_pullback = sigmoid_vjp(z.reshape(len(fs), *shape).sum(axis=0))
+
+    def channel_pullback(dmc: Array) -> tuple[ChannelAttention, list[Array]]:
+        dz = sigmoid_pullback(dmc)
+        dmlp, dpassed = mlp_pullback(np.concatenate([dz] * len(fs))[:, :, 0])
+        dfs = list(dpassed.reshape(len(fs), *shape))
+        dpooled = [share * dfs[0]] * count if channel.blend else dfs
+        return replace(channel, mlp=dmlp), dpooled
+
+    return mc, channel_pullback
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,100 +90,125 @@ class Spatial:
         return ms, spatial_pullback
 
 
-def channel_vjp(
-    channel: ChannelAttention, pooled: list[Array]
-) -> tuple[Array, Callable[[Array], tuple[ChannelAttention, list[Array]]]]:
-    """Return Mc, (N, C, 1), of the pools' descriptors, (N, C, 1) each, in one pass of the MLP."""
-    shape, count = pooled[0].shape, len(pooled)
-    share = pooled[0].dtype.type(1) / pooled[0].dtype.type(count)
-    fs = [share * functools.reduce(np.add, pooled)] if channel.blend else pooled
-    z, mlp_pullback = channel.mlp.vjp(np.concatenate(fs)[:, :, 0])
-    mc, sigmoid_pullback = sigmoid_vjp(z.reshape(len(fs), *shape).sum(axis=0))
-
-    def channel_pullback(dmc: Array) -> tuple[ChannelAttention, list[Array]]:
-        dz = sigmoid_pullback(dmc)
-        dmlp, dpassed = mlp_pullback(np.concatenate([dz] * len(fs))[:, :, 0])
-        dfs = list(dpassed.reshape(len(fs), *shape))
-        dpooled = [share * dfs[0]] * count if channel.blend else dfs
-        return replace(channel, mlp=dmlp), dpooled
-
-    return mc, channel_pullback
-
-
 def group_vjp(cbam: CBAM, spatial: Spatial | None, x_group: Array, y_group: Array) -> Pull:
-    """Refine `x_group` into `y_group`, both (N, C, *S); return its `Pull`.
+    """Refine `x_group` into `y_group`, both (N, C, *S), and return its `Pull`.
 
-    Saved for backward: the descriptors, the planes and the two maps.
+    Saved for backward: x, the descriptors, the planes and the two maps.
     """
     x = x_group.reshape(*x_group.shape[:2], -1)
-    y, blocks = y_group.reshape(x.shape), _blocks(x)
-
-    rows = Walk(lambda c: x[:, c], blocks, x.shape, 2, cbam.channel.pools, cbam.channel.ties)
-    descriptors = rows.pool(x.dtype)
-    mc, channel_pullback = channel_vjp(cbam.channel, descriptors)
+    blocks, channel = list(_blocks(x)), cbam.channel
+    rows = Pools(channel.pools, channel.ties, x.shape, axis=2)
+    descriptors = rows.pool(lambda block: x[block], blocks)
+    mc, channel_pullback = channel_vjp(channel, descriptors)
+    ms = np.ones((len(x), 1, x.shape[2]), x.dtype)
     if spatial is not None:
-
-        def gated(c: slice) -> Array:
-            return np.multiply(x[:, c], mc[:, c], out=y[:, c])
-
-        layer = spatial.layer
-        columns = Walk(gated, blocks, x.shape, 1, layer.pools, layer.ties)
-        planes = columns.pool(x.dtype)
+        columns = Pools(spatial.layer.pools, spatial.layer.ties, x.shape, axis=1)
+        # Backwards, because what was pooled last is still in the cache.
+        planes = columns.pool(_gated(x, mc, blocks), blocks[::-1])
         ms, spatial_pullback = spatial.vjp(planes)
-    for c in blocks:
-        if spatial is not None:
-            y[:, c] *= ms
-        else:
-            np.multiply(x[:, c], mc[:, c], out=y[:, c])
-        if cbam.residual:
-            y[:, c] += x[:, c]
+    _refine(x, mc, ms, blocks, y_group.reshape(x.shape), cbam.residual)
 
     def group_pull(dy_group: Array, dx_group: Array) -> CBAM:
         dy, dx = dy_group.reshape(x.shape), dx_group.reshape(x.shape)
-        dmc = np.empty_like(mc)
-        dspatial = None
-        if spatial is None:
-            for c in blocks:
-                dmc[:, c] = (x[:, c] * dy[:, c]).sum(axis=2, keepdims=True)
-        else:
-            dms = np.zeros_like(ms)
-            for c in blocks:
-                t = x[:, c] * dy[:, c]
-                dms += mc[:, c].swapaxes(1, 2) @ t
-                dmc[:, c] = t @ ms.swapaxes(1, 2)
+        gated = _gated(x, mc, blocks)
+        dms, dmc = _pull_gates(x, mc, ms, blocks, dy)
+        dspatial, to_planes = None, None
+        if spatial is not None:
             dspatial, dplanes = spatial_pullback(dms)
-            gates = replace(columns, features=lambda c: x[:, c] * mc[:, c])
-            over = gates.share(planes, dplanes)
-            if over.even is not None:
-                dmc += x @ over.even.swapaxes(1, 2)
-            if over.dense is not None:
-                dmc += (x * over.dense).sum(axis=2, keepdims=True)
-            if over.at is not None:
-                row = over.at // x.shape[2]
-                v = over.values * x.ravel()[over.at]
-                dmc += np.bincount(row, v, minlength=mc.size).reshape(mc.shape).astype(x.dtype)
+            held = [columns.held(gated(block), block, planes) for block in blocks]
+            to_planes = columns.share(gated, held, dplanes)
+            dmc += _through(to_planes, x)
         dchannel, ddescriptors = channel_pullback(dmc)
-        along = rows.share(descriptors, ddescriptors)
-        for c in blocks:
-            if spatial is None:
-                d = dy[:, c] * mc[:, c]
-            else:
-                d = dy[:, c] * ms
-                over.add_to(d, c)
-                d *= mc[:, c]
-            along.add_to(d, c)
-            dx[:, c] = d + dy[:, c] if cbam.residual else d
-        if spatial is not None and over.at is not None:
-            dx.reshape(-1)[over.at] += mc.ravel()[row] * over.values
-        if along.at is not None:
-            dx.reshape(-1)[along.at] += along.values
+        held = [rows.held(x[block], block, descriptors) for block in blocks]
+        to_rows = rows.share(lambda block: x[block], held, ddescriptors)
+        _pull_features(mc, ms, blocks, to_planes, to_rows, dy, dx, cbam.residual)
         return replace(cbam, channel=dchannel, spatial=dspatial)
 
     return group_pull
 
 
-def _blocks(x: Array) -> list[slice]:
-    """Cut the channels of one large sample into blocks; several samples are one."""
-    channels = x.shape[1]
-    size = channels if len(x) > 1 else max(1, BLOCK // (x.nbytes // channels))
-    return [slice(c, c + size) for c in range(0, channels, size)]
+def _blocks(x: Array) -> Iterator[Block]:
+    """Cut into whole samples, or one sample's channels, that the cache has room for."""
+    n, channels, _ = x.shape
+    row = x.nbytes // (n * channels)
+    samples, size = max(1, BLOCK // (row * channels)), min(channels, max(1, BLOCK // row))
+    for i in range(0, n, samples):
+        for c in range(0, channels, size):
+            yield slice(i, min(i + samples, n)), slice(c, min(c + size, channels))
+
+
+def _gated(x: Array, mc: Array, blocks: list[Block]) -> Features:
+    """Return what computes F' = mc ⊗ x of a block."""
+    memory = Memory(x[blocks[0]])
+
+    def features(block: Block) -> Array:
+        return gate_channels(x[block], mc[block], memory.like(x[block]))
+
+    return features
+
+
+def _refine(x: Array, mc: Array, ms: Array, blocks: list[Block], y: Array, residual: bool) -> None:
+    """Write (mc ⊗ ms) ⊗ x, and x if `residual`, into y, which is thus walked once."""
+    memory = Memory(x[blocks[0]])
+    for block in blocks:
+        gate = outer(mc[block], ms[block[0]], memory.like(x[block]))
+        if residual:
+            gate *= x[block]
+            np.add(gate, x[block], out=y[block])
+        else:
+            np.multiply(gate, x[block], out=y[block])
+
+
+def _pull_gates(
+    x: Array, mc: Array, ms: Array, blocks: list[Block], dy: Array
+) -> tuple[Array, Array]:
+    """Return the cotangents of ms, and of mc as a factor alone."""
+    dms, dmc = np.zeros_like(ms), np.empty_like(mc)
+    memory = Memory(x[blocks[0]])
+    for block in blocks:
+        t = np.multiply(x[block], dy[block], out=memory.like(x[block]))
+        dms[block[0]] += mc[block].swapaxes(1, 2) @ t
+        dmc[block] = t @ ms[block[0]].swapaxes(1, 2)
+    return dms, dmc
+
+
+def _through(planes: Share, x: Array) -> Array:
+    """Return what mc gets through the planes: Σ dF' x over the positions."""
+    dmc = x @ planes.even.swapaxes(1, 2)
+    terms = planes.values * x.reshape(-1)[planes.at]
+    # Summed in float64, which costs nothing here.
+    found = np.bincount(planes.at // x.shape[2], terms, minlength=dmc.size)
+    dmc += found.reshape(dmc.shape).astype(x.dtype)
+    if planes.dense is not None:
+        dmc += (x * planes.dense).sum(axis=2, keepdims=True)
+    return dmc
+
+
+def _pull_features(
+    mc: Array,
+    ms: Array,
+    blocks: list[Block],
+    planes: Share | None,
+    rows: Share,
+    dy: Array,
+    dx: Array,
+    residual: bool,
+) -> None:
+    """Write dx = mc (ms dy + what the planes give) + what the descriptors give."""
+    gates, shares = Memory(dx[blocks[0]]), Memory(dx[blocks[0]])
+    even = np.zeros_like(ms) if planes is None else planes.even
+    for block in blocks:
+        d = outer(mc[block], ms[block[0]], gates.like(dy[block]))
+        d *= dy[block]
+        if planes is not None and planes.dense is not None:
+            d += mc[block] * planes.dense[block]
+        if rows.dense is not None:
+            d += rows.dense[block]
+        if residual:
+            d += dy[block]
+        share = outer(mc[block], even[block[0]], shares.like(d), rows.even[block])
+        np.add(d, share, out=dx[block])
+    flat = dx.reshape(-1)
+    if planes is not None:
+        flat[planes.at] += mc.reshape(-1)[planes.at // dx.shape[2]] * planes.values
+    flat[rows.at] += rows.values

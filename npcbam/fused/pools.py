@@ -1,7 +1,7 @@
-"""Pooling a group of samples in blocks of channels, and what the pools give back to it.
+"""Pooling a group of samples block by block, and what the pools give back to it.
 
 The mean and the maximum are computed here; lp and log-sum-exp, which hardly anybody uses, are those
-of `pooling`. Positions are one axis: the shapes are (N, C, P).
+of `pooling`. All positions are one axis: the shapes are (N, C, P).
 """
 
 from __future__ import annotations
@@ -14,119 +14,106 @@ import numpy as np
 
 from npcbam import pooling
 from npcbam.checks import Array
+from npcbam.fused.kernels import max_over, sum_over
 
-# The features of some channels, (N, c, P), which hold until the next call.
-Features: TypeAlias = Callable[[slice], Array]
-EVERY = slice(None)
+# Some samples and some channels of theirs: either all channels or a single sample.
+Block: TypeAlias = tuple[slice, slice]
+ALL = (slice(None), slice(None))
+# The features of a block, (n, c, P), which hold until the next call.
+Features: TypeAlias = Callable[[Block], Array]
 
 
 @dataclass(frozen=True, eq=False)
-class Walk:
-    """Features that are visited in blocks of channels, to be pooled over one axis.
+class Share:
+    """What pooled features get back.
 
     Attributes
     ----------
-    features : those of a block
-    blocks : slices of channels, one after the other; of several samples there is but one
-    shape : (N, C, P)
-    axis : 1 to pool over channels, 2 to pool over positions
-    pools, ties : as in the attentions
+    even : what is alike along the pooled axis, which has size 1
+    at, values : single places of the flat map, and what is added there
+    dense : all the rest, or None
     """
 
-    features: Features
-    blocks: Sequence[slice]
-    shape: tuple[int, int, int]
-    axis: int
-    pools: tuple[str, ...]
+    even: Array
+    at: Array
+    values: Array
+    dense: Array | None
+
+
+@dataclass(frozen=True, eq=False)
+class Pools:
+    """The pools of one attention.
+
+    Attributes
+    ----------
+    names, ties : as in the attentions
+    shape : (N, C, P), what is pooled
+    axis : 1 to pool over channels, 2 to pool over positions
+    """
+
+    names: tuple[str, ...]
     ties: str
+    shape: tuple[int, ...]
+    axis: int
 
-    def pool(self, dtype: np.dtype) -> list[Array]:
-        """Return one descriptor for each pool, (N, 1, P) or (N, C, 1)."""
-        n, channels, size = self.shape
-        if self.axis == 2:
-            return self._over_positions(dtype)
-        total = np.zeros((n, 1, size), dtype)
-        top = np.full((n, 1, size), -np.inf, dtype)
-        for c in self.blocks:
-            f = self.features(c)
-            # A product with ones takes a third of the time of a sum.
-            total += np.ones((1, f.shape[1]), dtype) @ f
-            np.maximum(top, np.maximum.reduce(f, axis=1, keepdims=True), out=top)
-        total /= dtype.type(channels)
-        return [self._named(pool, {"avg": total, "max": top}) for pool in self.pools]
+    def pool(self, features: Features, blocks: Sequence[Block]) -> list[Array]:
+        """Return one descriptor for each pool, (N, 1, P) or (N, C, 1), from blocks in any order."""
+        found: dict[str, Array] = {}
+        for block in blocks:
+            f, at = features(block), self._of(block)
+            if "avg" in self.names:
+                mean = found.setdefault("avg", np.zeros(self._pooled(), f.dtype))
+                mean[at] += sum_over(f, self.axis)
+            if "max" in self.names:
+                top = found.setdefault("max", np.full(self._pooled(), -np.inf, f.dtype))
+                np.maximum(top[at], max_over(f, self.axis), out=top[at])
+        if "avg" in found:
+            found["avg"] /= found["avg"].dtype.type(self.shape[self.axis])
+        return [found[n] if n in found else self._readable(n, features)[0] for n in self.names]
 
-    def _over_positions(self, dtype: np.dtype) -> list[Array]:
-        n, channels, size = self.shape
-        total = np.empty((n, channels, 1), dtype)
-        top = np.empty((n, channels, 1), dtype)
-        for c in self.blocks:
-            f = self.features(c)
-            total[:, c] = f @ np.ones((size, 1), dtype)
-            top[:, c] = row_max(f)
-        total /= dtype.type(size)
-        return [self._named(pool, {"avg": total, "max": top}) for pool in self.pools]
+    def held(self, f: Array, block: Block, pooled: Sequence[Array]) -> Array:
+        """Return where a block holds maxima, in the flat map; to look is quicker than argmax."""
+        if "max" not in self.names:
+            return np.empty(0, np.intp)
+        top = pooled[self.names.index("max")][self._of(block)]
+        held = f == top
+        if np.isnan(top).any():
+            held |= np.isnan(f) & np.isnan(top)
+        start = block[0].start * self.shape[1] + block[1].start
+        places: Array = np.flatnonzero(held) + start * self.shape[2]
+        return places
 
-    def _named(self, pool: str, known: dict[str, Array]) -> Array:
-        if pool in known:
-            return known[pool]
-        return pooling.POOLS[pool](self.features(EVERY), (self.axis,))[0]
-
-    def share(self, pooled: Sequence[Array], cotangents: Sequence[Array]) -> Share:
-        """Return what the features get, given what `pool` gave and the cotangents of that."""
-        share = Share()
-        for pool, y, dy in zip(self.pools, pooled, cotangents, strict=True):
-            if pool == "avg":
-                share.even = dy / dy.dtype.type(self.shape[self.axis])
-            elif pool == "max":
-                share.at, share.values = self._to_max(y, dy)
+    def share(self, features: Features, held: Sequence[Array], dpooled: Sequence[Array]) -> Share:
+        """Return what the features get, given what `held` told of all blocks in memory's order."""
+        even, at = np.zeros_like(dpooled[0]), np.empty(0, np.intp)
+        values, dense = np.empty(0, even.dtype), None
+        for name, d in zip(self.names, dpooled, strict=True):
+            if name == "avg":
+                even = d / d.dtype.type(self.shape[self.axis])
+            elif name == "max":
+                at, values = self._to_max(np.concatenate(held), d)
             else:
-                dense = pooling.POOLS[pool](self.features(EVERY), (self.axis,))[1](dy)
-                share.dense = dense if share.dense is None else share.dense + dense
-        return share
+                df = self._readable(name, features)[1](d)
+                dense = df if dense is None else dense + df
+        return Share(even, at, values, dense)
 
-    def _to_max(self, top: Array, dtop: Array) -> tuple[Array, Array]:
-        """Return where the maxima stand, in x flat, and what each place gets."""
+    def _to_max(self, at: Array, dtop: Array) -> tuple[Array, Array]:
+        """Return which places get what, by the tie rule."""
         _, channels, size = self.shape
-        # To look where x == top is far quicker than argmax over an axis with gaps.
-        places = []
-        for c in self.blocks:
-            f, t = self.features(c), top[:, c] if self.axis == 2 else top
-            held = f == t
-            if np.isnan(t).any():
-                held |= np.isnan(f) & np.isnan(t)
-            places.append(np.flatnonzero(held) + (c.start or 0) * size)
-        at = np.concatenate(places)
         owner = at // size if self.axis == 2 else at // (channels * size) * size + at % size
         if self.ties == "even":
-            count = np.bincount(owner, minlength=top.size)
-            return at, (dtop.ravel() / count.astype(dtop.dtype))[owner]
-        first = np.empty(top.size, at.dtype)
-        first[owner[::-1]] = at[::-1]  # the last to be written is the first
-        return first, dtop.ravel()
+            count = np.bincount(owner, minlength=dtop.size)
+            return at, (dtop.reshape(-1) / count.astype(dtop.dtype))[owner]
+        first = np.empty(dtop.size, at.dtype)
+        first[owner[::-1]] = at[::-1]  # what is written last comes first in memory
+        return first, dtop.reshape(-1)
 
+    def _readable(self, name: str, features: Features) -> tuple[Array, pooling.Pullback]:
+        return pooling.POOLS[name](features(ALL), (self.axis,))
 
-@dataclass(eq=False)
-class Share:
-    """The cotangent of pooled features: some alike for all, some at single places, some dense."""
+    def _pooled(self) -> tuple[int, ...]:
+        return tuple(1 if axis == self.axis else n for axis, n in enumerate(self.shape))
 
-    even: Array | None = None
-    at: Array | None = None
-    values: Array | None = None
-    dense: Array | None = None
-
-    def add_to(self, df: Array, c: slice) -> None:
-        """Add the even and the dense part to the cotangent of the features of a block."""
-        if self.even is not None:
-            df += self.even[:, c] if self.even.shape[1] > 1 else self.even
-        if self.dense is not None:
-            df += self.dense[:, c]
-
-
-def row_max(x: Array) -> Array:
-    """Return the maxima of the last axis of (N, C, P), as (N, C, 1).
-
-    reduceat starts a row in a third of the time of reduce.
-    """
-    flat = x.reshape(-1)
-    starts = np.arange(0, flat.size, x.shape[-1])
-    return np.maximum.reduceat(flat, starts).reshape(*x.shape[:2], 1)
+    def _of(self, block: Block) -> Block:
+        """Return what of the pooled map belongs to a block."""
+        return block if self.axis == 2 else (block[0], slice(None))
