@@ -154,14 +154,14 @@ def bilinear(f_vjp: Bilinear, a: Near, b: Near, factor: float = 0.0) -> Near:
             errors[1] = errors[1] + by_a[1](whole)[1]
         found = []
         for i, other in enumerate((unit_b, unit_a)):
-            lost = _lost(values[i] / (unit * other), terms[i], counts[1 + i])
+            lost = _lost(a.kind, values[i] / (unit * other), terms[i], counts[1 + i])
             sd = np.sqrt(errors[i] + coarse * terms[i])
             found.append(dy.then(values[i], unit * other * sd, unit * other * lost))
         return tuple(found)
 
     unit = unit_a * unit_b
     errors = coarse * terms + sum(by[0] for by in (by_a, by_b) if by is not None)
-    lost = unit * _lost(value / unit, terms, counts[0])
+    lost = unit * _lost(a.kind, value / unit, terms, counts[0])
     return a.then(value, unit * np.sqrt(errors), lost, (a, b), bilinear_pull)
 
 
@@ -172,13 +172,17 @@ def _counts(f_vjp: Bilinear, *shapes: tuple[int, ...]) -> tuple[Array, ...]:
     return (count, *pullback(np.ones_like(count)))
 
 
-def _lost(total: Array, squares: Array, count: Array | int) -> Array:
+def _lost(kind: Precision, total: Array, squares: Array, count: Array | int) -> Array:
     """Return how many units the sum of `count` products loses, from the sum of their squares.
 
     Adding one after the other rounds every partial sum. On the way to the total these walk at
     random as far as the root of the squares, and no other order of adding has so many.
     """
-    lost: Array = np.sqrt(squares + (count - 1) * (np.square(total) + squares))
+    whole = np.square(total)
+    walked = squares + (count - 1) * (whole + squares)
+    # Where sums are kept finer than results, these are rounded once.
+    fine = kind.finer**2
+    lost: Array = np.sqrt(fine * walked + (1 - fine) * whole)
     return lost
 
 
@@ -230,7 +234,7 @@ def mean(x: Near, axes: Axes, ties: str = "first") -> Near:
     value, pullback = pooling.mean_vjp(x.value, axes)
     n = math.prod(x.value.shape[axis] for axis in axes)
     squares = pooling.mean(np.square(x.value), axes) / n
-    terms = np.abs(value) + _lost(value, squares, n)
+    terms = np.abs(value) + _lost(x.kind, value, squares, n)
 
     def mean_pull(dy: Near) -> tuple[Near, ...]:
         return (dy.then(pullback(dy.value), pullback(dy.sd)),)
@@ -341,7 +345,7 @@ def _to_shape(dy: Near, shape: tuple[int, ...]) -> Near:
     value, errors, squares = (
         a.sum(axis=axes, keepdims=True) for a in (dy.value, np.square(dy.sd), np.square(dy.value))
     )
-    return dy.then(value, np.sqrt(errors), _lost(value, squares, n))
+    return dy.then(value, np.sqrt(errors), _lost(dy.kind, value, squares, n))
 
 
 def _times_vjp(a: Array, b: Array) -> tuple[Array, Pullback]:

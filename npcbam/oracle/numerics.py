@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -18,7 +18,7 @@ from npcbam.oracle.bounds import allowed
 from npcbam.oracle.candidate import Candidate, sentence
 from npcbam.oracle.effects import attempt
 from npcbam.oracle.findings import Finding, Status, evidence
-from npcbam.oracle.precision import PRECISIONS, at_precision
+from npcbam.oracle.precision import MIXED, PRECISIONS, at_precision
 from npcbam.pointwise import sigmoid, sigmoid_vjp
 
 Carry: TypeAlias = Callable[[Mapping[str, Array]], CBAM]
@@ -40,7 +40,8 @@ SPACES = ((7, 5, 4), *((size,) * 3 for size in (7, 8, 14, 16, 28, 32, 56)))
 GATES = 2000
 SPATIAL = ("spatial.conv.w", "spatial.conv.b", "spatial.norm.gamma", "spatial.norm.beta")
 # What explains errors at all lower precisions too.
-NAMED = {"half-inside", "approximate-sigmoid", "exp-overflow", "precision"}
+COARSE = {"tf32-inside", "autocast-inside"}
+NAMED = {"half-inside", "approximate-sigmoid", "exp-overflow", "precision"} | COARSE
 OUTER = ("channel.mlp.w1", "channel.mlp.b1")
 
 
@@ -77,7 +78,10 @@ def numerics(candidate: Candidate, reading: CBAM, carry: Carry, seed: int = 0) -
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """A candidate at one precision, and the CBAM that it follows."""
+    """A candidate at one precision, and the CBAM that it follows.
+
+    `judged_as` is the precision whose rounding it is allowed, where that is not its own.
+    """
 
     candidate: Candidate
     reading: CBAM
@@ -85,6 +89,7 @@ class Trial:
     feeds: dict[str, set[str]]
     seed: int
     space: tuple[int, ...] = SPACES[0]
+    judged_as: str = ""
 
     @property
     def dtype(self) -> str:
@@ -130,7 +135,7 @@ class Trial:
         got = {"y": self.candidate.forward(values, x.copy())}
         want = {"y": y}
         pulled = self.candidate.vjp(values, x.copy(), dy.copy()) if gradients else None
-        room = allowed(cbam, x, None if pulled is None else dy, self.dtype)
+        room = allowed(cbam, x, None if pulled is None else dy, self.judged_as or self.dtype)
         if pulled is not None:
             dcbam, want["dx"] = pullback(dy)
             dparameters, got["dx"] = pulled
@@ -188,14 +193,40 @@ def _at_one_precision(trial: Trial, wrong: set[str], known: set[str]) -> list[Fi
     if far and (size > NEARLY or not _approximated(trial, values)):
         wrong.add("y")  # It is another block.
         return []
+    found: list[Finding] = []
+    if off and trial.dtype == "float32" and not known & NAMED:
+        trial, found = _mixed(trial, values, x, next(iter(off.values())))
+        off = {} if found else off
     # What a cause that is named already does at a lower precision is not told again.
     plain = not off and not known & NAMED
-    found = _look(_saturating, trial, values, wrong, plain)
+    found += _look(_saturating, trial, values, wrong, plain)
     if off and not NAMED & (known | {finding.code for finding in found}):
         found += _noise(trial, values, x, first, next(iter(off.values())), wrong)
     for look in (_far_from_zero, _tiny_or_zero, _not_finite):
         found += _look(look, trial, values, wrong, plain)
     return found
+
+
+def _mixed(
+    trial: Trial, values: Values, x: Array, seen: Mapping[str, object]
+) -> tuple[Trial, list[Finding]]:
+    """Return the trial by the bounds of TF32 or autocast, and its name, where these explain all.
+
+    They touch float32 alone: what was rounded on purpose shows in float64 too, and has been found.
+    Where there is no float64 that cannot be told, but for the digits of TF32.
+    """
+    tries = MIXED if "float64" in trial.candidate.dtypes else MIXED[:1]
+    if _rough(trial, values, x, str(seen["tensor"])):
+        for name in tries:
+            judged = replace(trial, judged_as=name)
+            if not excess("noise", judged.compare(values, x)):
+                half = name.removeprefix("autocast-")
+                how = "with factors rounded to 10 bits, as TF32 has them"
+                how = how if half == name else f"in {half}, as under autocast"
+                said = f"in float32 it computes its linear layers and convolutions {how}"
+                code = f"{name.partition('-')[0]}-inside"
+                return judged, [trial.finding(code, said, seen, "note")]
+    return trial, []
 
 
 def _look(look: Look, trial: Trial, values: Values, wrong: set[str], plain: bool) -> list[Finding]:
@@ -332,8 +363,7 @@ def _saturating(trial: Trial, values: Values, wrong: set[str], plain: bool) -> I
         for tensor, seen in off.items():
             got, want, _ = compared[tensor]
             lost = not np.isfinite(got).all() and np.isfinite(want).all()
-            # A gate that is 0 where 1 is right, or 1 where 0 is.
-            turned = tensor == "y" and (np.abs(got - want) > 0.4 * np.abs(x)).any()
+            turned = tensor == "y" and _turned(got / x, want / x, trial.reading.residual)
             if lost or turned:
                 gives = "NaN or infinity" if lost else "the wrong end of the gate"
                 said = f"large logits overflow in exp, and {tensor} gets {gives}"
@@ -342,6 +372,13 @@ def _saturating(trial: Trial, values: Values, wrong: set[str], plain: bool) -> I
                 yield _precision(trial, seen)
             if lost or turned or plain:
                 return
+
+
+def _turned(got: Array, want: Array, residual: bool) -> bool:
+    """Tell whether a gate is 0 where 1 is right, or 1 where 0 is."""
+    gate = want - residual
+    saturated = np.minimum(np.abs(gate), np.abs(1 - gate)) < 0.01
+    return bool((saturated & (np.abs(got - want) > 0.4)).any())
 
 
 def _with_large_logits(trial: Trial, values: Values, x: Array, sign: float) -> Values:

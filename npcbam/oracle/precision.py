@@ -21,12 +21,14 @@ class Precision:
         the normal numbers for 0, that is the smallest of them
     most : the largest finite number
     factor : the relative error of a factor before it is multiplied within a sum, as TF32 has it
+    finer : the unit within sums, in units of `unit`
     """
 
     unit: float
     least: float
     most: float
     factor: float = 0.0
+    finer: float = 1.0
 
 
 # Of the reference too, which is compared with and rounds itself.
@@ -36,17 +38,25 @@ PRECISIONS = {
     "float32": Precision(2.0**-24 + _OWN, 2.0**-126, float(np.finfo(np.float32).max)),
     "float16": Precision(2.0**-11 + _OWN, 2.0**-25, 65504.0),
     "bfloat16": Precision(2.0**-8 + _OWN, 2.0**-126, 255 * 2.0**120),
+    # Blocks in float32 whose linear layers and convolutions read coarser factors, or run in half.
     "tf32": Precision(2.0**-24 + _OWN, 2.0**-126, float(np.finfo(np.float32).max), 2.0**-11),
+    "autocast-bfloat16": Precision(2.0**-8 + _OWN, 2.0**-126, 255 * 2.0**120, 2.0**-8, 2.0**-16),
+    "autocast-float16": Precision(2.0**-11 + _OWN, 2.0**-25, 65504.0, 2.0**-11, 2.0**-13),
 }
+# What float32 may turn out to be, from fine to coarse.
+MIXED = ("tf32", "autocast-float16", "autocast-bfloat16")
 
 
 def at_precision(value: Array, dtype: str) -> Array:
     """Round an array to a precision, to nearest and ties to even, and widen it to float64.
 
+    Where a precision is mixed, that of its factors is meant.
+
     >>> at_precision(np.array([1 + 2**-8, 1 + 3 * 2**-8, 1e39]), "bfloat16")
     array([1.      , 1.015625,      inf])
     """
     checks.choice("dtype", dtype, PRECISIONS)
+    dtype = dtype.removeprefix("autocast-")
     kind = PRECISIONS[dtype]
     value = np.asarray(value, dtype=np.float64)
     with np.errstate(over="ignore", under="ignore"):

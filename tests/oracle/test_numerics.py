@@ -211,6 +211,68 @@ class WrongGradient(Block):
         return ScaledGradient.apply(super().mc(x))
 
 
+def coarse(x):
+    """Round to the 10 bits of TF32, which float64 does not know."""
+    if x.dtype != torch.float32:
+        return x
+    kept = (x.view(torch.int32) + 0x1000) & ~0x1FFF
+    return x + (kept.view(torch.float32) - x).detach()
+
+
+class CoarseGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, dy):
+        return coarse(dy)
+
+
+class TF32(Block):
+    """As a GPU multiplies matrices, forward and backward."""
+
+    def linear(self, layer, f):
+        z = CoarseGradient.apply(nn.functional.linear(coarse(f), coarse(layer.weight)))
+        return z + layer.bias
+
+    def mc(self, x):
+        hidden = (self.linear(self.fc1, f).relu() for f in (x.mean((2, 3)), x.amax((2, 3))))
+        return sum(self.linear(self.fc2, h) for h in hidden).sigmoid()[:, :, None, None]
+
+    def ms(self, f):
+        planes = coarse(torch.stack([f.mean(1), f.amax(1)], 1))
+        z = nn.functional.conv2d(planes, coarse(self.conv.weight), padding=3)
+        return (CoarseGradient.apply(z) + self.conv.bias).sigmoid()
+
+
+class Autocast(Block):
+    dtype = torch.bfloat16
+
+    def forward(self, x):
+        with torch.autocast("cpu", self.dtype):
+            return super().forward(x)
+
+
+class AutocastHalf(Autocast):
+    dtype = torch.float16
+
+
+class AutocastNaN(Autocast):
+    """A fault that the bounds of autocast do not hide."""
+
+    def forward(self, x):
+        return super().forward(x.nan_to_num(0, 0, 0))
+
+
+class Eight(Block):
+    """Two digits, in float32 alone, are coarser than any autocast."""
+
+    def mc(self, x):
+        mc = super().mc(x)
+        return through(mc, torch.float8_e5m2) if x.dtype == torch.float32 else mc
+
+
 class NotHalf(Block):
     def forward(self, x):
         if x.dtype == torch.float16:
@@ -240,6 +302,14 @@ class NotHalf(Block):
         (DividesBySize, {"precision": "wrong"}),
         (Shifted, {"precision": "wrong"}),
         (NotHalf, {"unsupported-precision": "note"}),
+        (TF32, {"tf32-inside": "note"}),
+        (Autocast, {"autocast-inside": "note"}),
+        (AutocastHalf, {"autocast-inside": "note"}),
+        (
+            AutocastNaN,
+            {"nan-swallowed": "wrong", "inf-swallowed": "wrong", "autocast-inside": "note"},
+        ),
+        (Eight, {"approximate-sigmoid": "wrong"}),
         # Wrong in float64: no matter of precision.
         (WrongGradient, {}),
     ],
