@@ -24,6 +24,7 @@ from npcbam.oracle.probes import probe
 from npcbam.oracle.reading import Comparison, Tried
 from npcbam.oracle.report import Report
 from npcbam.oracle.roles import Roles, assignments, sizes_of
+from npcbam.oracle.snippets import with_snippet
 from npcbam.oracle.trial import Progress
 
 # How many ways to see the arrays are searched as deep as it goes.
@@ -108,12 +109,14 @@ def assert_faithful(candidate: object, *, expect: str = FAITHFUL, **how: Any) ->
 
 def case(
     candidate: object, name: str, *, channels: int = 64, seed: int = 0, stage: str = "whole"
-) -> tuple[dict[str, Array], Array]:
-    """Return the weights, by name, and the input called `name` that `check` tries."""
+) -> tuple[dict[str, Array], Array, Array]:
+    """Return the weights, by name, the input called `name` that `check` tries, and its dy."""
     adapted = halves.completed(adapt(candidate, channels, stage=stage), channels)
-    tried = _try(adapted, seed, channels)
-    own = {key: value for key, value in tried.values.items() if not key.startswith(halves.OURS)}
-    return own, next(o.input.x for o in tried.outcomes if o.input.name == name)
+    rng = np.random.default_rng(seed)
+    values, channels, axes = _drawn(adapted, channels, rng)
+    known = {each.name: (each.x, dy) for each, dy in trial.inputs(rng, channels, axes)}
+    checks.choice("name", name, known)
+    return values, *known[name]
 
 
 def judge(
@@ -151,21 +154,28 @@ def _try(
     dtype: str | None = None,
 ) -> Tried:
     """Run every input at the widest precision at which it runs."""
-    roles = assignments(candidate.parameters, candidate.buffers)[0]
-    known, axes = sizes_of(roles)
     names = candidate.dtypes if dtype is None else (candidate.dtype, dtype)
     failed: list[CannotRun] = []
     for name in dict.fromkeys((candidate.dtype, *names)):
         wide, rng = candidate.at(name), np.random.default_rng(seed)
-        values = trial.awake(trial.draw(candidate, rng), roles)
+        values, channels, axes = _drawn(candidate, channels, rng)
         try:
-            outcomes = trial.run_all(wide, values, rng, known or channels, axes, progress)
+            outcomes = trial.run_all(wide, values, rng, channels, axes, progress)
         except CannotRun as error:
             failed.append(error)
             continue
         judged_at = wide if dtype is None else _only(candidate, dtype)
-        return Tried(wide, judged_at, values, outcomes, known or channels, seed, rng)
+        return Tried(wide, judged_at, values, outcomes, channels, seed, rng)
     raise failed[0]
+
+
+def _drawn(
+    candidate: Candidate, channels: int, rng: np.random.Generator
+) -> tuple[dict[str, Array], int, int]:
+    """Draw weights; return them with the channels and the spatial axes that they are made for."""
+    roles = assignments(candidate.parameters, candidate.buffers)[0]
+    known, axes = sizes_of(roles)
+    return trial.awake(trial.draw(candidate, rng), roles), known or channels, axes
 
 
 def _only(candidate: Candidate, dtype: str) -> Candidate:
@@ -236,6 +246,8 @@ class _Judge:
         found = self.found
         if isinstance(self.candidate, Half):
             found = halves.findings_of(self.candidate, found)
+        channels, seed = self.tried.channels, self.tried.seed
+        found = [with_snippet(each, self.candidate, channels, seed) for each in found]
         rest["inputs"] = {o.input.name: o.input.reason for o in self.tried.outcomes}
         return _report(self.tried.asked, self.expect, self.tried.seed, found, **rest)
 

@@ -149,8 +149,7 @@ class Trial:
         self, code: str, message: str, seen: Mapping[str, object], status: Status = "wrong"
     ) -> Finding:
         """Return a finding at this precision."""
-        snippet = self.candidate.replay("params", "x")
-        return Finding("numerics", code, message, status, {"dtype": self.dtype, **seen}, snippet)
+        return Finding("numerics", code, message, status, {"dtype": self.dtype, **seen})
 
 
 Look: TypeAlias = Callable[[Trial, Values, set[str], bool], Iterator[Finding]]

@@ -193,8 +193,7 @@ class Comparison:
         return [self._finding("numerics", "more-than-rounding", said, worst)]
 
     def _finding(self, stage: Stage, code: str, said: str, row: Row) -> Finding:
-        seen = evidence_of(row)
-        return Finding(stage, code, said, evidence=seen, snippet=self._snippet(seen))
+        return Finding(stage, code, said, evidence=evidence_of(row))
 
     def _proven(self, finding: Finding, fixed: Sequence[Reading]) -> Finding:
         """Add the evidence: what it gives beside the block with this stage put right."""
@@ -211,7 +210,7 @@ class Comparison:
             room = TOLERANCE[self._dtype] * float(np.abs(want).max(initial=0) or 1)
             seen.append(evidence(first.name, "y", got, want, room))
         nearest = min(seen, key=lambda e: float(e["times"]), default={})
-        return replace(finding, evidence=nearest, snippet=self._snippet(nearest))
+        return replace(finding, evidence=nearest)
 
     def _given(self, each: Input) -> Array:
         candidate = self.tried.candidate
@@ -230,24 +229,6 @@ class Comparison:
         s = stages(reading.channel.axes, reading.spatial.axes, self.weights)
         m = (s.mc if candidate.part == "channel" else s.ms)(x)
         return candidate.laid(m, x, got.shape, "residual" in (reading.compose or ""))
-
-    def _snippet(self, seen: Mapping[str, Any]) -> str:
-        """Return code that replays one entry of y in the candidate's framework."""
-        if "index" not in seen or seen["tensor"] != "y":
-            return ""
-        candidate = self.tried.candidate
-        recipe = candidate.replay("params", "x").removeprefix(candidate.source).strip("\n")
-        index, channels = list(seen["index"]), self.tried.channels
-        if candidate.layout == "NHWC" and len(index) > 2:
-            index.append(index.pop(1))
-        at = ", ".join(map(str, index))
-        given = f"block, {seen['input']!r}, channels={channels}, seed={self.tried.seed}"
-        if isinstance(candidate, Half):
-            given += f", stage={candidate.part!r}"
-        return (
-            f"{candidate.source}\nfrom npcbam.oracle import case\nparams, x = case({given})\n"
-            f"{recipe}\nprint(y[{at}])  # {seen['got']:.9g}, expected {seen['expected']:.9g}"
-        )
 
 
 def _stated(reading: Reading) -> Iterator[tuple[Finding, list[Reading]]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -68,6 +68,16 @@ def spread(y: Array, x: Array) -> Array:
     return np.broadcast_to(y, x.shape)
 
 
+def inputs(rng: np.random.Generator, channels: int, axes: int) -> Iterator[tuple[Input, Array]]:
+    """Draw every input and a cotangent of it; last come maps that blocks of one size take."""
+    for each in battery(rng, channels, axes):
+        yield each, cotangent(rng, each.x.shape)
+    for size in SQUARES:
+        x = rng.standard_normal((2, channels, *[size] * axes))
+        square = Input(f"square {size}", "a size that blocks of one fixed size take", x)
+        yield square, cotangent(rng, x.shape)
+
+
 def run_all(
     candidate: Candidate,
     values: dict[str, Array],
@@ -77,19 +87,15 @@ def run_all(
     progress: Progress = silent,
 ) -> list[Outcome]:
     """Run every input; where none succeeds, maps of sizes that blocks of one size take."""
-    inputs = battery(rng, channels, axes)
-    outcomes = []
-    for each in inputs:
+    outcomes: list[Outcome] = []
+    for each, dy in inputs(rng, channels, axes):
+        square = each.name.startswith("square")
+        if square and any(o.y is not None and o.input.name != "point" for o in outcomes):
+            return outcomes
         progress(f"checking `{each.name}`")
-        outcomes.append(_run(candidate, values, each, cotangent(rng, each.x.shape)))
-    if any(outcome.y is not None and outcome.input.name != "point" for outcome in outcomes):
-        return outcomes
-    for size in SQUARES:
-        x = rng.standard_normal((2, channels, *[size] * axes))
-        square = Input(f"square {size}", "a size that blocks of one fixed size take", x)
-        outcome = _run(candidate, values, square, cotangent(rng, x.shape))
-        if outcome.y is not None:
-            return [*outcomes, outcome]
+        outcome = _run(candidate, values, each, dy)
+        if not square or outcome.y is not None:
+            outcomes.append(outcome)
     if any(outcome.y is not None or isinstance(outcome.error, BadOutput) for outcome in outcomes):
         return outcomes
     error, shape = outcomes[0].error, outcomes[0].input.x.shape

@@ -213,7 +213,7 @@ def test_a_wrong_forward_hides_no_gradient(backward, spatial):
 def test_evidence_stands_beside_the_block_put_right():
     report = npcbam.check(mistakes.TwoSigmoids, channels=32)
     seen = report.findings[0].evidence
-    params, x = case(mistakes.TwoSigmoids, seen["input"], channels=32)
+    params, x, _ = case(mistakes.TwoSigmoids, seen["input"], channels=32)
     index = tuple(seen["index"])
     for cls, value in ((mistakes.TwoSigmoids, "got"), (mistakes.Right, "expected")):
         block = cls(32).double().eval()

@@ -223,9 +223,9 @@ def test_the_gradient_of_a_completed_half_is_that_of_its_forward():
         assert abs(slope - given) <= 1e-6 * abs(given)
 
 
-def test_case_has_the_weights_of_the_half_alone():
-    params, x = case(Spatial, "noise", channels=32, stage="spatial")
-    assert params.keys() == {"inner.conv.weight"}
+def test_case_has_the_weights_of_the_completed_half():
+    params, x, _ = case(Spatial, "noise", channels=32, stage="spatial")
+    assert params.keys() == {"inner.conv.weight", "npcbam.w0", "npcbam.w1"}
     assert x.shape == (3, 32, 7, 5)
 
 
