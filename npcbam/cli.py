@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from npcbam import __version__
+from npcbam import __version__, checks
 from npcbam.oracle import CannotRun, Report, check, examples, isolation, vectors_cli
 from npcbam.oracle.candidate import DTYPES, STAGES, sentence
+from npcbam.oracle.conventions import asked
 from npcbam.oracle.html import plain
 from npcbam.presets import PRESETS
 
@@ -166,6 +167,7 @@ def _seconds(text: str) -> float:
 def _check(args: argparse.Namespace) -> int:
     if args.target is None:
         return _check_examples(args)
+    _known(args)
     request = {name: getattr(args, name) for name in REQUEST}
     request["settings"] = dict(args.settings)
     try:
@@ -179,6 +181,18 @@ def _check(args: argparse.Namespace) -> int:
         _say(plain(found["text"]))
     _write_files(args, found)
     return OK if found["ok"] is True else DIFFERS
+
+
+def _known(args: argparse.Namespace) -> None:
+    """Refuse what no TARGET can have before it is loaded."""
+    try:
+        asked(args.expect)
+        checks.positive("channels", args.channels)
+        checks.seed("seed", args.seed)
+        if args.dtype is not None:
+            checks.choice("dtype", args.dtype, DTYPES)
+    except (TypeError, ValueError) as error:
+        raise isolation.Failed(str(error)) from error
 
 
 def _write_files(args: argparse.Namespace, found: Mapping[str, Any]) -> None:

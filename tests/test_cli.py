@@ -126,6 +126,11 @@ def test_verdicts(run, name, options, code, said):
         ("nowhere.py:CBAM", [], 2, "npcbam: nowhere.py: no such file"),
         ("nowhere:CBAM", [], 2, "npcbam: nowhere: no module named nowhere"),
         (f"{MISTAKES}:Nothing", [], 2, "mistakes.py has no Nothing; it has "),
+        (f"{MISTAKES}", [], 2, "mistakes.py:Name, where Name is Right, AverageTwice, PoolsMerged"),
+        ("torch.nn:LayerNorm", [], 1, "no two of its parameters can be W0"),
+        ("torch.nn:Identity", [], 1, "it has no parameters"),
+        ("{path}/syntax.py:X", [], 2, "syntax.py raised SyntaxError: "),
+        ("{path}/needs.py:X", [], 2, "needs.py raised ModuleNotFoundError: No module named 'n_a'"),
         ("torch.nn:Conv2d", [], 2, "Conv2d needs kernel_size: give --set kernel_size=VALUE"),
         ("torch.nn:Conv2d", ["--set", "kernel_size=3"], 1, "no two of its parameters can be W0"),
         ("torch.nn:ReLU", [], 1, "it has no parameters"),
@@ -137,12 +142,15 @@ def test_verdicts(run, name, options, code, said):
             "Right(channels=64, reduction='zero'",
         ),
         (f"{MISTAKES}:Right", ["--expect", "right"], 2, "expect: expected 'faithful', 'paper', "),
+        (f"{MISTAKES}:Right", ["--expect", "ties=last"], 2, "npcbam: expect: ties: expected first"),
         (f"{MISTAKES}:Right", ["--channels", "0"], 2, "channels: expected at least 1, got 0"),
         (f"{MISTAKES}:Right", ["--json", "no/where.json"], 2, "No such file or directory"),
     ],
 )
-def test_one_sentence_where_it_cannot_run(run, target, options, code, said):
-    got, out, err = run(target, *options)
+def test_one_sentence_where_it_cannot_run(run, tmp_path, target, options, code, said):
+    (tmp_path / "syntax.py").write_text("def f(:")
+    (tmp_path / "needs.py").write_text("import n_a")
+    got, out, err = run(target.replace("{path}", str(tmp_path)), *options)
     assert got == code
     assert said in out + err
     if code == 2:

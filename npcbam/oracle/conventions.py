@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from npcbam.checks import Array
-from npcbam.oracle.hypotheses import CHANNEL_PAPER, SPATIAL_PAPER
+from npcbam.oracle.hypotheses import CHANNEL, CHANNEL_PAPER, COMPOSE, SPATIAL, SPATIAL_PAPER
 from npcbam.oracle.identify import Reading
 from npcbam.pooling import POOLS
 from npcbam.presets import PRESETS
@@ -32,6 +33,20 @@ AXES = {
 # Of these the paper leaves no choice, but for the order of the planes.
 BINDING = ("order", "residual", "channel-pools", "channel-merge", "planes", "kernel")
 NOT_SEEN = "not-seen"
+# The values that --expect may ask for; those of the other axes stand in the tables.
+VALUES = {
+    "residual": ("no", "yes"),
+    "mlp-biases": ("none", "b0+b1", "b0", "b1"),
+    "conv-bias": ("no", "yes"),
+    "norm": ("none", "batch"),
+    "ties": ("first", "even", "first+even", "even+first", "none", NOT_SEEN),
+    "layout": ("NCHW", "NHWC"),
+}
+PATTERNS = {
+    "hidden": ("units of channels, such as '4 of 64'", r"\d+ of \d+"),
+    "kernel": ("sizes, such as 7x7", r"\d+(x\d+)*"),
+    "eps": ("a number, such as 1e-05", r"\d[\d.]*(e-?\d+)?"),
+}
 # What can be told of one half alone.
 OF_BOTH = ("residual", "ties", "layout")
 OF_STAGE = {
@@ -168,18 +183,42 @@ def asked(expect: str) -> dict[str, str]:
         return {}
     if expect in PRESETS:
         return preset_axes(expect)
-    pairs = dict((*part.partition("=")[::2],) for part in expect.split(","))
-    if not all(axis in AXES and value for axis, value in pairs.items()):
-        known = ", ".join(map(repr, (FAITHFUL, *PRESETS)))
-        raise ValueError(
-            f"expect: expected {known} or AXIS=VALUE,... of the axes {', '.join(AXES)}, "
-            f"got {expect!r}"
-        )
+    pairs = {}
+    for part in expect.split(","):
+        axis, _, value = (word.strip() for word in part.partition("="))
+        if axis not in AXES:
+            known = ", ".join(map(repr, (FAITHFUL, *PRESETS)))
+            raise ValueError(
+                f"expect: expected {known} or AXIS=VALUE,... of the axes {', '.join(AXES)}, "
+                f"got {expect!r}"
+            )
+        known_values, pattern = _known_values(axis)
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"expect: {axis}: expected {known_values}, got {value!r}")
+        pairs[axis] = value
     return pairs
 
 
-def meets(rows: Iterable[Convention], expect: str, stage: str = "whole") -> bool:
-    """Tell whether the conventions are those asked for, and depart in nothing else.
+def _known_values(axis: str) -> tuple[str, str]:
+    """Return the values that an axis may have: in words, and as a pattern."""
+    if axis in PATTERNS:
+        return PATTERNS[axis]
+    names: Iterable[str] = VALUES.get(axis, ())
+    if axis == "order":
+        names = (_of_composition(name)["order"] for name in COMPOSE)
+    if axis == "channel-pools":
+        pools = [row.sets.get("pools", CHANNEL_PAPER["pools"]) for row in CHANNEL]
+        names = ("+".join(sorted(each, key=_usual)) for each in pools)
+    if axis == "channel-merge":
+        names = (str(row.sets.get("merge", CHANNEL_PAPER["merge"])) for row in CHANNEL)
+    if axis == "planes":
+        names = ("+".join(row.sets.get("pools", SPATIAL_PAPER["pools"])) for row in SPATIAL)
+    known = list(dict.fromkeys(names))
+    return ", ".join(known), "|".join(map(re.escape, known))
+
+
+def unmet(rows: Iterable[Convention], expect: str, stage: str = "whole") -> list[str]:
+    """Say in which axes the conventions are not those asked for, or depart though none asks it.
 
     A preset has any size of kernel, and tie rules that were not seen are not held against it. Of a
     half, only its own axes are.
@@ -190,8 +229,19 @@ def meets(rows: Iterable[Convention], expect: str, stage: str = "whole") -> bool
     if "ties" in found and found["ties"].value == NOT_SEEN and expect in PRESETS:
         wanted.pop("ties", None)
     given = set(wanted) | ({"kernel"} if expect in PRESETS else set())
-    same = all(axis in found and found[axis].value == value for axis, value in wanted.items())
-    return same and all(row.axis in given for row in found.values() if row.departs)
+    other = [f"{row.axis} is {row.value}, not {row.paper}" for row in found.values()
+             if row.departs and row.axis not in given]  # fmt: skip
+    values = {axis: found[axis].value if axis in found else "not there" for axis in wanted}
+    return [
+        f"{axis} is {values[axis]}, not {value}"
+        for axis, value in wanted.items()
+        if values[axis] != value
+    ] + other
+
+
+def meets(rows: Iterable[Convention], expect: str, stage: str = "whole") -> bool:
+    """Tell whether the conventions are those asked for, and depart in nothing else."""
+    return not unmet(rows, expect, stage)
 
 
 def presets_of(rows: Iterable[Convention], stage: str = "whole") -> tuple[str, ...]:

@@ -144,7 +144,7 @@ class Comparison:
             worst = max(rows, key=lambda row: row.times)
             said = f"in {low.dtype}, y is off by {worst.times:.3g} times what rounding explains"
             found.append(self._finding("numerics", "more-than-rounding", said, worst))
-        return found
+        return [replace(each, evidence={"dtype": low.dtype} | each.evidence) for each in found]
 
     def _run(self, each: Outcome) -> Outcome:
         low, x = self.tried.asked, each.input.x

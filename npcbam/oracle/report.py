@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from npcbam.checks import Array
-from npcbam.oracle.conventions import FAITHFUL, Convention, meets, presets_of
+from npcbam.oracle.conventions import FAITHFUL, Convention, meets, presets_of, unmet
 from npcbam.oracle.findings import Finding
 
 SCHEMA = 3
@@ -163,6 +163,9 @@ class Report:
         for finding in self.findings:
             if finding.message != self.reason:  # which the headline has said
                 lines += self._said(finding)
+        if self.expect != FAITHFUL and self.verdict in ("faithful", "variant"):
+            missed = unmet(self.conventions, self.expect, self.stage)
+            lines += [f"  {'expected':<9} {each}" for each in missed]
         if self.conventions:
             heads = [("convention", "here", "paper", "authors")]
             rows = [(c.axis, c.value, c.paper, c.authors) for c in self.conventions]

@@ -62,7 +62,7 @@ def _given(
     lines.append(f"params, x, dy = case(block, {'noise' if own else name!r}, {how})")
     if shape is not None:
         lines.append(f"x = np.random.default_rng(0).standard_normal({tuple(shape)})")
-    return lines + [MADE[name]] * (own and name in MADE)
+    return lines + [made for key, made in MADE.items() if own and key == name]
 
 
 def _through_adapter(low: Candidate, channels: int, backward: bool) -> list[str]:

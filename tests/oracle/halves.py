@@ -76,6 +76,13 @@ def merged(params, x):
     return sigmoid(logits(params, x.mean((2, 3)) + x.max((2, 3))))
 
 
+init = channel_parameters
+
+
+def two_sigmoids(params, x):
+    return sigmoid(logits(params, x.mean((2, 3)))) + sigmoid(logits(params, x.max((2, 3))))
+
+
 def spatial(params, x):
     planes = np.concatenate([x.mean(1, keepdims=True), x.max(1, keepdims=True)], 1)
     conv = Conv(params["kernel"])

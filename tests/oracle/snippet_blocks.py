@@ -18,7 +18,6 @@ from mistakes import (  # noqa: F401, what the tests name
 
 from npcbam.oracle import examples
 from npcbam.oracle.examples import init, right, two_sigmoids  # noqa: F401
-from npcbam.pointwise import sigmoid
 
 Gate = halves.half(halves.Channel, mistakes.TwoSigmoids)
 GateDetached = halves.half(halves.Channel, mistakes.GateDetached, "features")
@@ -68,11 +67,6 @@ def writes(params, x):
     y, pullback = right(params, x.copy())
     x[...] = 0
     return y, pullback
-
-
-def gate(params, x):
-    first, second = (halves.logits(params, f) for f in (x.mean((2, 3)), x.max((2, 3))))
-    return sigmoid(first) + sigmoid(second)
 
 
 def channels_last(params, x):

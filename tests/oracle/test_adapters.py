@@ -193,7 +193,11 @@ def test_load_finds_files_neighbours_and_nested_names(tmp_path, monkeypatch):
         ("no/where:X", "no/where: no such file"),
         ("nowhere.to_be:X", "nowhere.to_be: no module named nowhere"),
         ("npcbam.nowhere:X", "npcbam.nowhere: no module named npcbam.nowhere"),
-        ("npcbam.oracle.battery:X", "npcbam.oracle.battery has no X; it has Array, Callable, "),
+        ("npcbam.oracle.battery:X", "npcbam.oracle.battery has no X; it has Input, battery, "),
+        ("{path}/many.py", "{path}/many.py:Name, where Name is A, f"),
+        ("{path}/inside.py", "{path}/inside.py:Name, and it defines nothing"),
+        ("{path}/bad.py", "{path}/bad.py:Name, and it is no valid Python"),
+        ("{path}/many.py:B", "{path}/many.py has no B; it has A, f"),
         ("{path}/bad.py:X", "{path}/bad.py raised SyntaxError: invalid syntax"),
         ("{path}/exits.py:X", "{path}/exits.py raised SystemExit: 3"),
         ("{path}/lacks.py:X", "{path}/lacks.py raised ModuleNotFoundError: No module named 'n_a'"),
@@ -204,6 +208,7 @@ def test_load_finds_files_neighbours_and_nested_names(tmp_path, monkeypatch):
 def test_load_errors(target, message, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path])
     (tmp_path / "bad.py").write_text("x = = 1")
+    (tmp_path / "many.py").write_text("import os\nclass A:\n    pass\ndef f():\n    pass\n")
     (tmp_path / "exits.py").write_text("raise SystemExit(3)")
     (tmp_path / "lacks.py").write_text("import n_a")
     (tmp_path / "inside.py").write_text("from .neighbour import X")

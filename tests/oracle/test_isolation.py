@@ -68,6 +68,7 @@ def test_answers(planted):
             "exits",
             "raised KeyboardInterrupt, while loading it and running it once",
         ),
+        ({"running": "raise KeyboardInterrupt"}, "exits", "raised KeyboardInterrupt, while "),
         (
             {"running": "os.kill(os.getpid(), signal.SIGKILL)"},
             "crashes",
@@ -163,6 +164,34 @@ def test_what_does_no_harm(planted, loading, capfd):
     assert planted("once()", loading)["ok"] is True
     assert time.monotonic() - start < 15
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "running",
+    [
+        "sys.stdout.close()",
+        "libc = ctypes.CDLL(None); libc.puts(b'0'); libc.fflush(None)",
+        "os.write(1, bytes(2**20))",
+        "sys.setrecursionlimit(10**4)",
+    ],
+)
+def test_what_it_does_in_every_forward(planted, running):
+    assert planted(running)["text"].startswith("FAITHFUL: ")
+
+
+@pytest.mark.parametrize(
+    ("running", "said"),
+    [
+        ("raise KeyError('lost')", "it fails on shape (3, 32, 7, 5): KeyError: 'lost'"),
+        ("sys.exit(0)", "it fails on shape (3, 32, 7, 5): SystemExit: 0"),
+        ("return cbam(params, x)", "it fails on shape (3, 32, 7, 5): RecursionError: "),
+        ("np.ones(2**59)", "it fails on shape (3, 32, 7, 5): MemoryError"),
+    ],
+)
+def test_what_never_runs_is_undecided(planted, running, said):
+    found = planted(running)
+    assert f":cbam: {said}" in found["text"]
+    assert json.loads(found["json"])["verdict"] == "undecided"
 
 
 def test_what_it_starts_ends_with_it(planted, tmp_path):

@@ -128,6 +128,14 @@ def test_what_a_half_is_called():
     assert wrong.headline == "WRONG: a.py:A does not compute the spatial attention of CBAM"
 
 
+def test_what_was_expected_is_said():
+    text = str(replace(VARIANT, expect="residual=yes,ties=even"))
+    assert "  expected  ties is first, not even\n" in text
+    text = str(replace(VARIANT, expect="ties=first"))
+    assert "  expected  residual is yes, not no\n" in text
+    assert "  expected" not in str(replace(VARIANT, expect="seed"))
+
+
 def test_the_reason_is_said_once():
     finding = Finding("effects", "hangs", "it hangs", "undecided")
     report = Report("a.py:A", "undecided", reason="it hangs", findings=(finding,))

@@ -33,7 +33,7 @@ KINDS = [
     ("half_gradient", {}, "gradient-scaled"),
     ("single", {}, "half-inside"),
     ("writes", {}, "writes-input"),
-    ("gate", {"stage": "channel"}, "channel-two-sigmoids"),
+    ("halves.two_sigmoids", {"stage": "channel"}, "channel-two-sigmoids"),
     ("channels_last", {}, "channel-two-sigmoids"),
 ]
 
@@ -47,7 +47,9 @@ def run(snippet, capsys):
 @pytest.mark.filterwarnings("ignore:overflow")
 def test_runs_as_it_stands(name, how, code, capsys, monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path])
-    report = npcbam.check(f"{PLACE}:{name}", channels=32, **how)
+    monkeypatch.syspath_prepend(PLACE.parent)
+    *place, name = name.split(".")
+    report = npcbam.check(f"{(*place, 'snippet_blocks')[0]}:{name}", channels=32, **how)
     found = {finding.code: finding for finding in report.findings}
     assert code in found, str(report)
     finding = found[code]

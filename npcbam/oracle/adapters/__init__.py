@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import dataclasses
 import functools
@@ -187,16 +188,31 @@ def load(target: str) -> object:
     if target.endswith(WEIGHTS):
         raise CannotRun(f"{target}: weights without code cannot be run; give path/to/file.py:Name")
     place, colon, name = target.rpartition(":")
+    if target.endswith(".py") and Path(target).is_file():
+        raise CannotRun(f"{target}: which of it? expected {target}:Name, {_defined(Path(target))}")
     if not colon or not place or not name:
         raise CannotRun(f"{target}: expected package.module:Name or path/to/file.py:Name")
     found: Any = _import_file(Path(place)) if _is_file(place) else _import_module(place)
     for part in name.split("."):
         if not hasattr(found, part):
             known = [key for key in dir(found) if not key.startswith("_")]
+            home = getattr(found, "__name__", None)
+            own = [k for k in known if getattr(getattr(found, k), "__module__", "") == home]
+            known = own or known
             listed = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
             raise CannotRun(f"{place} has no {name}; it has {listed or 'nothing'}")
         found = getattr(found, part)
     return found
+
+
+def _defined(path: Path) -> str:
+    """Say what a file defines, without running it."""
+    try:
+        body = ast.parse(path.read_bytes()).body
+    except (SyntaxError, ValueError):
+        return "and it is no valid Python"
+    names = [node.name for node in body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
+    return f"where Name is {', '.join(names[:8])}" if names else "and it defines nothing"
 
 
 def _signature(factory: Callable[..., Any]) -> dict[str, inspect.Parameter]:

@@ -83,7 +83,7 @@ class Adapter(Candidate):
         self, params: Mapping[str, Array], x: Array, *, layout: str = MEMORY[0]
     ) -> Observation:
         """Run forward with nothing protected from it; see `Candidate.observe`."""
-        with self._scope(), contextlib.redirect_stdout(io.StringIO()) as printed:
+        with self._scope(), contextlib.redirect_stdout(_Heard()) as printed:
             state = self._give_all(params)
             given = self._arrange(self._give(self._lay(x)), layout)
             raw = self._run(state, given)
@@ -141,6 +141,13 @@ class Adapter(Candidate):
     def _give_all(self, params: Mapping[str, Array]) -> dict[str, Any]:
         state = self.state(params)
         return {name: self._give(rounded(value, self.dtype)) for name, value in state.items()}
+
+
+class _Heard(io.StringIO):
+    """What is printed, whoever closes it meanwhile."""
+
+    def close(self) -> None:
+        """Stay open."""
 
 
 def split(arrays: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:

@@ -1,0 +1,78 @@
+"""What --expect may ask for, and what meets it."""
+
+import mistakes
+import pytest
+
+import npcbam
+from npcbam.oracle.conventions import AXES, asked, of_stage, preset_axes
+from npcbam.presets import PRESETS
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_asks_for_values_that_are_known(preset):
+    axes = preset_axes(preset)
+    assert asked(preset) == axes
+    assert asked(",".join(f"{axis}={value}" for axis, value in axes.items())) == axes
+
+
+@pytest.mark.parametrize("block", [mistakes.Right, mistakes.Parallel, mistakes.PlainNorm])
+def test_every_row_of_a_report_can_be_asked_for(block):
+    report = npcbam.check(block, channels=32)
+    pairs = {row.axis: row.value for row in report.conventions}
+    assert asked(", ".join(f"{axis} = {value}" for axis, value in pairs.items())) == pairs
+    spelled = ",".join(f"{axis}={value}" for axis, value in pairs.items())
+    assert npcbam.check(block, channels=32, expect=spelled).ok
+
+
+@pytest.mark.parametrize(
+    ("expect", "said"),
+    [
+        ("right", "expect: expected 'faithful', 'paper', "),
+        ("", "expect: expected 'faithful', 'paper', "),
+        ("colour=red", "of the axes order, residual, channel-pools, "),
+        ("residual=yes,colour=red", "of the axes order, residual, "),
+        ("residual", "expect: residual: expected no, yes, got ''"),
+        ("residual=maybe", "expect: residual: expected no, yes, got 'maybe'"),
+        ("order=last", "expect: order: expected channel-first, spatial-first, parallel, "),
+        ("channel-pools=min", "expect: channel-pools: expected avg+max, avg, max, "),
+        ("channel-merge=none", "expect: channel-merge: expected logits, mean, "),
+        ("planes=min", "expect: planes: expected avg+max, max+avg, blend, "),
+        ("kernel=big", "expect: kernel: expected sizes, such as 7x7, got 'big'"),
+        ("hidden=4", "expect: hidden: expected units of channels, such as '4 of 64', got '4'"),
+        ("eps=small", "expect: eps: expected a number, such as 1e-05, got 'small'"),
+        ("ties=last", "expect: ties: expected first, even, "),
+    ],
+)
+def test_what_is_not_known(expect, said):
+    with pytest.raises(ValueError, match=r"^expect: ") as caught:
+        asked(expect)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_of_stage():
+    rows = npcbam.check(mistakes.Right, channels=32).conventions
+    assert of_stage(rows, "whole") == rows
+    channel = {row.axis for row in of_stage(rows, "channel")}
+    spatial = {row.axis for row in of_stage(rows, "spatial")}
+    assert channel & spatial == {"residual", "ties", "layout"}
+    assert channel | spatial == AXES.keys() - {"order", "eps"}
+
+
+def test_channels_last_is_a_convention():
+    import numpy as np
+
+    from npcbam.oracle import examples
+
+    def last(params, x):
+        y, pullback = examples.right(params, np.moveaxis(x, -1, 1))
+        return np.moveaxis(y, 1, -1), lambda dy: (
+            pullback(np.moveaxis(dy, -1, 1))[0],
+            np.moveaxis(pullback(np.moveaxis(dy, -1, 1))[1], 1, -1),
+        )
+
+    how = {"parameters": examples.init(32), "channels": 32}
+    report = npcbam.check(last, expect="layout=NHWC", **how)
+    assert report.ok, str(report)
+    assert "layout         NHWC           open           NCHW" in str(report)
+    assert not npcbam.check(last, expect="layout=NCHW", **how).ok
