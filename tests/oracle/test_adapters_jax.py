@@ -10,6 +10,7 @@ from adapting import DY, X, assert_precisions, assert_replays, assert_same_as_re
 
 from npcbam.oracle import BadOutput, CannotRun
 from npcbam.oracle.adapters import adapt
+from npcbam.oracle.adapters import jax as jax_adapter
 
 CHANNELS = X.shape[1]
 KINDS = {
@@ -55,6 +56,13 @@ def test_statistics_are_buffers(kind):
     assert not np.allclose(found.forward(values | moved, X), y)
     dparams, _ = found.vjp(values, X, DY)
     assert dparams.keys() == found.parameters.keys()
+
+
+def test_options_that_xla_does_not_know_are_left_out(monkeypatch):
+    known = dict(jax_adapter.QUICK)
+    assert jax_adapter._quick() == known
+    monkeypatch.setitem(jax_adapter.QUICK, "xla_no_such_option", True)
+    assert jax_adapter._quick.__wrapped__() == known
 
 
 def test_names_are_paths():
