@@ -13,7 +13,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 ABSOLUTE = r"(?<![\w.:/])/\w[\w.-]*/\w|\b[A-Z]:\\\\"
-NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+FOLDER = Path(__file__).parent.parent / "notebooks"
+NOTEBOOKS = sorted([*FOLDER.glob("*.ipynb"), *FOLDER.glob("solutions/*.ipynb")])
 SCREEN = 1000  # pixels
 
 # What a notebook asserts must fail when its text is changed here: (notebook, old, new).
@@ -22,6 +23,8 @@ PLANTED = [
     ("01_cbam_by_hand", "h_max[0, 0], 2 * f_max", "h_max[0, 0], 3 * f_max"),
     ("01_cbam_by_hand", "kernel[i, 3 + a, 3 + b]", "kernel[i, 3 - a, 2 + b]"),
     ("01_cbam_by_hand", "== 6 * C * H * W", "== 5 * C * H * W"),
+    ("05_exercises", "dy * y * (1 - y)", "dy * y * (1.001 - y)"),
+    ("05_exercises", "1 + np.exp(-z)", "1.001 + np.exp(-z)"),
 ]
 
 

@@ -1,0 +1,244 @@
+"""The last exercise: `cbam_vjp`, all of Eq. 1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from npcbam import tree
+from npcbam.cbam import CBAM
+from npcbam.channel_attention import ChannelAttention, SharedMLP
+from npcbam.checks import Array
+from npcbam.conv import Conv
+from npcbam.lessons.exercise import Answer, Exercise, Mistake, Values, normal, walk
+from npcbam.oracle import mistakes
+from npcbam.oracle.routes import pulled
+from npcbam.pointwise import sigmoid, sigmoid_vjp
+from npcbam.presets import PRESETS
+from npcbam.spatial_attention import SpatialAttention
+
+PATHS = {"w0": "channel.mlp.w0", "w1": "channel.mlp.w1", "w": "spatial.conv.w"}
+SPACE = (2, 3)
+
+
+def _block(w0: Array, w1: Array, w: Array) -> CBAM:
+    return CBAM(ChannelAttention(SharedMLP(w0, w1)), SpatialAttention(Conv(w)))
+
+
+def cbam_vjp(w0: Array, w1: Array, w: Array, x: Array) -> Answer:
+    """Return the right CBAM without biases, and its pullback."""
+    y, pullback = _block(w0, w1, w).vjp(x)
+
+    def cbam_pullback(dy: Array) -> tuple[Array, ...]:
+        dcbam, dx = pullback(dy)
+        return *(leaf for _, leaf in tree.leaves(dcbam)), dx
+
+    return y, cbam_pullback
+
+
+def _made(mistake: mistakes.Mistake, w0: Array, w1: Array, w: Array, x: Array) -> Array | None:
+    """Return what a mistake that the oracle knows makes of x."""
+    weights = dict(zip(PATHS.values(), (w0, w1, w), strict=True))
+    return mistake(mistakes.block(weights, PRESETS["paper"]), x)
+
+
+def _forward() -> list[Mistake]:
+    """Return the oracle's known mistakes that need neither bias nor norm."""
+
+    def gives(mistake: mistakes.Mistake) -> Any:
+        return lambda v: {"y": _made(mistake, v.w0, v.w1, v.w, v.x)}
+
+    point = normal(0, (1, 2), (2, 1), (1, 2, 3, 3), (1, 2, 3, 3))
+    usable = (m for m in mistakes.MISTAKES if _made(m, *point) is not None)
+    # Its sentence on a shortcut is for a block that may have one.
+    return [Mistake(m.code, m.sentence, gives(m)) for m in usable if m.code != "residual"]
+
+
+def _valve(code: str, sentence: str, *shut: str) -> Mistake:
+    """Return the mistake that lets nothing flow on some routes."""
+
+    def gives(v: Values) -> dict[str, Array]:
+        leaves, dx = pulled(_block(v.w0, v.w1, v.w), v.x, v.dy, dict.fromkeys(shut, 0.0))
+        return {"dx": dx} | {f"d{name}": leaves[path] for name, path in PATHS.items()}
+
+    return Mistake(code, sentence, gives)
+
+
+def _channel(t: Values) -> ChannelAttention:
+    return ChannelAttention(SharedMLP(t.w0, t.w1))
+
+
+def _spatial(t: Values) -> SpatialAttention:
+    return SpatialAttention(Conv(t.w))
+
+
+# Eq. 1 and its pullback a step at a time, as a wrong one swaps them.
+STEPS = {
+    "zc": lambda t: _channel(t).logits_vjp(t.x)[0],
+    "mc": lambda t: sigmoid(t.zc),
+    "f": lambda t: t.mc * t.x,
+    "zs": lambda t: _spatial(t).logits_vjp(t.f)[0],
+    "ms": lambda t: sigmoid(t.zs),
+    "dms": lambda t: (t.dy * t.f).sum(1, keepdims=True),
+    "dzs": lambda t: sigmoid_vjp(t.zs)[1](t.dms),
+    "back_s": lambda t: _spatial(t).logits_vjp(t.f)[1](t.dzs),
+    "dw": lambda t: t.back_s[0].conv.w,
+    "df": lambda t: t.ms * t.dy + t.back_s[1],
+    "dmc": lambda t: (t.df * t.x).sum(SPACE, keepdims=True),
+    "dzc": lambda t: sigmoid_vjp(t.zc)[1](t.dmc),
+    "back_c": lambda t: _channel(t).logits_vjp(t.x)[1](t.dzc),
+    "dw0": lambda t: t.back_c[0].mlp.w0,
+    "dw1": lambda t: t.back_c[0].mlp.w1,
+    "dx": lambda t: t.mc * t.df + t.back_c[1],
+}
+
+
+def _gives(**swapped: Any) -> Any:
+    """Return what a pullback with other steps gives, as a mistake has it."""
+
+    def make(v: Values) -> dict[str, Array]:
+        t = walk(v, STEPS, **swapped)
+        return {"dw0": t.dw0, "dw1": t.dw1, "dw": t.dw, "dx": t.dx}
+
+    return make
+
+
+def _one_branch(pool: str) -> Any:
+    """Return the weights' gradients that one descriptor gives, in the place of both."""
+
+    def make(v: Values) -> dict[str, Array]:
+        t = walk(v, STEPS)
+        f = {"avg": t.x.mean(SPACE), "max": t.x.max(SPACE)}[pool]
+        dmlp, _ = SharedMLP(t.w0, t.w1).vjp(f)[1](t.dzc[..., 0, 0])
+        return {"dw0": dmlp.w0, "dw1": dmlp.w1}
+
+    return make
+
+
+def _dark(w0: Array, w1: Array, w: Array, x: Array) -> tuple[Array, ...]:
+    """Return a point where some channels are negative everywhere, and hidden units are large."""
+    return w0, w1 / 8, w / 4, x + np.array([-6.0, 6, -4, 4, -5, 5])[:, None, None]
+
+
+CBAM_WHOLE = Exercise(
+    "cbam_vjp",
+    {"w0": "(C/r, C)", "w1": "(C, C/r)", "w": "(1, 2, K, K)", "x": "(N, C, H, W)"},
+    "y",
+    "(N, C, H, W)",
+    cbam_vjp,
+    {
+        "noise": normal(0, (3, 6), (6, 3), (1, 2, 3, 3), (2, 6, 5, 4)),
+        "wide kernel": normal(1, (4, 4), (4, 4), (1, 2, 7, 7), (3, 4, 6, 7)),
+        "one sample": normal(3, (4, 5), (5, 4), (1, 2, 5, 5), (1, 5, 4, 4)),
+        "dark channels": _dark(*normal(4, (4, 6), (6, 4), (1, 2, 3, 3), (2, 6, 3, 5))),
+    },
+    (
+        Mistake(
+            "cbam-residual", "y has x added to it: Eq. 1 ends with Ms ⊗ F'",
+            lambda v: {"y": v.y + v.x},
+        ),
+        *_forward(),
+        _valve(
+            "channel-route",
+            "dx is off by exactly the channel gate's route: dF'·x never reaches Mc",
+            "channel map",
+        ),
+        _valve(
+            "spatial-route",
+            "dx is off by exactly the spatial gate's route: dy·F' never reaches Ms",
+            "spatial map",
+        ),
+        _valve(
+            "both-routes",
+            "both maps are taken as constants: dx is Mc·Ms·dy, and no gate's route reaches x",
+            "spatial map", "channel map",
+        ),
+        _valve(
+            "channel-max-route", "what reaches Mc never reaches x through the maximum over space",
+            "channel max",
+        ),
+        _valve(
+            "channel-mean-route", "what reaches Mc never reaches x through the mean over space",
+            "channel avg",
+        ),
+        _valve(
+            "spatial-max-route", "what reaches Ms never reaches F' through the max plane",
+            "spatial max",
+        ),
+        _valve(
+            "spatial-mean-route", "what reaches Ms never reaches F' through the mean plane",
+            "spatial avg",
+        ),
+        _valve(
+            "spatial-factor", "F' has no gradient as a factor of F'': the term Ms·dy is missing",
+            "spatial features",
+        ),
+        _valve(
+            "channel-factor", "x has no gradient as a factor of F': the term Mc·dF' is missing",
+            "channel features",
+        ),
+        Mistake(
+            "map-from-x", "dMs is the sum of dy·x: Ms multiplied F', so that it is that of dy·F'",
+            _gives(dms=lambda t: (t.dy * t.x).sum(1, keepdims=True)),
+        ),
+        Mistake(
+            "map-from-dy",
+            "dMc is the sum of dy·x: what Mc multiplied went on through the spatial gate, so that "
+            "it is that of dF'·x",
+            _gives(dmc=lambda t: (t.dy * t.x).sum(SPACE, keepdims=True)),
+        ),
+        Mistake(
+            "map-from-features", "dMc is the sum of dF'·F': Mc multiplied x, so that it is dF'·x",
+            _gives(dmc=lambda t: (t.df * t.f).sum(SPACE, keepdims=True)),
+        ),
+        Mistake(
+            "map-averaged", "dMs is the mean of dy·F' over the channels: it is the sum",
+            _gives(dms=lambda t: (t.dy * t.f).mean(1, keepdims=True)),
+        ),
+        Mistake(
+            "channel-map-averaged", "dMc is the mean of dF'·x over space: it is the sum",
+            _gives(dmc=lambda t: (t.df * t.x).mean(SPACE, keepdims=True)),
+        ),
+        Mistake(
+            "spatial-slope", "σ' of the spatial map is missing: dz is dMs·Ms·(1 - Ms)",
+            _gives(dzs=lambda t: t.dms),
+        ),
+        Mistake(
+            "channel-slope", "σ' of the channel map is missing: dz is dMc·Mc·(1 - Mc)",
+            _gives(dzc=lambda t: t.dmc),
+        ),
+        Mistake(
+            "spatial-gate-ignored", "dF' has dy where Ms·dy belongs: the gate scales what returns",
+            _gives(df=lambda t: t.dy + t.back_s[1]),
+        ),
+        Mistake(
+            "channel-gate-ignored", "dx has dF' where Mc·dF' belongs: the gate scales what returns",
+            _gives(dx=lambda t: t.df + t.back_c[1]),
+        ),
+        Mistake(
+            "weight-average-only",
+            "the MLP's weights have one branch's gradient only, the average's: both add up",
+            _one_branch("avg"),
+        ),
+        Mistake(
+            "weight-maximum-only",
+            "the MLP's weights have one branch's gradient only, the maximum's: both add up",
+            _one_branch("max"),
+        ),
+    ),
+    (
+        "Eq. 1 is `scale` twice: F' = Mc ⊗ x, then y = Ms ⊗ F'. Go back through the second first. "
+        "How many routes lead from dy to F', and from dF' to x?",
+        "Two each, and they add: as the factor that the map multiplies, and through the map, which "
+        "was computed from it. dMs = sum of dy·F' over channels goes through spatial attention; "
+        "dMc = sum of dF'·x over space goes through σ', the shared MLP and both pools.",
+        "dms, df_factor = ms_scale_pullback(dy)\n"
+        "dw, df_map = spatial_pullback(dms)\n"
+        "dmc, dx_factor = mc_scale_pullback(df_factor + df_map)\n"
+        "dz = (dmc * mc * (1 - mc))[:, :, 0, 0]\n"
+        "dw0, dw1, df_avg, df_max = mlp_pullback(dz)\n"
+        "dx = dx_factor + mean_pullback(df_avg[..., None, None])\n"
+        "dx = dx + max_pullback(df_max[..., None, None])",
+    ),
+)  # fmt: skip
