@@ -55,8 +55,8 @@ def numerics(candidate: Candidate, reading: CBAM, carry: Carry, seed: int = 0) -
     carry : builds that CBAM from the candidate's arrays by name, parameters and buffers; it lays
         them otherwise and does no arithmetic, for gradients are carried too
 
-    A gradient that is wrong in float64 is left to the stage "gradient". Each code is reported once,
-    at the highest precision that shows it.
+    A gradient that is wrong at the highest precision is left to the stage "gradient". Each code is
+    reported once, at the highest precision that shows it.
     """
     found: dict[str, Finding] = {}
     wrong: set[str] = set()
@@ -110,13 +110,17 @@ class Trial:
         """Return the arrays as the precision has them."""
         return {name: at_precision(value, self.dtype) for name, value in values.items()}
 
+    def left(self, tensor: str) -> bool:
+        """Tell whether what is smoothly wrong with a tensor is left to the stage "gradient"."""
+        return tensor != "y" and self.dtype == self.candidate.dtypes[0]
+
     def noise(self, samples: int = 3) -> Array:
         """Draw an input."""
         rng = np.random.default_rng(self.seed + 1)
         axes = self.reading.spatial.conv.w.ndim - 2 if self.reading.spatial else 2
         channels = self.reading.channel.mlp.w0.shape[1]
         x = rng.standard_normal((samples, channels, *self.space[:axes]))
-        return at_precision(x, self.dtype)
+        return _untied(at_precision(x, self.dtype))
 
     def runs(self) -> bool:
         """Tell whether the candidate takes maps of this size."""
@@ -150,6 +154,14 @@ class Trial:
     ) -> Finding:
         """Return a finding at this precision."""
         return Finding("numerics", code, message, status, {"dtype": self.dtype, **seen})
+
+
+def _untied(x: Array) -> Array:
+    """Return x with one largest entry in every map: who gets dy at a tie is a convention."""
+    flat = x.reshape(*x.shape[:2], -1)
+    rivals = flat == flat.max(axis=-1, keepdims=True)
+    others = rivals & (np.cumsum(rivals, axis=-1) > 1)
+    return np.where(others, flat - np.abs(flat), flat).reshape(x.shape)
 
 
 Look: TypeAlias = Callable[[Trial, Values, set[str], bool], Iterator[Finding]]
@@ -269,8 +281,9 @@ def _noise(
         )
         yield trial.finding("approximate-sigmoid", said, seen)
         return
-    if exact and tensor != "y":
-        wrong.update(excess("noise", first))
+    if trial.left(tensor):
+        # And so is what other inputs show of them.
+        wrong.update(first.keys() - {"y"})
         return
     yield _precision(trial, seen)
 
@@ -367,7 +380,7 @@ def _saturating(trial: Trial, values: Values, wrong: set[str], plain: bool) -> I
                 gives = "NaN or infinity" if lost else "the wrong end of the gate"
                 said = f"large logits overflow in exp, and {tensor} gets {gives}"
                 yield trial.finding("exp-overflow", said, seen)
-            elif plain:
+            elif plain and not trial.left(tensor):
                 yield _precision(trial, seen)
             if lost or turned or plain:
                 return

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
-import mistakes
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import batch_norm, conv2d, linear
 
 from npcbam import CBAM, tree
+from npcbam.oracle import gradients
 from npcbam.oracle.adapters import adapt
 from npcbam.oracle.check import judge
 from npcbam.oracle.routes import Pulled, by_pool, pulled
@@ -116,19 +117,108 @@ class Scaled(torch.autograd.Function):
         return (1 + ctx.by) * dy, None
 
 
-# One step of the block, and where its gradient goes wrong.
-STEPS = ["avg", "top", "mlp", "mc", "planes", "ms", "forward"]
+class Official(torch.nn.Module):
+    """A right block with all biases and a norm, of which one route's gradient is `by` too large."""
+
+    def __init__(self, fault="", by=0.0, channels=32):
+        super().__init__()
+        self.fc1, self.fc2 = torch.nn.Linear(channels, 4), torch.nn.Linear(4, channels)
+        self.conv, self.bn = (
+            torch.nn.Conv2d(2, 1, 7, padding=3, bias=False),
+            torch.nn.BatchNorm2d(1),
+        )
+        self.fault, self.by = fault, by
+
+    def at(self, step, x):
+        return Scaled.apply(x, self.by) if step == self.fault else x
+
+    def weight(self, layer, name):
+        return self.at(f"{layer}.{name}", getattr(getattr(self, layer), name))
+
+    def mlp(self, f):
+        first, second = ((self.weight(n, "weight"), self.weight(n, "bias")) for n in ("fc1", "fc2"))
+        return linear(linear(f, *first).relu(), *second)
+
+    def forward(self, x):
+        avg, top = (self.at("mean", x.mean((2, 3))), self.at("max", x.flatten(2).max(2)[0]))
+        mc = self.at("mc", (self.mlp(avg) + self.mlp(top)).sigmoid())[:, :, None, None]
+        f = mc * self.at("features", x)
+        planes = self.at("plane mean", f.mean(1)), self.at("plane max", f.max(1)[0])
+        z = conv2d(torch.stack(planes, 1), self.weight("conv", "weight"), padding=3)
+        norm = self.bn.running_mean, self.bn.running_var
+        z = batch_norm(z, *norm, self.weight("bn", "weight"), self.weight("bn", "bias"))
+        return self.at("ms", z.sigmoid()) * self.at("refined", f)
+
+
+# Where the gradient goes wrong, and what is found; of a map, what flows through it.
+ROUTES = {
+    "features": "channel-features-scaled",
+    "refined": "spatial-features-scaled",
+    "mean": "channel-avg-scaled",
+    "max": "channel-max-scaled",
+    "mc": "channel-map-scaled",
+    "plane mean": "spatial-avg-scaled",
+    "plane max": "spatial-max-scaled",
+    "ms": "spatial-map-scaled",
+    "fc1.weight": "gradient-scaled",
+    "fc1.bias": "gradient-scaled",
+    "fc2.weight": "gradient-scaled",
+    "fc2.bias": "gradient-scaled",
+    "conv.weight": "gradient-scaled",
+    "bn.weight": "gradient-scaled",
+    "bn.bias": "gradient-scaled",
+}
 
 
 @pytest.mark.parametrize(("dtype", "by"), [("float32", 1e-3), ("float64", 1e-8)])
-@pytest.mark.parametrize("step", STEPS)
-def test_small_faults_are_caught_in_every_stage(step, dtype, by):
-    def scaled(self, *args):
-        y = getattr(mistakes.Right, step)(self, *args)
-        return tuple(Scaled.apply(p, by) for p in y) if step == "planes" else Scaled.apply(y, by)
+@pytest.mark.parametrize("fault", ROUTES)
+def test_small_faults_are_caught_and_named_in_every_stage(fault, dtype, by):
+    found = judge(at_one(Official(fault, by), dtype)).findings
+    wrong = [finding for finding in found if finding.status == "wrong"]
+    assert {finding.stage for finding in wrong} == {"gradient"}
+    assert [finding.code for finding in wrong] == [ROUTES[fault]]
+    assert (f"gradient of {fault} is" in wrong[0].message) == ("." in fault)
+    assert f"{1 + by:.4g} times" in wrong[0].message or f"(1 + {by:.1g}) times" in wrong[0].message
 
-    block = type("Block", (mistakes.Right,), {step: scaled})
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_without_a_fault_nothing_is_found(dtype):
+    assert judge(at_one(Official(), dtype)).verdict == "faithful"
+
+
+def at_one(block, dtype):
     candidate = adapt(block, 32).at(dtype)
-    found = judge(candidate).findings
-    assert "gradient" in {finding.stage for finding in found if finding.status == "wrong"}
-    assert judge(adapt(mistakes.Right, 32).at(dtype)).verdict == "faithful"
+    candidate.dtypes = (dtype,)
+    return candidate
+
+
+@pytest.mark.parametrize("tensor", ["dx", "d conv.weight"])
+def test_error_that_would_have_been_caught_is_true(tensor, monkeypatch):
+    rooms, row = {}, gradients._row
+
+    def spy(name, which, got, expected, room):
+        rooms[name, which] = room
+        return row(name, which, got, expected, room)
+
+    monkeypatch.setattr(gradients, "_row", spy)
+
+    def seen(at=0, error=0.0):
+        candidate = at_one(Official(), "float64")
+        pull = candidate.vjp
+
+        def spoilt(params, x, dy):
+            dparams, dx = pull(params, x, dy)
+            spoil = dict(dparams, dx=dx)[tensor.removeprefix("d ")].reshape(-1)
+            spoil[at] += error
+            return dparams, dx
+
+        candidate.vjp = spoilt
+        rows = judge(candidate).rows
+        return next(r for r in rows if (r.input, r.tensor) == ("single", tensor))
+
+    smallest = seen().smallest
+    room = rooms["single", tensor]
+    assert smallest == room.max()
+    for at in (0, int(room.argmax())):
+        assert not seen(at, 1.5 * smallest).ok
+    assert seen(int(room.argmax()), 0.3 * smallest).ok
