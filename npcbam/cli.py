@@ -1,4 +1,4 @@
-"""The command line: `npcbam check` and `npcbam vectors`."""
+"""The command line: `npcbam check`, `npcbam vectors` and `npcbam bench`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from npcbam import __version__, checks
+from npcbam import __version__, bench, checks
 from npcbam.oracle import CannotRun, Report, check, examples, isolation, vectors_cli
 from npcbam.oracle.candidate import DTYPES, STAGES, sentence
 from npcbam.oracle.conventions import asked
@@ -144,6 +144,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--debug", action="store_true", help="show where it fails and what it prints")
     one.set_defaults(run=_check)
     vectors_cli.add(commands)
+    bench.add(commands)
     return parser
 
 
