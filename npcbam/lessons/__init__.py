@@ -8,10 +8,11 @@
     lessons.check(mean_vjp)     # "Right", "Not yet" and what is wrong, or "To do"
     lessons.hint("mean_vjp")    # a hint, then another, then the answer
 
-The function's name says which exercise it answers; `EXERCISES` has them all. An answer is run on a
-few inputs and compared with npcbam's own layers. A wrong one is held against the known mistakes of
-the exercise, each of which is told by what it computes, and then against relations such as a
-missing factor or a transposition. Read on in `exercise`, `pools`, `judge` and `naming`.
+The function's name says which exercise it answers; `EXERCISES` has them all, and their inputs by
+name as `points`. An answer is run on those and compared with npcbam's own layers. A wrong one is
+held against the known mistakes of the exercise, each of which is told by what it computes, and then
+against relations such as a missing factor or a transposition. Read on in `exercise`,
+`pools`, `judge` and `naming`.
 """
 
 from __future__ import annotations

@@ -70,23 +70,25 @@ def backward(attempt: Attempt) -> None:
     if not callable(attempt.pullback):
         raise Stop("not-callable", _uncalled(attempt))
     dy, before = attempt.want(f"d{exercise.result}"), y.copy()
-    attempt.got |= pull(attempt, dy)
+    first = pull(attempt, dy)
+    attempt.got |= {name: value.copy() for name, value in first.items()}
     _unwritten("the pullback", attempt)
     if not np.array_equal(y, before, equal_nan=True):
         reason = f"the pullback writes to {exercise.result}, which its caller has: make a new array"
         raise Stop("writes", reason)
-    kept = {name: value.copy() for name, value in attempt.got.items()}
     pull(attempt, cotangent(y, 1))
+    kept = {name: value.copy() for name, value in first.items()}
     again = pull(attempt, dy)
     for name in exercise.cotangents:
-        if not np.array_equal(again[name], kept[name], equal_nan=True):
-            reason = (
-                f"a second call of the pullback with the same d{exercise.result} gives another "
-                f"{name}: it must change nothing that it captures (+= on an array outside of it "
-                f"does)"
+        if not np.array_equal(kept[name], attempt.got[name], equal_nan=True):
+            reason = f"a second call of the pullback overwrites the {name} that the first one gave"
+            raise Stop("impure", f"{reason}: make a new array in each call")
+        if not np.array_equal(again[name], attempt.got[name], equal_nan=True):
+            reason = f"a second call of the pullback with the same d{exercise.result} gives another"
+            changes = "(+= on an array outside of it does)"
+            raise Stop(
+                "impure", f"{reason} {name}: it must change nothing that it captures {changes}"
             )
-            raise Stop("impure", reason)
-    attempt.got |= kept
 
 
 def pull(attempt: Attempt, dy: Array) -> dict[str, Array]:
@@ -100,14 +102,15 @@ def pull(attempt: Attempt, dy: Array) -> dict[str, Array]:
         raise Stop("writes", reason)
     names = exercise.cotangents
     parts = result if isinstance(result, tuple | list) else (result,)
-    if result is Ellipsis or any(part is Ellipsis for part in parts):
-        empty = [name for name, part in zip(names, parts, strict=False) if part is Ellipsis]
-        done = f"{exercise.result} is right, and {listed(empty)} {_is(empty)} still `...`"
-        raise Stop("half", done, _next(exercise), outcome="unanswered")
+    parts = [Ellipsis] * len(names) if result is Ellipsis else parts
     if len(parts) != len(names):
         came = f"{len(parts)} things" if len(parts) != 1 else kind(result)
         things = f"{listed(names)}, in this order" if len(names) > 1 else names[0]
         raise Stop("count", f"{label} should return {things}, and gave {came}")
+    empty = [name for name, part in zip(names, parts, strict=True) if part is Ellipsis]
+    if empty:
+        done = f"{exercise.result} is right, and {listed(empty)} {_is(empty)} still `...`"
+        raise Stop("half", done, _next(exercise), outcome="unanswered")
     return {name: _array(exercise, name, part) for name, part in zip(names, parts, strict=True)}
 
 
@@ -115,12 +118,12 @@ def kind(value: object) -> str:
     """Name what came, as one would in speech."""
     if value is None or value is Ellipsis:
         return "None" if value is None else "`...`"
-    if isinstance(value, np.ndarray):
+    if type(value) is np.ndarray:
         return f"an array of shape {value.shape}"
     if callable(value):
         return "a function"
     name = type(value).__name__
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
 
 def find(answer: object, exercises: Mapping[str, Exercise]) -> Exercise:
@@ -158,10 +161,12 @@ def _call(
         if "ellipsis" in str(error).lower():
             reasons = _todo(exercise, f"there is still a `...` in {label}")
             raise Stop("empty", *reasons, outcome="unanswered") from None
-        shapes = ", ".join(f"{n} {a.shape}" for n, a in zip(names, args, strict=True))
+        shapes = listed([f"{n} {a.shape}" for n, a in zip(names, args, strict=True)])
         message = f": {str(error).rstrip('.')}" if str(error) else ""
         said = f"{label} raised {type(error).__name__}{message}"
-        raise Stop("exception", said, *_where(f, error), f"It was given {shapes}") from None
+        raise Stop(
+            "exception", said, *_where(f, error), f"It was given {shapes}, {args[0].dtype}"
+        ) from None
 
 
 def _where(f: Callable[..., Any], error: Exception) -> list[str]:
@@ -213,8 +218,8 @@ def _array(exercise: Exercise, name: str, value: Any | EllipsisType) -> Array:
         raise Stop("empty", *reasons, outcome="unanswered")
     if isinstance(value, np.generic):
         value = np.asarray(value)
-    if not isinstance(value, np.ndarray) or value.dtype.kind not in "fbiuc":
-        came = kind(value) if not isinstance(value, np.ndarray) else f"of dtype {value.dtype}"
+    if type(value) is not np.ndarray or value.dtype.kind not in "fbiuc":
+        came = kind(value) if type(value) is not np.ndarray else f"of dtype {value.dtype}"
         shape = exercise.shape_of(name)
         raise Stop("type", f"{name} should be a NumPy array {shape} of numbers, and is {came}")
     return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -54,7 +55,7 @@ def _compare(
         codes = tuple(code for each in found for code in each.codes)
         return Verdict("right", codes, (praise, *remarks))
     reasons = [each.sentence for each in bad]
-    reasons += [f"{name} is not right, and like no mistake that is known here" for name in unknown]
+    reasons += [_unknown(attempts, name) for name in unknown]
     evidence = [naming.worst(attempts, name) for name in wrong][:2]
     facts = [fact for name in unknown[:1] for fact in proven(answer, attempts, name)]
     right = [name for name in names if name not in wrong]
@@ -64,10 +65,18 @@ def _compare(
     return Verdict("wrong", codes, (*reasons, *evidence, *facts, *good, help_))
 
 
+def _unknown(attempts: Sequence[Attempt], name: str) -> str:
+    if any(a.got[name].shape != a.want(name).shape for a in attempts):
+        return f"{name} has the wrong shape: {attempts[0].exercise.shape_of(name)} is expected"
+    return f"{name} is not right, and like no mistake that is known here"
+
+
 def _with_advice(verdict: Verdict, answer: Callable[..., Any], attempt: Attempt) -> Verdict:
     """Tell of a wrong forward whether the pullback fits it."""
     try:
-        fits = gradcheck.examine(answer, *attempt.args(), directions=1).outcome == "right"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the answer is run where its writer did not mean it
+            fits = gradcheck.examine(answer, *attempt.args(), directions=1).outcome == "right"
     except Exception:  # what is no pullback yet has no report
         fits = False
     if not fits:

@@ -139,7 +139,6 @@ def worst(attempts: Sequence[Attempt], name: str) -> str:
         off = np.abs(got - want)
         index = np.unravel_index(int(np.where(np.isnan(off), np.inf, off).argmax()), off.shape)
         place = ", ".join(str(int(i)) for i in index)
-        return (
-            f"On `{a.point}` {name}[{place}] is {got[index]:.6g}, and should be {want[index]:.6g}"
-        )
+        came = got[index] + 0  # a truth value has no digits
+        return f"On `{a.point}` {name}[{place}] is {came:.6g}, and should be {want[index]:.6g}"
     return ""

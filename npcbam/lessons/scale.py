@@ -78,6 +78,18 @@ SCALE = Exercise(
                 _to_gate(v, v.dy * v.x).sum(0, keepdims=True), v.gate.shape)},
         ),
         Mistake(
+            "scale-space-only",
+            "dgate is summed over space whatever the gate is: a spatial gate was broadcast over "
+            "the channels, and is summed over those",
+            lambda v: {"dgate": (v.dy * v.x).sum((2, 3), keepdims=True)},
+        ),
+        Mistake(
+            "scale-channels-only",
+            "dgate is summed over the channels whatever the gate is: a channel gate was broadcast "
+            "over space, and is summed over that",
+            lambda v: {"dgate": (v.dy * v.x).sum(1, keepdims=True)},
+        ),
+        Mistake(
             "scale-gate-ignored",
             "dx is dy itself: the gate is missing, by which every element of x is multiplied",
             lambda v: {"dx": v.dy},

@@ -10,6 +10,7 @@ import numpy as np
 
 from npcbam.checks import Array
 from npcbam.lessons.attempt import Attempt
+from npcbam.oracle.slips import times
 
 # Of the largest entry. Two float64 computations of one gradient, a few hundred operations deep,
 # differ by 1e-13; a mistake on random inputs changes the first digits.
@@ -79,7 +80,7 @@ def _shuffled(got: Array, want: Array) -> bool:
 
 RELATIONS: tuple[tuple[str, str, Callable[[Array, Array], bool]], ...] = (
     ("not-finite", "has NaN or infinite entries", _not_finite),
-    ("zero", "is all zeros, where there is a gradient", lambda g, w: not g.any()),
+    ("zero", "is all zeros, and should not be", lambda g, w: g.shape == w.shape and not g.any()),
     ("transposed", "is transposed", _turned),
     (
         "shape",
@@ -96,7 +97,7 @@ RELATIONS: tuple[tuple[str, str, Callable[[Array, Array], bool]], ...] = (
     ("not-spread", "has the shape {got}: spread it to {want}, and it is right", _not_spread),
     ("flipped", "is flipped in space", _flipped((-1, -2))),
     ("flipped", "is flipped along its last axis", _flipped((-1,))),
-    ("samples-swapped", "has the samples in reverse order", _flipped((0,))),
+    ("flipped", "is in reverse order along its first axis", _flipped((0,))),
     ("shuffled", "has the right numbers in the wrong places", _shuffled),
 )
 
@@ -107,7 +108,7 @@ def _factor(pairs: Sequence[tuple[Attempt, Array, Array]]) -> Said | None:
     for _, got, want in pairs:
         if got.shape != want.shape or not want.any():
             return None
-        factor = float((got * want).sum() / np.square(want).sum())
+        factor = float((got.real * want).sum() / np.square(want).sum())
         if not close(got, factor * want):
             return None
         factors.append(factor)
@@ -117,7 +118,7 @@ def _factor(pairs: Sequence[tuple[Attempt, Array, Array]]) -> Said | None:
         known = _sizes(pairs) if len(pairs) < 2 else []
         said = [s for s, values in known if math.isclose(values[0], factors[0], rel_tol=SAME)]
         more = f", which is {said[0]} here" if said else ""
-        return "factor", f"is {factors[0]:.6g} times what it should be{more}"
+        return "factor", f"is {times(factors[0])} what it should be{more}"
     for said_as, values in _sizes(pairs):
         if all(math.isclose(f, v, rel_tol=SAME) for f, v in zip(factors, values, strict=True)):
             return "factor", f"is {said_as} times what it should be"

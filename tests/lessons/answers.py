@@ -57,6 +57,7 @@ WRONG = [
     ("scale_vjp", "(dy * x).sum", "(dy * x).mean", "dgate is the mean of dy·x"),
     ("scale_vjp", "(dy * x)", "dy", "dgate is the sum of dy alone"),
     ("scale_vjp", "dx = gate * dy", "dx = dy", "dx is dy itself"),
+    ("scale_vjp", "axis=shared", "axis=(2, 3)", "dgate is summed over space whatever the gate is"),
     ("scale_vjp", "return dgate, dx", "return dx, dgate", "dgate and dx have changed places"),
     ("scale_vjp", "return dgate, dx", "return dgate, dgate + dx", "dx has the gate's route in it"),
     ("scale_vjp", ", keepdims=True", "", "dgate has the right numbers in the shape"),

@@ -102,6 +102,7 @@ def test_what_is_returned(f, said):
         (lambda: 0, "a function"),
         (np.array(["a"]), "of dtype <U1"),
         (np.array([None]), "of dtype object"),
+        (np.ma.masked_array([1.0]), "a MaskedArray"),
     ],
 )
 def test_what_the_pullback_gives(given, came):
@@ -124,7 +125,7 @@ def test_an_exception_is_quoted_with_its_line():
         "the pullback raised NameError: name 'undefined' is not defined",
     )
     assert line.startswith("The line is `outcome, said, line, shapes = pulled(")
-    assert shapes == "It was given dy (2, 3, 1, 1)"
+    assert shapes == "It was given dy (2, 3, 1, 1), float64"
     assert judged(raising(ZeroDivisionError("by zero")))[1] == (
         "mean_vjp raised ZeroDivisionError: by zero"
     )
@@ -168,6 +169,16 @@ def adds_up(x):
     return average(x), mean_pullback
 
 
+def reuses_one_array(x):
+    dx = np.zeros_like(x)
+
+    def mean_pullback(dy):
+        dx[...] = spread(x, dy)
+        return dx
+
+    return average(x), mean_pullback
+
+
 def test_writing_and_keeping_state():
     instead = ": make a new array instead"
     assert judged(writes_x)[1] == "mean_vjp writes to x, an argument" + instead
@@ -175,12 +186,14 @@ def test_writing_and_keeping_state():
     assert pulled(writes_dy)[1] == "the pullback writes to dy, its argument" + instead
     assert judged(writes_y)[1].startswith("the pullback writes to y, which its caller has")
     assert judged(adds_up)[1].startswith("a second call of the pullback with the same dy gives")
+    overwrites = "a second call of the pullback overwrites the dx that the first one gave"
+    assert judged(reuses_one_array)[1].startswith(overwrites)
 
 
 def test_shapes():
     outcome, said, where, *_ = pulled(lambda x, dy: np.ones(7))
     assert outcome == "wrong"
-    assert said == "dx is not right, and like no mistake that is known here"
+    assert said == "dx has the wrong shape: (N, C, H, W) is expected"
     assert where == "On `noise` dx has shape (7,), and should have (2, 3, 4, 5)"
 
 
