@@ -23,6 +23,9 @@ PLANTED = [
     ("01_cbam_by_hand", "h_max[0, 0], 2 * f_max", "h_max[0, 0], 3 * f_max"),
     ("01_cbam_by_hand", "kernel[i, 3 + a, 3 + b]", "kernel[i, 3 - a, 2 + b]"),
     ("01_cbam_by_hand", "== 6 * C * H * W", "== 5 * C * H * W"),
+    ("02_backward_by_hand", "same(dy_dz, y * (1 - y))", "same(dy_dz, y * (2 - y))"),
+    ("02_backward_by_hand", "at(dz, r - a, s - b) for a, b", "at(dz, r + a, s + b) for a, b"),
+    ("02_backward_by_hand", "df_avg[0, c] / 20", "df_avg[0, c] / 21"),
     ("05_exercises", "dy * y * (1 - y)", "dy * y * (1.001 - y)"),
     ("05_exercises", "1 + np.exp(-z)", "1.001 + np.exp(-z)"),
 ]
