@@ -99,7 +99,7 @@ def _groups(cbam: CBAM, x: Array) -> Iterator[slice]:
 
     Two at least, for two threads, unless that is not worth reading the weights again.
     """
-    weights = sum(leaf.nbytes for _, leaf in tree.leaves(cbam))
+    weights = cbam.channel.mlp.w0.nbytes + cbam.channel.mlp.w1.nbytes
     size = max(1, GROUP // max(1, x[:1].nbytes))
     least = 2 if x.nbytes > 2 * max(SMALL, weights) else 1
     count = min(len(x), max(math.ceil(len(x) / size), least))

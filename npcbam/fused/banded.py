@@ -9,6 +9,7 @@ not outgrow the work.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator
@@ -32,40 +33,34 @@ class Bands:
     w : (O, I, *K) kernel with odd sizes
     space : the spatial shape *S of the maps
     matrices : (*K[:-1], I * (tile + K[-1] - 1), O * tile)
+    tile, tiles : how many outputs along the last axis one matrix gives, and how often
     """
 
     w: Array
     space: tuple[int, ...]
     matrices: Array
+    tile: int
+    tiles: int
 
     @classmethod
     def of(cls, w: Array, space: tuple[int, ...]) -> Bands:
         """Lay `w` along the diagonals."""
         outputs, inputs, *kernel = w.shape
-        tile = math.ceil(space[-1] / math.ceil(space[-1] / TILE))
+        tiles = math.ceil(space[-1] / TILE)
+        tile = math.ceil(space[-1] / tiles)
         shape = (*kernel[:-1], inputs, tile + kernel[-1] - 1, outputs, tile)
         full = np.zeros(shape, w.dtype)
         _diagonals(full, kernel[-1])[...] = w.transpose(*range(2, w.ndim - 1), 1, -1, 0)[..., None]
         matrices = full.reshape(*kernel[:-1], shape[-4] * shape[-3], shape[-2] * shape[-1])
-        return cls(w, space, matrices)
-
-    @property
-    def tile(self) -> int:
-        """Return how many outputs along the last axis one matrix gives."""
-        return int(self.matrices.shape[-1] // len(self.w))
-
-    @property
-    def tiles(self) -> int:
-        """Return how many tiles the last axis is cut into."""
-        return math.ceil(self.space[-1] / self.tile)
+        return cls(w, space, matrices, tile, tiles)
 
     def correlate(self, rows: Array, count: int) -> Array:
         """Return the (count, O, *S) correlation of `count` maps that are laid as `rows`."""
-        total = None
-        for shifted, matrix in zip(self._shifts(rows), self._each(), strict=True):
-            part = shifted @ matrix
-            total = part if total is None else np.add(total, part, out=total)
-        assert total is not None
+        parts = (
+            np.add.reduce(window @ matrices, axis=0)
+            for window, matrices in zip(self._windows(rows), self._each(), strict=True)
+        )
+        total = functools.reduce(np.add, parts)
         tiled = total.reshape(*self.space[:-1], count, self.tiles, len(self.w), self.tile)
         lead = len(self.space) - 1
         moved = tiled.transpose(lead, lead + 2, *range(lead), lead + 1, lead + 3)  # (N, O, *S, ...)
@@ -75,8 +70,10 @@ class Bands:
     def weigh(self, rows: Array, dy: Array) -> Array:
         """Return the cotangent of `w`, given the maps as `rows` and the (N, O, *S) `dy`."""
         outputs, inputs, *kernel = self.w.shape
-        drows = self._tiled(dy, 0).reshape(-1, outputs * self.tile)
-        dmatrices = np.stack([shifted.T @ drows for shifted in self._shifts(rows)])
+        drows = self._tiled(dy, 0).reshape(*self.space[:-2], -1, outputs * self.tile)
+        products = [window.swapaxes(-1, -2) @ drows for window in self._windows(rows)]
+        deep = tuple(range(1, 1 + len(self.space[:-2])))
+        dmatrices = np.stack([product.sum(axis=deep) for product in products])
         full = dmatrices.reshape(*kernel[:-1], inputs, -1, outputs, self.tile)
         dw = _diagonals(full, kernel[-1]).sum(axis=-1)  # (*K[:-1], I, K[-1], O)
         lead = len(kernel) - 1
@@ -102,14 +99,26 @@ class Bands:
         windows = as_strided(padded, shape, (*strides, self.tile * step, step))
         return windows.transpose(*range(2, 2 + lead), 0, lead + 2, 1, lead + 3)
 
-    def _shifts(self, rows: Array) -> Iterator[Array]:
-        """Yield the rows that each tap of the kernel's leading axes reads."""
-        for tap in itertools.product(*(range(size) for size in self.w.shape[2:-1])):
-            window = tuple(slice(t, t + n) for t, n in zip(tap, self.space, strict=False))
-            yield rows[window].reshape(-1, rows.shape[-1])
+    def _windows(self, rows: Array) -> Iterator[Array]:
+        """Yield what the taps of the second last axis read, (K, ..., rows, columns), all at once.
+
+        For each tap of the axes before that; they overlap in memory, which BLAS does not mind.
+        """
+        if len(self.space) == 1:
+            yield rows[None]
+            return
+        *outer, kernel = self.w.shape[2:-1]
+        for tap in itertools.product(*map(range, outer)):
+            part = rows[tuple(slice(t, t + n) for t, n in zip(tap, self.space, strict=False))]
+            *strides, down, across, right = part.strides
+            shape = (kernel, *part.shape[:-3], self.space[-2] * part.shape[-2], part.shape[-1])
+            yield as_strided(part, shape, (down, *strides, across, right))
 
     def _each(self) -> Iterator[Array]:
-        return iter(self.matrices.reshape(-1, *self.matrices.shape[-2:]))
+        """Yield the matrices for each of the windows."""
+        *lead, down, across = self.matrices.shape
+        deep = [1] * len(self.space[:-2])
+        return iter(self.matrices.reshape(-1, (lead or [1])[-1], *deep, down, across))
 
 
 def banded_vjp(
