@@ -9,7 +9,7 @@ import numpy as np
 
 from npcbam.lessons.attempt import Attempt, forward, pull
 from npcbam.lessons.exercise import cotangent
-from npcbam.lessons.structure import close
+from npcbam.lessons.structure import SAME, close
 from npcbam.lessons.verdict import Stop
 
 
@@ -28,7 +28,7 @@ def proven(answer: Callable[..., Any], attempts: Sequence[Attempt], name: str) -
 def _extent(a: Attempt, name: str) -> list[str]:
     """Count the wrong entries, and say along which axis they all lie together."""
     got, want = a.got[name], a.want(name)
-    wrong = ~(np.abs(got - want) <= 1e-9 * np.abs(want).max(initial=0))
+    wrong = ~(np.abs(got - want) <= SAME * np.abs(want).max(initial=0))
     said = [f"{int(wrong.sum())} of its {wrong.size} entries on `{a.point}` are wrong"]
     for axis, size in enumerate(wrong.shape):
         at = np.flatnonzero(wrong.any(axis=tuple(i for i in range(wrong.ndim) if i != axis)))

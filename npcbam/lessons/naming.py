@@ -47,7 +47,7 @@ def recognise(attempts: Sequence[Attempt], wrong: Sequence[str]) -> list[Found]:
         found.append(each)
         left = [name for name in left if name not in each.results]
     for name in left:
-        more = _by_structure(attempts, name) or _two_at_once(attempts, name, given)
+        more = _by_structure(attempts, name) or _partly(attempts, name, given)
         found += [more] if more else []
     return _merged(found)
 
@@ -89,13 +89,18 @@ def _by_structure(attempts: Sequence[Attempt], name: str) -> Found | None:
     return Found((name,), said[:1], f"{name} {said[1]}") if said else None
 
 
-def _two_at_once(
+def _partly(
     attempts: Sequence[Attempt], name: str, given: Mapping[Mistake, Sequence[Mapping[str, Array]]]
 ) -> Found | None:
-    """Explain a result by two mistakes whose errors add, or by a mistake and a relation to it."""
+    """Explain a result by a share of a mistake, by two that add, or by one and a relation to it."""
     made = {m: [each[name] for each in g] for m, g in given.items() if name in g[0]}
     wants = [a.want(name) for a in attempts]
     shaped = [m for m, g in made.items() if all(map(_same_shape, g, wants))]
+    for one in shaped:
+        share = _share(attempts, name, made[one])
+        if share is not None:
+            sentence = f"{name} is off by {share:.6g} times what this would make it: {one.sentence}"
+            return Found((name,), (one.code, "share"), sentence)
     for one, two in itertools.combinations(shaped, 2):
         both = [a + b - want for a, b, want in zip(made[one], made[two], wants, strict=True)]
         if all(close(a.got[name], d) for a, d in zip(attempts, both, strict=True)):
@@ -107,6 +112,18 @@ def _two_at_once(
             sentence = f"two things at once: {one.sentence}; and {name}, so made, {said[1]}"
             return Found((name,), (one.code, said[0]), sentence)
     return None
+
+
+def _share(attempts: Sequence[Attempt], name: str, made: Sequence[Array]) -> float | None:
+    """Return how many times the error of a mistake is in a result; None if it is not its error."""
+    off = [
+        (a.got[name], a.want(name), m - a.want(name)) for a, m in zip(attempts, made, strict=True)
+    ]
+    if any(got.shape != want.shape or not np.isfinite(got).all() for got, want, _ in off):
+        return None
+    total = sum(float(np.square(error).sum()) for *_, error in off)
+    share = sum(float(((got.real - want) * error).sum()) for got, want, error in off) / total
+    return share if all(close(got, want + share * error) for got, want, error in off) else None
 
 
 def _same_shape(a: Array, b: Array) -> bool:

@@ -164,6 +164,12 @@ WRONG = [
     ),
     (
         "cbam_vjp",
+        "dx_factor + mean",
+        "2 * dx_factor + mean",
+        "dx is off by -1 times what this would make it: x has no gradient as a factor of F'",
+    ),
+    (
+        "cbam_vjp",
         "dx = dx_factor + mean_pullback(df_avg[..., None, None])\n"
         "        dx = dx + max_pullback(df_max[..., None, None])",
         "dx = dx_factor",

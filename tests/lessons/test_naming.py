@@ -120,3 +120,23 @@ def test_a_pullback_that_fits_a_wrong_forward_is_recognised():
     assert any(reason.startswith(advice) for reason in doubled.reasons)
     single = mean(lambda x, dy, dx: dx, y=lambda x: 2 * x.mean((2, 3), keepdims=True))
     assert not any(reason.startswith(advice) for reason in single.reasons)
+
+
+def test_the_evidence_is_where_the_answer_is_wrong():
+    def max_vjp(x):
+        y = x.max((2, 3), keepdims=True)
+        return y, lambda dy: dy * (x == y)
+
+    verdict = lessons.examine(max_vjp)
+    assert verdict.codes == ("max-ties-all",)
+    assert verdict.reasons[1].startswith("On `ties` dx[")
+
+
+def test_what_several_results_share_is_said_once():
+    def scale_vjp(gate, x):
+        axes = tuple(i for i in range(4) if gate.shape[i] < x.shape[i])
+        return gate * x, lambda dy: (-(dy * x).sum(axes, keepdims=True), -gate * dy)
+
+    verdict = lessons.examine(scale_vjp)
+    assert verdict.reasons[0] == "dgate and dx: each has the wrong sign"
+    assert verdict.codes == ("sign",)
