@@ -112,6 +112,10 @@ def test_it_is_saved_as_run(notebook):
 
 
 def test_it_reads_well(notebook):
+    assert_reads_well(notebook)
+
+
+def assert_reads_well(notebook):
     for cell in notebook.cells:
         assert cell.source.count("\n") < 25
     for cell in code_cells(notebook):
@@ -127,5 +131,34 @@ def test_a_path_of_one_machine_is_seen(path):
     assert not re.search(ABSOLUTE, "worst / allowed, y/x and https://a.b/c/d")
 
 
-def test_there_are_notebooks():
+def output(kind, **content):
+    return nbformat.v4.new_output(kind, **content)
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 10, SCREEN + 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"source": "x = 1\n" * 26},
+        {"outputs": [output("stream", text="line\n" * 41)]},
+        {"outputs": [output("execute_result", data={"text/plain": "line\n" * 41})]},
+        {"outputs": [output("stream", text="in /home/me/x.py")]},
+        {"outputs": [output("display_data", data={"image/png": base64.b64encode(PNG).decode()})]},
+        {"outputs": [output("stream", name="stderr", text="a warning")]},
+        {"outputs": [output("error", ename="ValueError", evalue="", traceback=[])]},
+    ],
+)
+def test_what_does_not_read_well_is_seen(change):
+    cell = nbformat.v4.new_code_cell("x = 1", outputs=[output("stream", text="1")])
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    assert_reads_well(notebook), assert_no_warning(notebook)
+    cell.update(change)
+    with pytest.raises(AssertionError):
+        assert_reads_well(notebook), assert_no_warning(notebook)
+
+
+def test_there_are_notebooks_and_each_has_a_planted_change():
     assert NOTEBOOKS
+    assert {path.stem for path in FOLDER.glob("*.ipynb")} == {stem for stem, *_ in PLANTED}
