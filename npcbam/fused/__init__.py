@@ -5,17 +5,15 @@ readable layers walk the whole feature map once for every step. Here all steps a
 samples while these are in the cache, and the next samples come after that. Backward nothing as
 large as the map was kept: what it needs is computed again, which is quicker than to fetch it.
 
-Read `group`, which does these steps, then `pools` and `banded`, which it is made of.
+Read `group`, which does these steps, then what it is made of: `pools`, `kernels`, `banded`; and
+`threads`.
 """
 
 from __future__ import annotations
 
-import contextvars
 import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -23,15 +21,13 @@ from npcbam import checks, tree
 from npcbam.cbam import CBAM
 from npcbam.checks import Array
 from npcbam.fused.group import Pull, Spatial, group_vjp
-from npcbam.fused.kernels import BUFFER, aligned
+from npcbam.fused.kernels import aligned
+from npcbam.fused.threads import each
 
 # What a group may hold, in bytes. Larger groups call NumPy less often, smaller ones leave more of
 # themselves in the cache from one step to the next, and keep more threads busy.
 GROUP, SMALL = 2**23, 2**20
 QUICK = (np.float32, np.float64)
-
-In = TypeVar("In")
-Out = TypeVar("Out")
 
 
 def fused_forward(cbam: CBAM, x: Array, threads: int = 1) -> Array:
@@ -49,8 +45,8 @@ def fused_vjp(
     cbam : any CBAM. Quick are float32 and float64 with the channels first or alone, as in all
         presets; others take the readable layers, group by group
     x : (N, C, *S), of the dtype of the parameters; N may be 0
-    threads : how many groups of samples are worked on at once; the result has the same bits for
-        any number of them
+    threads : how many groups of samples are worked on at once, see `threads`; the result has the
+        same bits for any number of them
 
     Saved for backward: x, and of each sample its descriptors, its planes and its two maps. `x` is
     not copied: leave it as it is until the last pullback.
@@ -81,13 +77,13 @@ def fused_vjp(
         checks.feature_map(x, ("conv.w", w), ndim=w.ndim)
     y, groups = aligned(x.shape, x.dtype), list(_groups(cbam, x))
     refine = _refine(cbam, x)
-    pulls = _each(lambda at: refine(x[at], y[at]), groups, threads)
+    pulls = each(lambda at: refine(x[at], y[at]), groups, threads)
 
     def fused_pullback(dy: Array) -> tuple[CBAM, Array]:
         dy = checks.cotangent(dy, x)  # x looks as y does, which need not be kept
         dx = aligned(x.shape, x.dtype)
         pairs = list(zip(pulls, groups, strict=True))
-        dcbams = _each(lambda pair: pair[0](dy[pair[1]], dx[pair[1]]), pairs, threads)
+        dcbams = each(lambda pair: pair[0](dy[pair[1]], dx[pair[1]]), pairs, threads)
         # In the order of the groups, whichever was done first.
         return functools.reduce(tree.add, dcbams or [tree.zeros_like(cbam)]), dx
 
@@ -124,18 +120,3 @@ def _readable_vjp(cbam: CBAM, x: Array, y: Array) -> Pull:
         return dcbam
 
     return readable_pull
-
-
-def _each(job: Callable[[In], Out], items: Sequence[In], threads: int) -> list[Out]:
-    """Map `job` over `items`, under the `np.errstate` of the caller."""
-
-    def run(item: In) -> Out:
-        with np.errstate():  # which sets the buffer's size back, too
-            np.setbufsize(BUFFER)
-            return job(item)
-
-    if threads == 1 or len(items) < 2:
-        return [run(item) for item in items]
-    with ThreadPoolExecutor(min(threads, len(items))) as pool:
-        contexts = [contextvars.copy_context() for _ in items]
-        return list(pool.map(lambda context, item: context.run(run, item), contexts, items))
