@@ -69,7 +69,7 @@ def test_the_report_that_it_opens_with(capsys, monkeypatch):
 
 
 def test_the_blocks_are_found():
-    assert [bool(printed) for _, printed in PYTHON] == [False, False, True]
+    assert [bool(printed) for _, printed in PYTHON] == [False, False, False, True]
     assert CHECK.startswith("FAITHFUL")
 
 
