@@ -50,6 +50,17 @@ def _padded(v: Values) -> Array:
     return dpadded
 
 
+def _overwritten(v: Values) -> Array:
+    """Return dx where each tap overwrites what the taps before it gave."""
+    padded = np.zeros_like(_padded(v))
+    for i, j in np.ndindex(v.w.shape[2:]):
+        window: Any = np.s_[:, :, i : i + v.x.shape[2], j : j + v.x.shape[3]]
+        padded[window] = v.w[0, :, i, j, None, None] * v.dy
+    m = v.w.shape[2] // 2
+    dx: Array = padded[:, :, m:-m, m:-m]
+    return dx
+
+
 def _inner(v: Values) -> Array:
     """Return dy, with 0 where the window hangs over the edge."""
     inner: Array = np.zeros_like(v.dy)
@@ -66,7 +77,7 @@ CORRELATE = Exercise(
     correlate_vjp,
     {
         "noise": normal(0, (1, 2, 3, 3), (3, 2, 5, 6)),
-        "wide kernel": normal(1, (1, 2, 7, 7), (3, 2, 6, 4)),
+        "wide kernel": normal(1, (1, 2, 7, 7), (2, 2, 6, 4)),
         "one sample": normal(2, (1, 3, 5, 5), (1, 3, 7, 5)),
     },
     (
@@ -109,6 +120,15 @@ CORRELATE = Exercise(
             "correlate-kernel-turned",
             "the kernel in dx is turned about its diagonal: it is to be flipped along both axes",
             lambda v: {"dx": unflipped(v.w.swapaxes(2, 3), v.dy)},
+        ),
+        Mistake(
+            "correlate-taps-exchanged", "the kernel's rows and columns are exchanged in dx",
+            lambda v: {"dx": _back(v, w=v.w.swapaxes(2, 3))["dx"]},
+        ),
+        Mistake(
+            "correlate-overwritten",
+            "each tap overwrites dx in its window, = where += belongs: windows overlap",
+            lambda v: {"dx": _overwritten(v)},
         ),
         Mistake(
             "correlate-dw-flipped",

@@ -53,6 +53,17 @@ def _half(v: Values, f: str) -> dict[str, Array]:
     return {"dw0": found["dw0"], "dw1": found["dw1"]}
 
 
+def _by_weights(v: Values, from_z: Array, from_a: Array) -> dict[str, Array]:
+    """Go back by these weights from z and from the hidden layer."""
+    das = {f: np.where(v_f @ v.w0.T > 0, v.dz @ from_z, 0) for f, v_f in _descriptors(v)}
+    dw0 = sum(das[f].T @ v_f for f, v_f in _descriptors(v))
+    return {"dw0": np.asarray(dw0)} | {f"d{f}": da @ from_a for f, da in das.items()}
+
+
+def _descriptors(v: Values) -> list[tuple[str, Array]]:
+    return [("f_avg", v.f_avg), ("f_max", v.f_max)]
+
+
 def _merged(v: Values) -> dict[str, Array]:
     """Take the MLP as if it had run once, on the sum of both descriptors."""
     a = (v.f_avg + v.f_max) @ v.w0.T
@@ -153,6 +164,14 @@ MLP = Exercise(
         Mistake(
             "mlp-before-relu", "dw1 is made of the hidden layer before relu: W1 saw it after",
             lambda v: {"dw1": v.dz.T @ ((v.f_avg + v.f_max) @ v.w0.T)},
+        ),
+        Mistake(
+            "mlp-back-by-w0", "dh is dz·W0ᵀ: z came out of W1, and goes back by it, dz·W1",
+            lambda v: _by_weights(v, v.w0.T, v.w0),
+        ),
+        Mistake(
+            "mlp-back-by-w1", "df is da·W1ᵀ: a came out of W0, and f goes back by it, da·W0",
+            lambda v: _by_weights(v, v.w1, v.w1.T),
         ),
         Mistake(
             "mlp-merged-backward",

@@ -122,6 +122,8 @@ def _share(attempts: Sequence[Attempt], name: str, made: Sequence[Array]) -> flo
     if any(got.shape != want.shape or not np.isfinite(got).all() for got, want, _ in off):
         return None
     total = sum(float(np.square(error).sum()) for *_, error in off)
+    if not total:
+        return None
     share = sum(float(((got.real - want) * error).sum()) for got, want, error in off) / total
     return share if all(close(got, want + share * error) for got, want, error in off) else None
 

@@ -102,6 +102,11 @@ SPATIAL_ATTENTION = Exercise(
             _gives("dw", "dx", dz=lambda t: t.dms * t.ms),
         ),
         Mistake(
+            "spatial-slope-other-half",
+            "dz is dms·(1 - ms): σ' is ms·(1 - ms), the first factor is missing",
+            _gives("dw", "dx", dz=lambda t: t.dms * (1 - t.ms)),
+        ),
+        Mistake(
             "spatial-no-max-route",
             "dx is off by exactly the maximum's route: what reaches the max plane never reaches x",
             _gives("dx", by_max=lambda t: 0),
@@ -115,6 +120,11 @@ SPATIAL_ATTENTION = Exercise(
             "spatial-mean-undivided",
             "through the mean plane every channel gets the whole cotangent: the 1/C is missing",
             _gives("dx", by_mean=lambda t: t.dplanes[:, :1]),
+        ),
+        Mistake(
+            "spatial-wrong-count",
+            "through the mean plane the cotangent is divided by H·W: that mean is over C channels",
+            _gives("dx", by_mean=lambda t: t.dplanes[:, :1] / t.x[0, 0].size),
         ),
         Mistake(
             "spatial-max-everywhere",

@@ -74,6 +74,10 @@ def _flipped(axes: Sequence[int]) -> Callable[[Array, Array], bool]:
     return holds
 
 
+def _reshaped(got: Array, want: Array) -> bool:
+    return got.size == want.size and close(got.reshape(want.shape), want)
+
+
 def _shuffled(got: Array, want: Array) -> bool:
     return got.size == want.size > 1 and close(np.sort(got.ravel()), np.sort(want.ravel()))
 
@@ -86,8 +90,9 @@ RELATIONS: tuple[tuple[str, str, Callable[[Array, Array], bool]], ...] = (
         "shape",
         "has the right numbers in the shape {got}, and {want} is expected (keepdims=True keeps "
         "an axis that is summed)",
-        lambda g, w: g.size == w.size and g.shape != w.shape and close(g.reshape(w.shape), w),
+        lambda g, w: g.ndim < w.ndim and _reshaped(g, w),
     ),
+    ("shape", "has the right numbers in the shape {got}, and {want} is expected", _reshaped),
     (
         "not-summed",
         "is not summed: its shape is {got}, and of what was broadcast in the forward each "

@@ -11,15 +11,14 @@ from npcbam.cbam import CBAM
 from npcbam.channel_attention import ChannelAttention, SharedMLP
 from npcbam.checks import Array
 from npcbam.conv import Conv
-from npcbam.lessons.exercise import Answer, Exercise, Mistake, Values, normal, walk
+from npcbam.lessons.exercise import Answer, Exercise, Mistake, Values, normal
+from npcbam.lessons.steps import SPACE, gives, one_branch, pools
 from npcbam.oracle import mistakes
 from npcbam.oracle.routes import pulled
-from npcbam.pointwise import sigmoid, sigmoid_vjp
 from npcbam.presets import PRESETS
 from npcbam.spatial_attention import SpatialAttention
 
 PATHS = {"w0": "channel.mlp.w0", "w1": "channel.mlp.w1", "w": "spatial.conv.w"}
-SPACE = (2, 3)
 
 
 def _block(w0: Array, w1: Array, w: Array) -> CBAM:
@@ -46,74 +45,23 @@ def _made(mistake: mistakes.Mistake, w0: Array, w1: Array, w: Array, x: Array) -
 def _forward() -> list[Mistake]:
     """Return the oracle's known mistakes that need neither bias nor norm."""
 
-    def gives(mistake: mistakes.Mistake) -> Any:
+    def making(mistake: mistakes.Mistake) -> Any:
         return lambda v: {"y": _made(mistake, v.w0, v.w1, v.w, v.x)}
 
     point = normal(0, (1, 2), (2, 1), (1, 2, 3, 3), (1, 2, 3, 3))
     usable = (m for m in mistakes.MISTAKES if _made(m, *point) is not None)
     # Its sentence on a shortcut is for a block that may have one.
-    return [Mistake(m.code, m.sentence, gives(m)) for m in usable if m.code != "residual"]
+    return [Mistake(m.code, m.sentence, making(m)) for m in usable if m.code != "residual"]
 
 
 def _valve(code: str, sentence: str, *shut: str) -> Mistake:
     """Return the mistake that lets nothing flow on some routes."""
 
-    def gives(v: Values) -> dict[str, Array]:
+    def make(v: Values) -> dict[str, Array]:
         leaves, dx = pulled(_block(v.w0, v.w1, v.w), v.x, v.dy, dict.fromkeys(shut, 0.0))
         return {"dx": dx} | {f"d{name}": leaves[path] for name, path in PATHS.items()}
 
-    return Mistake(code, sentence, gives)
-
-
-def _channel(t: Values) -> ChannelAttention:
-    return ChannelAttention(SharedMLP(t.w0, t.w1))
-
-
-def _spatial(t: Values) -> SpatialAttention:
-    return SpatialAttention(Conv(t.w))
-
-
-# Eq. 1 and its pullback a step at a time, as a wrong one swaps them.
-STEPS = {
-    "zc": lambda t: _channel(t).logits_vjp(t.x)[0],
-    "mc": lambda t: sigmoid(t.zc),
-    "f": lambda t: t.mc * t.x,
-    "zs": lambda t: _spatial(t).logits_vjp(t.f)[0],
-    "ms": lambda t: sigmoid(t.zs),
-    "dms": lambda t: (t.dy * t.f).sum(1, keepdims=True),
-    "dzs": lambda t: sigmoid_vjp(t.zs)[1](t.dms),
-    "back_s": lambda t: _spatial(t).logits_vjp(t.f)[1](t.dzs),
-    "dw": lambda t: t.back_s[0].conv.w,
-    "df": lambda t: t.ms * t.dy + t.back_s[1],
-    "dmc": lambda t: (t.df * t.x).sum(SPACE, keepdims=True),
-    "dzc": lambda t: sigmoid_vjp(t.zc)[1](t.dmc),
-    "back_c": lambda t: _channel(t).logits_vjp(t.x)[1](t.dzc),
-    "dw0": lambda t: t.back_c[0].mlp.w0,
-    "dw1": lambda t: t.back_c[0].mlp.w1,
-    "dx": lambda t: t.mc * t.df + t.back_c[1],
-}
-
-
-def _gives(**swapped: Any) -> Any:
-    """Return what a pullback with other steps gives, as a mistake has it."""
-
-    def make(v: Values) -> dict[str, Array]:
-        t = walk(v, STEPS, **swapped)
-        return {"dw0": t.dw0, "dw1": t.dw1, "dw": t.dw, "dx": t.dx}
-
-    return make
-
-
-def _one_branch(pool: str) -> Any:
-    """Return the weights' gradients that one descriptor gives, in the place of both."""
-
-    def make(v: Values) -> dict[str, Array]:
-        t = walk(v, STEPS)
-        f = {"avg": t.x.mean(SPACE), "max": t.x.max(SPACE)}[pool]
-        dmlp, _ = SharedMLP(t.w0, t.w1).vjp(f)[1](t.dzc[..., 0, 0])
-        return {"dw0": dmlp.w0, "dw1": dmlp.w1}
-
-    return make
+    return Mistake(code, sentence, make)
 
 
 def _dark(w0: Array, w1: Array, w: Array, x: Array) -> tuple[Array, ...]:
@@ -180,51 +128,79 @@ CBAM_WHOLE = Exercise(
         ),
         Mistake(
             "map-from-x", "dMs is the sum of dy·x: Ms multiplied F', so that it is that of dy·F'",
-            _gives(dms=lambda t: (t.dy * t.x).sum(1, keepdims=True)),
+            gives(dms=lambda t: (t.dy * t.x).sum(1, keepdims=True)),
         ),
         Mistake(
             "map-from-dy",
             "dMc is the sum of dy·x: what Mc multiplied went on through the spatial gate, so that "
             "it is that of dF'·x",
-            _gives(dmc=lambda t: (t.dy * t.x).sum(SPACE, keepdims=True)),
+            gives(dmc=lambda t: (t.dy * t.x).sum(SPACE, keepdims=True)),
         ),
         Mistake(
             "map-from-features", "dMc is the sum of dF'·F': Mc multiplied x, so that it is dF'·x",
-            _gives(dmc=lambda t: (t.df * t.f).sum(SPACE, keepdims=True)),
+            gives(dmc=lambda t: (t.df * t.f).sum(SPACE, keepdims=True)),
         ),
         Mistake(
             "map-averaged", "dMs is the mean of dy·F' over the channels: it is the sum",
-            _gives(dms=lambda t: (t.dy * t.f).mean(1, keepdims=True)),
+            gives(dms=lambda t: (t.dy * t.f).mean(1, keepdims=True)),
         ),
         Mistake(
             "channel-map-averaged", "dMc is the mean of dF'·x over space: it is the sum",
-            _gives(dmc=lambda t: (t.df * t.x).mean(SPACE, keepdims=True)),
+            gives(dmc=lambda t: (t.df * t.x).mean(SPACE, keepdims=True)),
+        ),
+        Mistake(
+            "map-without-features", "dMs is the sum of dy alone: it is that of dy·F'",
+            gives(dms=lambda t: t.dy.sum(1, keepdims=True)),
+        ),
+        Mistake(
+            "channel-map-without-features", "dMc is the sum of dF' alone: it is that of dF'·x",
+            gives(dmc=lambda t: t.df.sum(SPACE, keepdims=True)),
+        ),
+        Mistake(
+            "factor-from-dy", "dx has Mc·dy where Mc·dF' belongs: F' lies between",
+            gives(dx=lambda t: t.mc * t.dy + t.back_c[1]),
+        ),
+        Mistake(
+            "shortcut", "dx has dy added, as for a shortcut, which the forward does not have",
+            gives(dx=lambda t: t.mc * t.df + t.back_c[1] + t.dy),
+        ),
+        Mistake(
+            "pools-exchanged", "the mean's pullback gets df_max, and the maximum's df_avg",
+            gives(dx=lambda t: t.mc * t.df + pools(t, "max", "avg")),
+        ),
+        Mistake(
+            "pools-average", "the mean's and the maximum's pullback both get df_avg",
+            gives(dx=lambda t: t.mc * t.df + pools(t, "avg", "avg")),
+        ),
+        Mistake(
+            "pools-maximum", "the mean's and the maximum's pullback both get df_max",
+            gives(dx=lambda t: t.mc * t.df + pools(t, "max", "max")),
         ),
         Mistake(
             "spatial-slope", "σ' of the spatial map is missing: dz is dMs·Ms·(1 - Ms)",
-            _gives(dzs=lambda t: t.dms),
+            gives(dzs=lambda t: t.dms),
         ),
         Mistake(
             "channel-slope", "σ' of the channel map is missing: dz is dMc·Mc·(1 - Mc)",
-            _gives(dzc=lambda t: t.dmc),
+            gives(dzc=lambda t: t.dmc),
         ),
         Mistake(
             "spatial-gate-ignored", "dF' has dy where Ms·dy belongs: the gate scales what returns",
-            _gives(df=lambda t: t.dy + t.back_s[1]),
+            gives(df=lambda t: t.dy + t.back_s[1]),
         ),
         Mistake(
             "channel-gate-ignored", "dx has dF' where Mc·dF' belongs: the gate scales what returns",
-            _gives(dx=lambda t: t.df + t.back_c[1]),
+            gives(dx=lambda t: t.df + t.back_c[1]),
         ),
         Mistake(
             "weight-average-only",
             "the MLP's weights have one branch's gradient only, the average's: both add up",
-            _one_branch("avg"),
+            one_branch("avg"),
         ),
         Mistake(
             "weight-maximum-only",
             "the MLP's weights have one branch's gradient only, the maximum's: both add up",
-            _one_branch("max"),
+            one_branch("max"),
         ),
     ),
     (

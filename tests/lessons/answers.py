@@ -130,6 +130,7 @@ WRONG = [
         "(m, m), (m, m)), mode='edge')",
         "the edge is repeated around the map",
     ),
+    ("correlate_vjp", "dpadded[window] +=", "dpadded[window] =", "each tap overwrites dx"),
     ("spatial_attention_vjp", "dms * ms * (1 - ms)", "dms", "σ' is missing"),
     ("spatial_attention_vjp", "dms * ms * (1 - ms)", "dms * z * (1 - z)", "the slope is z·(1 - z)"),
     (
@@ -189,6 +190,13 @@ WRONG = [
         "spatial_attention_vjp(w, refined)",
         "spatial_attention_vjp(w, x)",
         "the spatial map is computed from the raw input",
+    ),
+    ("cbam_vjp", "dw0, dw1, dw, dx", "dw0, dw1, dw, dx + dy", "dx has dy added, as for a shortcut"),
+    (
+        "cbam_vjp",
+        "max_pullback(df_max[..., None, None])",
+        "max_pullback(df_avg[..., None, None])",
+        "the mean's and the maximum's pullback both get df_avg",
     ),
     ("cbam_vjp", "return y, cbam_pullback", "return y + x, cbam_pullback", "y has x added to it"),
 ]

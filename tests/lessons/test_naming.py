@@ -140,3 +140,10 @@ def test_what_several_results_share_is_said_once():
     verdict = lessons.examine(scale_vjp)
     assert verdict.reasons[0] == "dgate and dx: each has the wrong sign"
     assert verdict.codes == ("sign",)
+
+
+def test_a_mistake_that_changes_nothing_here_is_no_share():
+    # Without relu's mask dw1 is as it should be.
+    old, new = "dw1 = dz.T @ h_avg + dz.T @ h_max", "dw1 = dz.T @ np.sqrt(h_avg)"
+    verdict = run([changed("shared_mlp_vjp", old, new)], "shared_mlp_vjp")
+    assert verdict.reasons[0] == "dw1 is not right, and like no mistake that is known here"
