@@ -94,14 +94,10 @@ def stages(channel: Mapping[str, Any], spatial: Mapping[str, Any], weights: Any)
 
         return remembered
 
-    def lifted(axes: Mapping[str, Any], weights: Any, x: Array) -> Array:
-        z = channel_logits(axes, weights, x)
-        return z.reshape(*z.shape, *[1] * (x.ndim - 2))
-
     return Stages(
         once("mc", channel_map, channel),
         once("ms", spatial_map, spatial),
-        once("zc", lifted, channel),
+        once("zc", channel_logits, channel),
         once("zs", spatial_logits, spatial),
     )
 
@@ -168,19 +164,21 @@ def identify(
         return Reading(None, None, None)
     channels: list[Choice] = []
     spatials: list[Choice] = []
-    plain = _benign(CHANNEL, CHANNEL_PAPER), _benign(SPATIAL, SPATIAL_PAPER)
+    plain = _benign(True), _benign(False)
+    known = {True: (*CHANNEL, *fitted(seen, x, True)), False: (*SPATIAL, *fitted(seen, x, False))}
     tried = 0, 0
     for effort in efforts(seen.few[0, 0].size, x.shape[1], depth, room):
         if effort.pairs and not channels and not spatials:
             break
         if not channels:
-            channels = list(_explain(CHANNEL, seen.channel, seen.calm, seen.few, effort))
+            channels = list(_explain(known[True], True, seen.channel, seen.calm, seen.few, effort))
         if depth == "quick" and not channels:
             break
         if "k" not in weights:
             spatials = [Choice((SPATIAL[0],), SPATIAL_PAPER)]
         elif not spatials:
-            spatials = list(_explain(SPATIAL, seen.spatial, seen.flat, x, effort))
+            fits = _explain(known[False], False, seen.spatial, seen.flat, x, effort)
+            spatials = [choice for choice in fits if _has_eps(choice) != seen.divides]
         if depth == "quick" and not (channels and spatials):
             break
         # What nothing explains alone may show beside the other stage, or be right but out of sight.
@@ -189,7 +187,7 @@ def identify(
         fresh = (len(channels), len(spatials)) != tried
         if (channels and spatials) or (fresh and (channels or spatials) and effort.widest):
             tried = len(channels), len(spatials)
-            guess = (channels or _single(CHANNEL), spatials or _single(SPATIAL))
+            guess = (channels or _single(True), spatials or _single(False))
             guesses.insert(0, (*guess, effort.compositions))
         for of_channel, of_spatial, names in guesses:
             found = _compose(seen.whole, of_channel, of_spatial, weights, x, names, room)
@@ -201,10 +199,14 @@ def identify(
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
-    """What the candidate gave: each stage alone, and the whole."""
+    """What the candidate gave: each stage alone, and the whole.
+
+    `divides` tells whether it divides 0 by 0 where the norm's variance is 0, None without a norm.
+    """
 
     calm: Mapping[str, Array]
     flat: Mapping[str, Array]
+    divides: bool | None
     few: Array
     channel: Array
     spatial: Array
@@ -220,19 +222,60 @@ def _look(run: Run, weights: Mapping[str, Array], x: Array) -> _Seen:
     except Exception:
         # A block that takes maps of one size alone.
         few, channel = x, run(calm, x)
-    return _Seen(calm, flat, few, channel, run(flat, x), run(weights, x))
+    divides = None
+    if "var" in weights:
+        with np.errstate(all="ignore"):
+            divides = not np.isfinite(run({**calm, "var": 0 * weights["var"]}, x)).all()
+    return _Seen(calm, flat, divides, few, channel, run(flat, x), run(weights, x))
+
+
+def _has_eps(choice: Choice) -> bool:
+    """Tell whether the norm has an eps, or none matters."""
+    return bool(choice.axes["eps"] or choice.axes["norm"] == "ignored")
 
 
 def _nearest(found: Sequence[Choice]) -> Choice | None:
     return min(found, key=lambda choice: choice.cost, default=None)
 
 
-def _single(table: Sequence[Row]) -> list[Choice]:
-    return [*choices(table, CHANNEL_PAPER if table is CHANNEL else SPATIAL_PAPER, False)]
+def _single(of_channel: bool) -> list[Choice]:
+    return [*choices(*_tables(of_channel), pairs=False)]
 
 
-def _benign(table: Sequence[Row], paper: Mapping[str, Any]) -> list[Choice]:
-    return [choice for choice in choices(table, paper, False) if choice.cost < COSTS["wrong"]]
+def _tables(of_channel: bool) -> tuple[Sequence[Row], Mapping[str, Any]]:
+    return (CHANNEL, CHANNEL_PAPER) if of_channel else (SPATIAL, SPATIAL_PAPER)
+
+
+def _benign(of_channel: bool) -> list[Choice]:
+    return [choice for choice in _single(of_channel) if choice.cost < COSTS["wrong"]]
+
+
+def fitted(seen: _Seen, x: Array, of_channel: bool) -> Iterator[Row]:
+    """Yield the rows with a number in them that is read off: by what the logits are multiplied."""
+    name, y, weights = "spatial", seen.spatial, seen.flat
+    if of_channel:
+        name, y, weights, x = "channel", seen.channel, seen.calm, seen.few
+    paper = _tables(of_channel)[1]
+    for choice in _benign(of_channel):
+        if "k" not in weights or not fits_weights(choice, weights):
+            continue
+        # The other gate, now a constant, may come first; and x may be added.
+        for gated, read in itertools.product((y, y - x), (x, x / 2)):
+            z = (channel_logits if of_channel else spatial_logits)(choice.axes, weights, read)
+            factor = _factor(np.broadcast_to(z, x.shape), gated / (x / 2))
+            if factor is not None and abs(factor - 1) > 1e-3:
+                said = f"the {name} logits are multiplied by {factor:.6g} before the sigmoid"
+                sets = {axis: v for axis, v in choice.axes.items() if v != paper[axis]}
+                yield Row(f"{name}-temperature", "wrong", said, {**sets, "factor": factor})
+
+
+def _factor(z: Array, gate: Array) -> float | None:
+    """Return t where the gate is the sigmoid of t z, None if it is of no t."""
+    with np.errstate(all="ignore"):
+        scaled = np.log(gate / (1 - gate))
+        factor = float(np.median(scaled / z))
+        fits = np.abs(scaled - factor * z).max() <= 1e-6 * np.abs(scaled).max()
+    return factor if fits else None
 
 
 def without_spatial(weights: Mapping[str, Array]) -> dict[str, Array]:
@@ -257,11 +300,15 @@ def close(got: Array, expected: Array, room: float = CLOSE["float64"]) -> bool:
 
 
 def _explain(
-    table: Sequence[Row], y: Array, weights: Mapping[str, Array], x: Array, effort: Effort
+    table: Sequence[Row],
+    of_channel: bool,
+    y: Array,
+    weights: Mapping[str, Array],
+    x: Array,
+    effort: Effort,
 ) -> Iterator[Choice]:
     """Yield what of a table explains y where the other map is a constant."""
-    of_channel = table is CHANNEL
-    paper = CHANNEL_PAPER if of_channel else SPATIAL_PAPER
+    paper = _tables(of_channel)[1]
     for choice in choices(table, paper, effort.pairs):
         if fits_weights(choice, weights):
             axes = (choice.axes, SPATIAL_PAPER) if of_channel else (CHANNEL_PAPER, choice.axes)
@@ -319,7 +366,8 @@ def fits_weights(choice: Choice, weights: Mapping[str, Array]) -> bool:
             else "separate" if "w0'" in weights
             else "shared"
         )  # fmt: skip
-        return have == str(axes["mlps"]).replace("swapped", "separate")
+        biased = axes["b1"] == CHANNEL_PAPER["b1"] or "b1" in weights
+        return biased and have == str(axes["mlps"]).replace("swapped", "separate")
     if "k" not in weights:
         return dict(axes) == SPATIAL_PAPER
     planes = len(axes["pools"])

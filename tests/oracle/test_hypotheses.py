@@ -25,6 +25,7 @@ def awake(w0):
 SHARED = {"w0": awake(draw(HIDDEN, C)), "w1": draw(C, HIDDEN)}
 MLPS = {
     "shared": SHARED,
+    "shared, biases": SHARED | {"b0": draw(HIDDEN), "b1": draw(C)},
     "separate": SHARED | {"w0'": awake(draw(HIDDEN, C)), "w1'": draw(C, HIDDEN)},
     "single": {"w0": draw(C, C)},
     "none": {},
@@ -37,6 +38,10 @@ KERNELS = {
     "one plane": {"k": draw(1, 1, 7, 7)} | NORM,
 }
 X = telling(RNG, C, 6, 5)
+
+
+# The same function but where the variance is 0: there one is finite, and the other is not.
+NO_EPS = ("spatial-eps-1e-12", "spatial-no-eps")
 
 
 def outputs(table, paper, weights):
@@ -54,6 +59,8 @@ def outputs(table, paper, weights):
 
 def assert_all_apart(found):
     for (one, a), (two, b) in itertools.combinations(found.items(), 2):
+        if (one, two) == NO_EPS:
+            continue
         scale = max(abs(a).max(), abs(b).max())
         gap = abs(a - b).max() / scale
         assert gap > 100 * CLOSE["float64"], (one, two)
@@ -71,6 +78,35 @@ def test_no_two_spatial_rows_agree(kernel):
     found = outputs(SPATIAL, SPATIAL_PAPER, SHARED | KERNELS[kernel])
     assert len(found) > 1
     assert_all_apart(found)
+
+
+def test_an_eps_shows_where_the_variance_is_0():
+    weights = SHARED | KERNELS["two planes, norm"] | {key: np.zeros(1) for key in ("mean", "var")}
+    weights |= {"k": 0 * weights["k"], "kb": np.zeros(1)}
+    with np.errstate(invalid="ignore"):
+        found = outputs(SPATIAL, SPATIAL_PAPER, weights)
+    finite = {code for code, ms in found.items() if np.isfinite(ms).all()}
+    assert set(found) - finite == {"spatial-no-eps"}
+
+
+def allowed(table, paper, weights):
+    """Return the pairs of rows that these weights allow."""
+    rows = [c.rows[0].code for c in choices(table, paper, pairs=False) if fits_weights(c, weights)]
+    return set(itertools.combinations(rows, 2))
+
+
+def test_no_pair_is_left_out():
+    # All pairs that any weights allow at all; the others are told apart by their weights.
+    two, bias, norm = np.zeros((1, 2, 3, 3)), {"b1": np.zeros(C)}, {"mean": np.zeros(1)}
+    mlps = [m | b for m in MLPS.values() for b in ({}, bias)]
+    kernels = [{"k": k} | n for k in (two, two[:, :1]) for n in ({}, norm)]
+    every = set().union(*(allowed(CHANNEL, CHANNEL_PAPER, m | {"k": two}) for m in mlps))
+    seen = set().union(*(allowed(CHANNEL, CHANNEL_PAPER, m | {"k": two}) for m in MLPS.values()))
+    assert seen == every
+    every = set().union(*(allowed(SPATIAL, SPATIAL_PAPER, SHARED | k) for k in kernels))
+    seen = set().union(*(allowed(SPATIAL, SPATIAL_PAPER, SHARED | k) for k in KERNELS.values()))
+    assert seen == every
+    assert {c for pair in every for c in pair} == {row.code for row in SPATIAL}
 
 
 def composed(x):

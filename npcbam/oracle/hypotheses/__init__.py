@@ -1,0 +1,27 @@
+"""The known ways to compute each stage, as data: faithful, variant or wrong, each with its sentence.
+
+A stage is a `dict` of axes. A row of a table sets one axis to another value than the paper's, and
+says what that is. Three tables, one a stage: `CHANNEL` for Mc, `SPATIAL` for Ms, `COMPOSE` for what
+is done with both. All rows run on complex numbers, so that the complex step gives their gradients.
+"""
+
+from npcbam.oracle.hypotheses.channel import CHANNEL, CHANNEL_PAPER, channel_logits, channel_map
+from npcbam.oracle.hypotheses.compose import COMPOSE, Stages
+from npcbam.oracle.hypotheses.functions import GATES
+from npcbam.oracle.hypotheses.row import Row
+from npcbam.oracle.hypotheses.spatial import SPATIAL, SPATIAL_PAPER, spatial_logits, spatial_map
+
+__all__ = [
+    "CHANNEL",
+    "CHANNEL_PAPER",
+    "COMPOSE",
+    "GATES",
+    "SPATIAL",
+    "SPATIAL_PAPER",
+    "Row",
+    "Stages",
+    "channel_logits",
+    "channel_map",
+    "spatial_logits",
+    "spatial_map",
+]
