@@ -82,24 +82,27 @@ class Reading:
 
 def stages(channel: Mapping[str, Any], spatial: Mapping[str, Any], weights: Any) -> Stages:
     """Return both maps as functions, each computed once for each of its inputs."""
-    seen: dict[tuple[str, int], tuple[Array, Array]] = {}
+    (mc, zc), (ms, zs) = _gates(channel, weights), _gates(spatial, weights)
+    return Stages(mc, ms, zc, zs)
 
-    def once(name: str, f: Callable[..., Array], axes: Mapping[str, Any]) -> Callable[..., Array]:
+
+def _gates(axes: Mapping[str, Any], weights: Any) -> list[Callable[[Array], Array]]:
+    """Return a map and its logits, as functions that remember what they gave."""
+    seen: dict[tuple[Callable[..., Array], int], tuple[Array, Array]] = {}
+
+    def once(f: Callable[..., Array]) -> Callable[[Array], Array]:
         def remembered(x: Array) -> Array:
             # The input is kept beside its map, so that its id cannot be used again.
-            key = (name, id(x))
+            key = (f, id(x))
             if key not in seen:
                 seen[key] = (x, f(axes, weights, x))
             return seen[key][1]
 
         return remembered
 
-    return Stages(
-        once("mc", channel_map, channel),
-        once("ms", spatial_map, spatial),
-        once("zc", channel_logits, channel),
-        once("zs", spatial_logits, spatial),
-    )
+    of_channel = "mlps" in axes
+    both = (channel_map, channel_logits) if of_channel else (spatial_map, spatial_logits)
+    return [once(f) for f in both]
 
 
 def choices(table: Sequence[Row], paper: Mapping[str, Any], pairs: bool) -> Iterator[Choice]:
@@ -139,7 +142,8 @@ def efforts(positions: int, channels: int, depth: str, room: float) -> Iterator[
         return
     yield Effort(False, tuple(COMPOSE), (0.5,), room)
     yield Effort(False, usual, (*NEUTRAL, 1 / positions, 1 / channels), room)
-    yield Effort(True, usual[:2], (0.5, 1.0, 0.0), room)
+    if depth == "deep":
+        yield Effort(True, usual[:2], (0.5, 1.0, 0.0), room)
 
 
 def identify(
@@ -156,7 +160,8 @@ def identify(
     run : y of the candidate for weights (by their keys) and an input
     weights : values in which nothing is 0 and no gate saturates
     x : an input on which no two rows agree, see `battery.telling`
-    depth : "quick" for single rows in usual compositions, "deep" for all that is known
+    depth : "quick" for single rows in usual compositions, "wide" for all compositions, "deep" for
+        two rows at once too
     room : how far apart, of the largest entry, two outputs are that count as one
     """
     seen = _look(run, weights, x)
@@ -182,7 +187,7 @@ def identify(
         if depth == "quick" and not (channels and spatials):
             break
         # What nothing explains alone may show beside the other stage, or be right but out of sight.
-        guesses = [(*plain, tuple(COMPOSE))] if depth == "deep" else []
+        guesses = [(*plain, tuple(COMPOSE))] if depth != "quick" else []
         # One that all compositions were tried with already need not be tried again.
         fresh = (len(channels), len(spatials)) != tried
         if (channels and spatials) or (fresh and (channels or spatials) and effort.widest):
@@ -342,10 +347,12 @@ def _compose(
 ) -> Reading | None:
     """Return the reading nearest to the paper that gives y with all weights in place."""
     fits = []
-    for channel, spatial in itertools.product(channels, spatials):
-        if not (fits_weights(channel, weights) and fits_weights(spatial, weights)):
-            continue
-        s = stages(channel.axes, spatial.axes, weights)
+    fit_c, fit_s = (
+        [(choice, _gates(choice.axes, weights)) for choice in few if fits_weights(choice, weights)]
+        for few in (channels, spatials)
+    )
+    for (channel, (mc, zc)), (spatial, (ms, zs)) in itertools.product(fit_c, fit_s):
+        s = Stages(mc, ms, zc, zs)
         for name in names:
             if name.startswith("channel-only") == ("k" in weights):
                 continue

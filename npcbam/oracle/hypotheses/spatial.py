@@ -159,5 +159,8 @@ def _normalise(axes: Mapping[str, Any], weights: Weights, z: Array) -> Array:
         count = z.size // mean.size
         var = np.square(z - mean).sum(axis=over, keepdims=True) / max(count - bool(unbiased), 1)
     root = var + axes["eps"] if kind == "variance" else np.sqrt(var + axes["eps"])
-    scaled: Array = (z - mean) / root * weights.get("gamma", 1) + weights.get("beta", 0)
+    # Without an eps it may be 0 / 0.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        normal: Array = (z - mean) / root
+    scaled: Array = normal * weights.get("gamma", 1) + weights.get("beta", 0)
     return scaled
