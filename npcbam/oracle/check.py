@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -224,6 +225,9 @@ class _Judge:
         self.found = doubts.of_outputs(self.found, seen)
         if not large or any(finding.status == "undecided" for finding in self.found):
             return self._report()
+        if any(finding.code == "samples-mixed" for finding in self.found):
+            # Alone a sample has no other to be mixed with: what else is wrong shows there.
+            self.tried = replace(self.tried, alone=True)
         self.progress("finding out what it computes")
         self.reading, roles, dead = self._settle()
         if self.reading.known:
@@ -264,8 +268,8 @@ class _Judge:
         if not np.isfinite(first.y).all():
             said = f"y is not finite on `{first.input.name}` ({first.input.reason})"
             return [Finding("numerics", "not-finite", said)]
-        if any(f.code in ("samples-mixed", "batch-statistics") for f in self.found):
-            return []  # which no row of the tables does, and which is said already
+        if any(finding.code == "batch-statistics" for finding in self.found):
+            return []  # of a norm that no row of the tables has, which is said already
         if dead >= set(self.candidate.parameters):
             return [doubts.of_dead_parameters()]
         run, rng = self.tried.runs(roles), self.tried.rng
@@ -283,9 +287,9 @@ class _Judge:
             said = f"{name} has no effect on y"
             self.found.append(Finding("compose", "dead-parameter", said, "note"))
         known = assignments(self.candidate.parameters, self.candidate.buffers, dead)
-        return *self._searched(known), dead
+        return *self._searched(known, dead), dead
 
-    def _searched(self, known: Sequence[Roles]) -> tuple[Reading, Roles]:
+    def _searched(self, known: Sequence[Roles], dead: set[str]) -> tuple[Reading, Roles]:
         room, x = CLOSE[self.candidate.dtype], self.x
         alike = [roles for roles in known if len(roles) == len(known[0])]
         # Where a kernel does nothing, pairs of rows that differ in what it does are all alike.

@@ -38,6 +38,7 @@ class Tried:
     values : the parameters and buffers that it was run with, by name
     outcomes : what it gave
     channels, seed, rng : what the inputs are drawn with
+    alone : whether each sample is run by itself, because it mixes those that come together
     """
 
     candidate: Candidate
@@ -47,11 +48,13 @@ class Tried:
     channels: int
     seed: int
     rng: np.random.Generator
+    alone: bool = False
 
     @property
     def seen(self) -> list[Outcome]:
-        """The inputs on which there is a y."""
-        return [outcome for outcome in self.outcomes if outcome.y is not None]
+        """The inputs on which there is a y, those of one sample where each is to be alone."""
+        seen = [outcome for outcome in self.outcomes if outcome.y is not None]
+        return [each for each in seen if not self.alone or len(each.input.x) == 1] or seen[:1]
 
     def weights(self, roles: Roles) -> dict[str, Array]:
         """Return the weights by key."""
@@ -64,7 +67,9 @@ class Tried:
             values = dict(self.values)
             for role in roles:
                 values[role.name] = role.back(weights[role.key], values[role.name])
-            return spread(self.candidate.forward(values, x.copy()), x)
+            parts = np.split(x, len(x)) if self.alone else [x]
+            forward = self.candidate.forward
+            return np.concatenate([spread(forward(values, f.copy()), f) for f in parts])
 
         return run
 
@@ -123,7 +128,7 @@ class Comparison:
     def _precise(self, found: list[Finding], cbam: CBAM | None) -> list[Finding]:
         """Add what the candidate's own precisions show, where the reference can follow it."""
         more: list[Finding] = []
-        if cbam is not None:
+        if cbam is not None and not self.tried.alone:
             carry = self._carry(cbam)
             more = numerics(self.tried.asked, carry(self.tried.values), carry, self.tried.seed)
         if any(finding.status == "wrong" for finding in more):
