@@ -298,13 +298,19 @@ class _Judge:
         tries += [("quick", loose, known[:1]) for loose in LOOSE if loose > room]
         best = Reading(None, None, None), known[0]
         for depth, allowed, several in tries:
+            found = []
             for roles in several:
                 run, weights = self.tried.runs(roles), self.tried.weights(roles)
                 reading = identify(run, weights, x, depth, allowed)
                 if reading.known and (allowed == room or self._fits(reading, roles, allowed)):
-                    return reading, roles
+                    found.append((reading, roles))
+                    # In other roles the same arrays may be those of a right one.
+                    if not reading.wrong:
+                        break
                 if depth != "quick" and _stages(reading) > _stages(best[0]):
                     best = reading, roles
+            if found:
+                return min(found, key=lambda each: each[0].wrong)
         return best
 
     def _fits(self, reading: Reading, roles: Roles, room: float) -> bool:

@@ -70,6 +70,13 @@ class Reading:
         """Whether every stage was recognised."""
         return None not in (self.channel, self.spatial, self.compose)
 
+    @property
+    def wrong(self) -> bool:
+        """Whether a stage that was recognised is wrong."""
+        compose = COSTS[COMPOSE[self.compose][0]] if self.compose else 0
+        costs = [choice.cost for choice in (self.channel, self.spatial) if choice is not None]
+        return max(compose, *costs, 0) >= COSTS["wrong"]
+
     def predict(self, weights: Mapping[str, Array], x: Array) -> Array:
         """Return the y of this reading."""
         assert self.channel is not None
