@@ -8,18 +8,22 @@ is done with both. All rows run on complex numbers, so that the complex step giv
 from npcbam.oracle.hypotheses.channel import CHANNEL, CHANNEL_PAPER, channel_logits, channel_map
 from npcbam.oracle.hypotheses.compose import COMPOSE, Stages
 from npcbam.oracle.hypotheses.functions import GATES
-from npcbam.oracle.hypotheses.row import Row
+from npcbam.oracle.hypotheses.row import FAITHFUL, VARIANT, WRONG, Row, Weights
 from npcbam.oracle.hypotheses.spatial import SPATIAL, SPATIAL_PAPER, spatial_logits, spatial_map
 
 __all__ = [
     "CHANNEL",
     "CHANNEL_PAPER",
     "COMPOSE",
+    "FAITHFUL",
     "GATES",
     "SPATIAL",
     "SPATIAL_PAPER",
+    "VARIANT",
+    "WRONG",
     "Row",
     "Stages",
+    "Weights",
     "channel_logits",
     "channel_map",
     "spatial_logits",
