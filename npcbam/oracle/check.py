@@ -298,14 +298,16 @@ class _Judge:
         tries += [("quick", loose, known[:1]) for loose in LOOSE if loose > room]
         best = Reading(None, None, None), known[0]
         for depth, allowed, several in tries:
-            found = []
+            found: list[tuple[Reading, Roles]] = []
             for roles in several:
+                if found and len(roles) < len(found[0][1]):
+                    break
                 run, weights = self.tried.runs(roles), self.tried.weights(roles)
                 reading = identify(run, weights, x, depth, allowed)
                 if reading.known and (allowed == room or self._fits(reading, roles, allowed)):
                     found.append((reading, roles))
-                    # In other roles the same arrays may be those of a right one.
-                    if not reading.wrong:
+                    # In other roles the same arrays may be those of a right one, at first sight.
+                    if not reading.wrong or depth != "quick":
                         break
                 if depth != "quick" and _stages(reading) > _stages(best[0]):
                     best = reading, roles
