@@ -8,7 +8,7 @@ from npcbam.nets.cost import multiply_adds, parameters
 from npcbam.nets.layers import Convolution, Linear, avg_pool_vjp, max_pool_vjp
 from npcbam.nets.loss import cross_entropy_vjp
 from npcbam.nets.resnet import Block, ConvNorm, ResNet
-from npcbam.nets.train import History, accuracy, cosine, fit, predict, steps
+from npcbam.nets.train import History, accuracy, cosine, fit, gradient, predict, sgd, steps
 
 __all__ = [
     "Block",
@@ -22,9 +22,11 @@ __all__ = [
     "cosine",
     "cross_entropy_vjp",
     "fit",
+    "gradient",
     "max_pool_vjp",
     "multiply_adds",
     "parameters",
     "predict",
+    "sgd",
     "steps",
 ]
