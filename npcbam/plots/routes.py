@@ -130,17 +130,19 @@ def _draw(axes: Axes, panels: dict[str, Array]) -> None:
     from matplotlib.colors import LogNorm
 
     rows, columns = next(iter(panels.values())).shape
-    across, down = 1.08 * columns, rows + 0.3 * columns  # with room for two lines of text
+    side = max(rows, columns)
+    across, down = 1.05 * side, rows + 0.3 * side  # with room for two lines of text above
     top = float(max(panel.max() for panel in panels.values()))
     norm = LogNorm(top / 10**DECADES, top)
     colours = colormaps[COLOURS].with_extremes(bad="black")  # where nothing arrives at all
     for i, (name, panel) in enumerate(panels.items()):
-        left, above = i % COLUMNS * across, i // COLUMNS * down
+        left, above = i % COLUMNS * across + (side - columns) / 2, i // COLUMNS * down
         extent = (left, left + columns, above + rows, above)
         image = axes.imshow(panel, cmap=colours, norm=norm, extent=extent, interpolation="nearest")
-        axes.text(left + columns / 2, above - 0.03 * rows, name, ha="center", va="bottom")
+        middle, edge = left + columns / 2, above - 0.02 * side
+        axes.text(middle, edge, name, size="small", ha="center", va="bottom")
     lines = -(-len(panels) // COLUMNS)
-    axes.set(xlim=(0, (COLUMNS - 1) * across + columns), xticks=[], yticks=[])
+    axes.set(xlim=(0, (COLUMNS - 1) * across + side), xticks=[], yticks=[])
     axes.set_ylim((lines - 1) * down + rows, rows - down)
     axes.set_xlabel(f"each panel: {rows} rows, {columns} columns of positions")
     axes.set_frame_on(False)

@@ -48,12 +48,11 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch, name):
 @pytest.mark.parametrize("name", [name for name in DRAW if name != "plot_step_curve"])
 def test_the_scale_is_named(ax, name):
     DRAW[name](ax)
-    others = [*ax.figure.axes, *ax.child_axes]
-    assert {"gate", "norm over the channels", "largest error / allowed error"} & {
-        axes.get_ylabel() for axes in others if axes is not ax
-    }
-    assert ax.get_title()
-    assert ax.get_xlabel()
+    parts = [ax, *ax.child_axes]
+    bars = [bar for part in parts for bar in part.child_axes] + ax.figure.axes
+    named = {axes.get_ylabel() for axes in bars}
+    assert named & {"gate", "norm over the channels", "largest error / allowed error"}
+    assert any(part.get_title() and part.get_xlabel() for part in parts)
 
 
 def test_no_display_and_no_axes_are_needed():

@@ -8,8 +8,9 @@ from npcbam.plots import plot_maps
 
 def drawn(ax):
     """Return the map and the gates of the picture."""
-    (bars,) = [child for child in ax.child_axes if child.patches]
-    return np.asarray(ax.get_images()[0].get_array()), [bar.get_height() for bar in bars.patches]
+    above, below = ax.child_axes
+    shown = above.get_images()[0].get_array()
+    return np.asarray(shown), [bar.get_height() for bar in below.patches]
 
 
 def test_the_maps_are_those_that_are_applied(ax, x):
