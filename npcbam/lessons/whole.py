@@ -13,6 +13,7 @@ from npcbam.checks import Array
 from npcbam.conv import Conv
 from npcbam.lessons.exercise import Answer, Exercise, Mistake, Values, normal
 from npcbam.lessons.steps import SPACE, gives, one_branch, pools
+from npcbam.lessons.structure import close
 from npcbam.oracle import mistakes
 from npcbam.oracle.routes import pulled
 from npcbam.presets import PRESETS
@@ -36,6 +37,19 @@ def cbam_vjp(w0: Array, w1: Array, w: Array, x: Array) -> Answer:
     return y, cbam_pullback
 
 
+def _dark(w0: Array, w1: Array, w: Array, x: Array) -> tuple[Array, ...]:
+    """Return a point where some channels are negative everywhere, and hidden units are large."""
+    return w0, w1 / 8, w / 4, x + np.array([-6.0, 6, -4, 4, -5, 5])[:, None, None]
+
+
+POINTS = {
+    "noise": normal(0, (3, 6), (6, 3), (1, 2, 3, 3), (2, 6, 5, 4)),
+    "wide kernel": normal(1, (4, 4), (4, 4), (1, 2, 7, 7), (3, 4, 6, 7)),
+    "one sample": normal(3, (4, 5), (5, 4), (1, 2, 5, 5), (1, 5, 4, 4)),
+    "dark channels": _dark(*normal(4, (4, 6), (6, 4), (1, 2, 3, 3), (2, 6, 3, 5))),
+}
+
+
 def _made(mistake: mistakes.Mistake, w0: Array, w1: Array, w: Array, x: Array) -> Array | None:
     """Return what a mistake that the oracle knows makes of x."""
     weights = dict(zip(PATHS.values(), (w0, w1, w), strict=True))
@@ -43,15 +57,19 @@ def _made(mistake: mistakes.Mistake, w0: Array, w1: Array, w: Array, x: Array) -
 
 
 def _forward() -> list[Mistake]:
-    """Return the oracle's known mistakes that need neither bias nor norm."""
+    """Return the oracle's known mistakes that show in a block with neither bias nor norm."""
 
     def making(mistake: mistakes.Mistake) -> Any:
         return lambda v: {"y": _made(mistake, v.w0, v.w1, v.w, v.x)}
 
-    point = normal(0, (1, 2), (2, 1), (1, 2, 3, 3), (1, 2, 3, 3))
-    usable = (m for m in mistakes.MISTAKES if _made(m, *point) is not None)
+    shown = (m for m in mistakes.MISTAKES if any(_shows(m, *args) for args in POINTS.values()))
     # Its sentence on a shortcut is for a block that may have one.
-    return [Mistake(m.code, m.sentence, making(m)) for m in usable if m.code != "residual"]
+    return [Mistake(m.code, m.sentence, making(m)) for m in shown if m.code != "residual"]
+
+
+def _shows(mistake: mistakes.Mistake, *args: Array) -> bool:
+    y = _made(mistake, *args)
+    return y is not None and not close(y, cbam_vjp(*args)[0])
 
 
 def _valve(code: str, sentence: str, *shut: str) -> Mistake:
@@ -64,23 +82,13 @@ def _valve(code: str, sentence: str, *shut: str) -> Mistake:
     return Mistake(code, sentence, make)
 
 
-def _dark(w0: Array, w1: Array, w: Array, x: Array) -> tuple[Array, ...]:
-    """Return a point where some channels are negative everywhere, and hidden units are large."""
-    return w0, w1 / 8, w / 4, x + np.array([-6.0, 6, -4, 4, -5, 5])[:, None, None]
-
-
 CBAM_WHOLE = Exercise(
     "cbam_vjp",
     {"w0": "(C/r, C)", "w1": "(C, C/r)", "w": "(1, 2, K, K)", "x": "(N, C, H, W)"},
     "y",
     "(N, C, H, W)",
     cbam_vjp,
-    {
-        "noise": normal(0, (3, 6), (6, 3), (1, 2, 3, 3), (2, 6, 5, 4)),
-        "wide kernel": normal(1, (4, 4), (4, 4), (1, 2, 7, 7), (3, 4, 6, 7)),
-        "one sample": normal(3, (4, 5), (5, 4), (1, 2, 5, 5), (1, 5, 4, 4)),
-        "dark channels": _dark(*normal(4, (4, 6), (6, 4), (1, 2, 3, 3), (2, 6, 3, 5))),
-    },
+    POINTS,
     (
         Mistake(
             "cbam-residual", "y has x added to it: Eq. 1 ends with Ms ⊗ F'",
