@@ -1,13 +1,15 @@
 """A small residual network in NumPy, to see what attention does in one.
 
-Read it in this order: `layers`, `loss`, `resnet`, `train`, `cost`. Everything has the `vjp` of the
-other layers; `train_vjp` gives the pullback and the layer with its running statistics stepped.
+Read it in this order: `layers`, `loss`, `block`, `resnet`, `train`, `cost`. Everything has the
+`vjp` of the other layers; `train_vjp` gives the pullback and the layer with its running statistics
+stepped.
 """
 
+from npcbam.nets.block import Block, ConvNorm
 from npcbam.nets.cost import multiply_adds, parameters
 from npcbam.nets.layers import Convolution, Linear, avg_pool_vjp, max_pool_vjp
 from npcbam.nets.loss import cross_entropy_vjp
-from npcbam.nets.resnet import Block, ConvNorm, ResNet
+from npcbam.nets.resnet import ResNet
 from npcbam.nets.train import History, accuracy, cosine, fit, gradient, predict, sgd, steps
 
 __all__ = [

@@ -1,6 +1,5 @@
-"""The residual network: its block, the place of the attention, and the whole against PyTorch."""
+"""The residual network, by hand and against PyTorch's."""
 
-import dataclasses
 import functools
 
 import numpy as np
@@ -22,84 +21,30 @@ from helpers import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_nets import lively, plain, small, train_vjp, vjp
 from tolerances import CANCELLED, STENCIL, TORCH
 
-from npcbam import CBAM, BatchNorm, tree
-from npcbam.nets import Block, ConvNorm, Convolution, ResNet, max_pool_vjp
+from npcbam import tree
+from npcbam.nets import Linear, ResNet
 
 EVERY_ATTENTION = pytest.mark.parametrize("attention", [None, "se", "cbam"])
-
-
-def lively(layer, seed=0):
-    """Return the layer with every leaf drawn, none of them 0, and variances positive."""
-    drawn = []
-    for i, (name, leaf) in enumerate(tree.leaves(layer)):
-        value = distinct(*leaf.shape, seed=seed + i) / np.sqrt(np.prod(leaf.shape[1:]))
-        drawn.append(np.abs(value) + 0.5 if name.endswith((".var", ".gamma")) else value)
-    return tree.replace_leaves(layer, iter(drawn))
-
-
-def small(attention, seed=0, pool=1):
-    net = ResNet.init(seed, 2, (4, 6), 3, attention, reduction_ratio=2, pool=pool, dtype=np.float64)
-    return lively(net, seed)
-
-
-def vjp(layer, x):
-    return layer.vjp(x)
-
-
-def train_vjp(layer, x):
-    return layer.train_vjp(x)[:2]
-
 
 # By hand
 
 
-def plain(w, **how):
-    """Return a 1×1 convolution by `w` and a norm that changes nothing."""
-    zero, one = np.zeros(1), np.ones(1)
-    norm = BatchNorm(one, zero, zero, one, eps=0.0)
-    return ConvNorm(Convolution(np.full((1, 1, 1, 1), w)), norm, **how)
-
-
-def test_block_by_hand():
-    block = Block(plain(2.0), plain(-3.0))
-    x = np.array([[[[1.0, -1.0]]]])
-    # relu(-3 relu(2 x) + x): at 1 the sum is -5, at -1 it is -1.
-    y, pullback = block.vjp(x)
-    assert y.tolist() == block(x).tolist() == [[[[0, 0]]]]
-    y, pullback = Block(plain(2.0), plain(3.0)).vjp(x)
-    assert y.tolist() == [[[[7, 0]]]]
-    dblock, dx = pullback(np.array([[[[10.0, 100.0]]]]))
-    assert dx.tolist() == [[[[70, 0]]]]
-    assert (dblock.first.conv.w.item(), dblock.second.conv.w.item()) == (30, 20)
-
-
-def test_a_shortcut_by_hand():
-    y, pullback = Block(plain(2.0), plain(3.0), None, plain(5.0)).vjp(np.ones((1, 1, 1, 1)))
-    dblock, dx = pullback(np.full((1, 1, 1, 1), 10.0))
-    assert (y.item(), dx.item(), dblock.shortcut.conv.w.item()) == (11, 110, 10)
-
-
-def test_a_pool_by_hand():
-    x = np.array([[[[1.0, 3.0], [2.0, 0.0]]]])
-    y, pullback = plain(-2.0, pool=2).vjp(x)
-    assert y.tolist() == [[[[0]]]]
-    assert pullback(np.full((1, 1, 1, 1), 7.0))[1].tolist() == [[[[0, 0], [0, -14]]]]
+def test_by_hand():
+    linear = Linear(np.array([[3.0], [-1.0]]), np.array([0.0, 10.0]))
+    net = ResNet(plain(2.0), (), linear)
+    # The mean of relu(2 x) is 3.
+    z, pullback = net.vjp(np.array([[[[1.0, -1.0], [0.0, 5.0]]]]))
+    assert z.tolist() == [[9, 7]]
+    dnet, dx = pullback(np.array([[1.0, 7.0]]))
+    assert dx.tolist() == [[[[-2, 0], [0, -2]]]]
+    assert dnet.linear.w.tolist() == [[3], [21]]
+    assert dnet.stem.conv.w.item() == -6
 
 
 # An independent forward
-
-
-def test_attention_refines_the_branch_and_not_the_shortcut():
-    # A gate of 0 all but closes the branch: what is left is relu of the shortcut.
-    cbam = CBAM.init(0, 4, 2, preset="official")
-    closed = dataclasses.replace(cbam.channel.mlp, b1=np.full(4, -400.0))
-    cbam = dataclasses.replace(cbam, channel=dataclasses.replace(cbam.channel, mlp=closed))
-    block = small("cbam").blocks[0]
-    block = dataclasses.replace(block, attention=cbam)
-    x = distinct(2, 4, 5, 5)
-    np.testing.assert_allclose(block(x), np.maximum(x, 0), rtol=0, atol=1e-100)
 
 
 @EVERY_ATTENTION
@@ -128,24 +73,7 @@ def assert_near(got, want, scale=0.0):
     np.testing.assert_array_less(np.abs(got - want), TORCH * max(np.abs(want).max(), scale, 1e-300))
 
 
-@pytest.mark.parametrize("gamma", [0.5, 3.0])
-def test_pool_before_the_norm_is_pool_after_norm_and_relu(gamma):
-    layer = lively(ConvNorm.init(np.random.default_rng(0), (1, 2), 3, 1, np.float64, 2))
-    norm = dataclasses.replace(layer.norm, gamma=np.full(2, gamma))
-    first = dataclasses.replace(layer, norm=norm)
-    last = dataclasses.replace(first, pool=1)
-    x = distinct(2, 1, 6, 6)
-    want = max_pool_vjp(np.maximum(last(x), 0), 2)[0]
-    np.testing.assert_array_equal(np.maximum(first(x), 0), want)
-
-
 # The derivative
-
-
-@EVERY_ATTENTION
-@pytest.mark.parametrize("f_vjp", [vjp, train_vjp])
-def test_derivative_of_a_block(attention, f_vjp):
-    assert_derivative(f_vjp, small(attention).blocks[1], distinct(2, 4, 4, 4, seed=3))
 
 
 @pytest.mark.parametrize("f_vjp", [vjp, train_vjp])
