@@ -70,7 +70,9 @@ class Bands:
     def weigh(self, rows: Array, dy: Array) -> Array:
         """Return the cotangent of `w`, given the maps as `rows` and the (N, O, *S) `dy`."""
         outputs, inputs, *kernel = self.w.shape
-        drows = self._tiled(dy, 0).reshape(*self.space[:-2], -1, outputs * self.tile)
+        wide = np.zeros((*dy.shape[:-1], self.tiles * self.tile), dy.dtype)
+        wide[..., : self.space[-1]] = dy
+        drows = self._tiled(wide, self.tile).reshape(*self.space[:-2], -1, outputs * self.tile)
         products = [window.swapaxes(-1, -2) @ drows for window in self._windows(rows)]
         deep = tuple(range(1, 1 + len(self.space[:-2])))
         dmatrices = np.stack([product.sum(axis=deep) for product in products])
@@ -82,22 +84,22 @@ class Bands:
     def rows(self, x: Array) -> Array:
         """Lay (N, I, *S) maps out for `correlate`: (*S[:-1] + K[:-1] - 1, N * tiles, columns)."""
         kernel = self.w.shape[2:]
-        tiled = self._tiled(x, kernel[-1] // 2)  # (*S[:-1], N, tiles, I, tile + K - 1)
-        lead = [n + size - 1 for n, size in zip(self.space, kernel[:-1], strict=False)]
-        padded = np.zeros((*lead, *tiled.shape[len(lead) :]), x.dtype)
-        inside = zip(self.space, kernel[:-1], strict=False)
-        padded[tuple(slice(size // 2, size // 2 + n) for n, size in inside)] = tiled
-        return padded.reshape(*lead, len(x) * self.tiles, self.matrices.shape[-2])
+        wide = [*self.space[:-1], self.tiles * self.tile]
+        sizes = [size + k - 1 for size, k in zip(wide, kernel, strict=True)]
+        padded = np.zeros((*x.shape[:2], *sizes), x.dtype)
+        inside = [slice(k // 2, k // 2 + n) for n, k in zip(self.space, kernel, strict=True)]
+        padded[:, :, *inside] = x
+        laid = np.ascontiguousarray(self._tiled(padded, self.tile + kernel[-1] - 1))
+        return laid.reshape(*sizes[:-1], len(x) * self.tiles, self.matrices.shape[-2])
 
-    def _tiled(self, x: Array, margin: int) -> Array:
-        """Cut the last axis into tiles that overlap by twice the margin; lead axes come first."""
-        lead, width = x.ndim - 3, self.space[-1]
-        padded = np.zeros((*x.shape[:-1], self.tiles * self.tile + 2 * margin), x.dtype)
-        padded[..., margin : margin + width] = x
-        *strides, step = padded.strides
-        shape = (*x.shape[:-1], self.tiles, self.tile + 2 * margin)
-        windows = as_strided(padded, shape, (*strides, self.tile * step, step))
-        return windows.transpose(*range(2, 2 + lead), 0, lead + 2, 1, lead + 3)
+    def _tiled(self, x: Array, width: int) -> Array:
+        """View (N, I, *S) as (*S[:-1], N, tiles, I, width), one tile after the other."""
+        *others, step = x.strides
+        *lead, last = range(2, x.ndim)
+        shape = (*x.shape[:-1], self.tiles, width)
+        # As as_strided, which takes longer than all the rest.
+        tiled: Array = np.ndarray(shape, x.dtype, x, 0, (*others, self.tile * step, step))
+        return tiled.transpose(*lead, 0, last, 1, last + 1)
 
     def _windows(self, rows: Array) -> Iterator[Array]:
         """Yield what the taps of the second last axis read, (K, ..., rows, columns), all at once.

@@ -18,9 +18,8 @@ from npcbam.cbam import CBAM
 from npcbam.channel_attention import ChannelAttention
 from npcbam.checks import Array
 from npcbam.fused.banded import Bands, adjoint, banded_vjp
-from npcbam.fused.kernels import Memory, gate_channels, outer
+from npcbam.fused.kernels import Memory, gate_channels, outer, sigmoid_vjp
 from npcbam.fused.pools import Block, Features, Pools, Share
-from npcbam.pointwise import sigmoid_vjp
 from npcbam.spatial_attention import SpatialAttention
 
 # In bytes: a quarter of a usual second-level cache.
@@ -98,13 +97,13 @@ def group_vjp(cbam: CBAM, spatial: Spatial | None, x_group: Array, y_group: Arra
     x = x_group.reshape(*x_group.shape[:2], -1)
     blocks, channel = list(_blocks(x)), cbam.channel
     rows = Pools(channel.pools, channel.ties, x.shape, axis=2)
-    descriptors = rows.pool(lambda block: x[block], blocks)
+    descriptors = rows.pool(lambda block: x[block], blocks, x.dtype)
     mc, channel_pullback = channel_vjp(channel, descriptors)
     ms = np.ones((len(x), 1, x.shape[2]), x.dtype)
     if spatial is not None:
         columns = Pools(spatial.layer.pools, spatial.layer.ties, x.shape, axis=1)
         # Backwards, because what was pooled last is still in the cache.
-        planes = columns.pool(_gated(x, mc, blocks), blocks[::-1])
+        planes = columns.pool(_gated(x, mc, blocks), blocks[::-1], x.dtype)
         ms, spatial_pullback = spatial.vjp(planes)
     _refine(x, mc, ms, blocks, y_group.reshape(x.shape), cbam.residual)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,19 @@ def gate_channels(x: Array, mc: Array, out: Array) -> Array:
     if x.shape[2] >= SHORT:
         return np.multiply(x, mc, out=out)
     return np.multiply(x, outer(mc, np.ones((len(x), 1, x.shape[2]), x.dtype), out), out=out)
+
+
+def sigmoid_vjp(z: Array) -> tuple[Array, Callable[[Array], Array]]:
+    """Compute `pointwise.sigmoid_vjp(z)` of real z, and the slope only when it is asked for."""
+    e = np.exp(-np.abs(z))
+    y = np.where(z >= 0, z.dtype.type(1), e)
+    y /= 1 + e
+
+    def sigmoid_pullback(dy: Array) -> Array:
+        slope: Array = dy * (e / np.square(1 + e))
+        return slope
+
+    return y, sigmoid_pullback
 
 
 def sum_over(x: Array, axis: int) -> Array:

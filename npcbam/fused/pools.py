@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -56,20 +56,22 @@ class Pools:
     shape: tuple[int, ...]
     axis: int
 
-    def pool(self, features: Features, blocks: Sequence[Block]) -> list[Array]:
+    def pool(
+        self, features: Features, blocks: Sequence[Block], dtype: np.dtype[Any]
+    ) -> list[Array]:
         """Return one descriptor for each pool, (N, 1, P) or (N, C, 1), from blocks in any order."""
-        found: dict[str, Array] = {}
-        for block in blocks:
+        sums = np.zeros(self._pooled(), dtype)
+        tops = np.full(self._pooled(), -np.inf, dtype)
+        avg, top = "avg" in self.names, "max" in self.names
+        for block in blocks if avg or top else ():
             f, at = features(block), self._of(block)
-            if "avg" in self.names:
-                mean = found.setdefault("avg", np.zeros(self._pooled(), f.dtype))
-                mean[at] += sum_over(f, self.axis)
-            if "max" in self.names:
-                top = found.setdefault("max", np.full(self._pooled(), -np.inf, f.dtype))
-                np.maximum(top[at], max_over(f, self.axis), out=top[at])
-        if "avg" in found:
-            found["avg"] /= found["avg"].dtype.type(self.shape[self.axis])
-        return [found[n] if n in found else self._readable(n, features)[0] for n in self.names]
+            if avg:
+                sums[at] += sum_over(f, self.axis)
+            if top:
+                np.maximum(tops[at], max_over(f, self.axis), out=tops[at])
+        sums /= dtype.type(self.shape[self.axis])
+        known = {"avg": sums, "max": tops}
+        return [known[n] if n in known else self._readable(n, features)[0] for n in self.names]
 
     def held(self, f: Array, block: Block, pooled: Sequence[Array]) -> Array:
         """Return where a block holds maxima, in the flat map; to look is quicker than argmax."""
