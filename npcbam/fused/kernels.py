@@ -36,7 +36,7 @@ def aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """Return an empty array that starts on a cache line."""
     size = math.prod(shape) * dtype.itemsize
     memory = np.empty(size + LINE, np.uint8)
-    start = -memory.ctypes.data % LINE
+    start = -memory.__array_interface__["data"][0] % LINE
     return memory[start : start + size].view(dtype).reshape(shape)
 
 
