@@ -21,7 +21,7 @@ from npcbam.oracle.findings import Finding, Status, by_importance
 from npcbam.oracle.halves import Half
 from npcbam.oracle.identify import CLOSE, LOOSE, Reading, close, identify
 from npcbam.oracle.maps import maps
-from npcbam.oracle.probes import probe
+from npcbam.oracle.probes import kernels_apart, probe
 from npcbam.oracle.reading import Comparison, Tried
 from npcbam.oracle.report import Report
 from npcbam.oracle.roles import Roles, assignments, sizes_of
@@ -272,6 +272,9 @@ class _Judge:
             return []  # of a norm that no row of the tables has, which is said already
         if dead >= set(self.candidate.parameters):
             return [doubts.of_dead_parameters()]
+        live = {k: v for k, v in self.candidate.parameters.items() if k not in dead}
+        if apart := kernels_apart(live, roles):
+            return [apart]
         run, rng = self.tried.runs(roles), self.tried.rng
         return probe(run, compared.weights, self.x, self.reading, rng)
 

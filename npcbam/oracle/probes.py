@@ -22,6 +22,7 @@ from npcbam.oracle.identify import (
     without_channel,
     without_spatial,
 )
+from npcbam.oracle.roles import Roles
 
 # Of the largest entry of a gate: what moves by less does not move.
 STILL = 1e-9
@@ -58,56 +59,57 @@ def probe(
     return [finding for finding in found if finding is not None]
 
 
+def kernels_apart(parameters: Mapping[str, Array], roles: Roles) -> Finding | None:
+    """Return that there are more kernels like the spatial gate's, which the check cannot place."""
+    placed = {role.name: role.key for role in roles}
+    shapes = [parameters[name].shape for name, key in placed.items() if key == "k"]
+    more = [n for n, v in parameters.items() if n not in placed and v.shape in shapes]
+    if not more:
+        return None
+    said = (
+        f"beside the kernel of its spatial gate it has others of that shape, {', '.join(more)}: a "
+        "convolution for each plane cannot be told here, and one over both planes can"
+    )
+    return Finding("spatial", "kernels-apart", said, "undecided")
+
+
 def _channel(
     run: Run, calm: Mapping[str, Array], x: Array, rng: np.random.Generator
 ) -> Finding | None:
     """Say what Mc reads; None if what is seen is no map of the channels."""
 
-    def gate(x: Array) -> Array:
-        rows = (run(calm, x) / x).reshape(*x.shape[:2], -1)
-        return rows
+    def gate(rows: Array) -> Array:
+        y = run(calm, rows.reshape(x.shape))
+        return (y / rows.reshape(x.shape)).reshape(*x.shape[:2], -1)
 
-    space = x.shape[2:]
     flat = np.sort(x.reshape(*x.shape[:2], -1), axis=-1)
-    base = gate(flat.reshape(x.shape))
+    base = gate(flat)
     if _moves(base, base[..., :1]):
         return None
     mixed = flat[..., rng.permutation(flat.shape[-1])]
     # Neither the mean nor an extreme: the two entries in the middle move, one up and one down.
-    middle = flat.copy()
     half = flat.shape[-1] // 2
     by = (flat[..., half] - flat[..., half - 1]) / 4
-    middle[..., half - 1] += by
-    middle[..., half] -= by
-    if _moves(gate(mixed.reshape(*x.shape[:2], *space))[..., :1], base[..., :1]):
+    moves = {
+        "the maximum": _raised(flat, slice(-1, None), slice(2, 3)),
+        "the average": _raised(flat, slice(2, 3)),
+        "the other values": _raised(flat, slice(half - 1, half), slice(half, half + 1), by),
+        "where they stand": mixed,
+        **_common(flat, "another channel"),
+    }
+    reads = {what: _moves(gate(rows)[:1, 1:, :1], base[:1, 1:, :1]) for what, rows in moves.items()}
+    code, said = "channel-unknown", "the channel gate follows no rule that is known"
+    if reads["where they stand"]:
+        code = "channel-reads-positions"
         said = (
             "the channel gate depends on where in the map values stand: "
             "it reads a fixed window or one row, and no global pool"
         )
-        return Finding("channel", "channel-reads-positions", said)
-    if _moves(gate(middle.reshape(x.shape)), base):
+    elif reads["the other values"]:
+        code = "channel-reads-more"
         said = "the channel gate depends on more than the average and the maximum of each channel"
-        return Finding("channel", "channel-reads-more", said)
-    reads = [
-        word
-        for word, entries in (("average", slice(2, 3)), ("maximum", slice(-1, None)))
-        if _moves(gate(_moved(flat, entries, word == "maximum").reshape(x.shape)), base)
-    ]
-    what = " and the ".join(reads)
-    said = f"the channel gate reads the {what} of each channel, but by no rule that is known"
-    if not reads:
-        said = "the channel gate reads neither the average nor the maximum of a channel"
-    return Finding("channel", "channel-unknown", said + _nearest(True, calm, x, run))
-
-
-def _moved(flat: Array, entries: slice, keep_mean: bool) -> Array:
-    """Move one entry, and with it the mean unless another makes up for it."""
-    moved = flat.copy()
-    by = 0.1 * (flat[..., 3:4] - flat[..., 1:2])
-    moved[..., entries] += by
-    if keep_mean:
-        moved[..., 2:3] -= by
-    return moved
+    nearest = _nearest(True, calm, x, run) if code == "channel-unknown" else ""
+    return Finding("channel", code, said + _listed(reads) + nearest)
 
 
 def _spatial(
@@ -118,14 +120,62 @@ def _spatial(
     if _moves(base, base[:, :1]):
         return None
     order = rng.permutation(x.shape[1])
-    if _moves((run(flat, x[:, order]) / x[:, order])[:, :1], base[:, :1]):
+    sorted_ = np.argsort(np.argsort(x, axis=1), axis=1)
+    last = x.shape[1] - 1
+    corner = (slice(None), slice(None), *[-1] * (x.ndim - 2))
+    far = "a position out of the kernel's reach"
+    moves = {
+        "the maximum over the channels": x + 0.3 * (sorted_ == last) - 0.3 * (sorted_ == 0),
+        "the average over the channels": x - 0.3 * (sorted_ == 0),
+        "which channel a value stands in": x[:, order],
+        **_common(x, "one channel alone"),
+    }
+    if all(size > n // 2 + 1 for size, n in zip(x.shape[2:], flat["k"].shape[2:], strict=True)):
+        moves[far] = x.copy()
+        moves[far][corner] += 0.3
+    near = (slice(1), slice(1))
+    at = {far: (*near, *[slice(1)] * (x.ndim - 2))}
+    reads = {
+        what: _moves((run(flat, z) / z)[at.get(what, near)], base[at.get(what, near)])
+        for what, z in moves.items()
+    }
+    code, said = "spatial-unknown", "the spatial map is a function of no planes and no kernel known"
+    if reads["which channel a value stands in"]:
+        code = "spatial-reads-channels"
         said = (
             "the spatial map depends on which channel a value stands in: "
             "it reads some of them, and no pool over all"
         )
-        return Finding("spatial", "spatial-reads-channels", said)
-    said = "the spatial map is a function of no planes and no kernel that are known"
-    return Finding("spatial", "spatial-unknown", said + _nearest(False, flat, x, run))
+    elif reads.get(far):
+        code = "spatial-reads-far"
+        said = "the spatial map reads positions that its kernel does not reach"
+    nearest = _nearest(False, flat, x, run) if code == "spatial-unknown" else ""
+    return Finding("spatial", code, said + _listed(reads) + nearest)
+
+
+def _common(x: Array, one_channel: str) -> dict[str, Array]:
+    """Return what is moved for either gate, which is then looked at in sample 0."""
+    one, other = x.copy(), x.copy()
+    one[:, :1] *= 1.1
+    other[1:] *= 1.1
+    return {one_channel: one, "the other samples": other, "the sign": -x, "the scale": 2 * x}
+
+
+def _raised(flat: Array, up: slice, down: slice | None = None, by: Array | None = None) -> Array:
+    """Raise one entry of the sorted rows, and lower another by as much to keep the mean."""
+    moved = flat.copy()
+    step = 0.1 * (flat[..., 3:4] - flat[..., 1:2]) if by is None else by[..., None]
+    moved[..., up] += step
+    if down is not None:
+        moved[..., down] -= step
+    return moved
+
+
+def _listed(reads: Mapping[str, bool]) -> str:
+    """Say what moves a gate and what does not."""
+    does = ", ".join(what for what, moves in reads.items() if moves) or "nothing that was tried"
+    not_ = ", ".join(what for what, moves in reads.items() if not moves)
+    return f"; it depends on {does}" + (f"; not on {not_}" if not_ else "")
 
 
 def _moves(one: Array, other: Array) -> bool:
