@@ -62,7 +62,7 @@ def probe(
 def kernels_apart(parameters: Mapping[str, Array], roles: Roles) -> Finding | None:
     """Return that there are more kernels like the spatial gate's, which the check cannot place."""
     placed = {role.name: role.key for role in roles}
-    shapes = [parameters[name].shape for name, key in placed.items() if key == "k"]
+    shapes = [v.shape for name, v in parameters.items() if placed.get(name) == "k"]
     more = [n for n, v in parameters.items() if n not in placed and v.shape in shapes]
     if not more:
         return None

@@ -86,6 +86,14 @@ def test_shapes_that_leave_a_choice(preset, channels, hidden):
     assert report.verdict != "wrong", str(report)
 
 
+@pytest.mark.parametrize("residual", [False, True])
+def test_a_bias_that_may_be_the_convolutions_or_the_mlps(residual):
+    # With one channel, in parallel, both are added to one logit: one role makes a mistake of it.
+    cbam = CBAM.init(0, 1, 1, 3, "seed")
+    report = npcbam.check(replace(cbam, order="parallel", residual=residual))
+    assert report.verdict == "variant", str(report)
+
+
 @given(st.data())
 @settings(max_examples=25, deadline=None)
 def test_no_false_alarm(data):
@@ -345,7 +353,7 @@ def test_the_candidate_is_not_touched():
 
 
 def test_nothing_hides_behind_a_zero():
-    block = torch_blocks.Official(32, 2)
+    block = torch_blocks.Official(8, 2)
     nn.init.zeros_(block.SpatialGate.spatial.bn.weight)
     assert npcbam.check(block, expect="official").ok
 
