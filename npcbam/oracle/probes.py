@@ -6,7 +6,8 @@ the last layer of the MLP at 0 it is Ms times a constant.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -97,7 +98,9 @@ def _channel(
         "where they stand": mixed,
         **_common(flat, "another channel"),
     }
-    reads = {what: _moves(gate(rows)[:1, 1:, :1], base[:1, 1:, :1]) for what, rows in moves.items()}
+    # What is moved is not looked at.
+    at = {"another channel": np.s_[:, 1:, :1], "the other samples": np.s_[:1, :, :1]}
+    reads = _read(gate, moves, base, at, np.s_[:, :, :1])
     code, said = "channel-unknown", "the channel gate follows no rule that is known"
     if reads["where they stand"]:
         code = "channel-reads-positions"
@@ -133,12 +136,8 @@ def _spatial(
     if all(size > n // 2 + 1 for size, n in zip(x.shape[2:], flat["k"].shape[2:], strict=True)):
         moves[far] = x.copy()
         moves[far][corner] += 0.3
-    near = (slice(1), slice(1))
-    at = {far: (*near, *[slice(1)] * (x.ndim - 2))}
-    reads = {
-        what: _moves((run(flat, z) / z)[at.get(what, near)], base[at.get(what, near)])
-        for what, z in moves.items()
-    }
+    at = {far: np.s_[:, :1, *[0] * (x.ndim - 2)], "the other samples": np.s_[:1, :1]}
+    reads = _read(lambda z: run(flat, z) / z, moves, base, at, np.s_[:, :1])
     code, said = "spatial-unknown", "the spatial map is a function of no planes and no kernel known"
     if reads["which channel a value stands in"]:
         code = "spatial-reads-channels"
@@ -153,8 +152,20 @@ def _spatial(
     return Finding("spatial", code, said + _listed(reads) + nearest)
 
 
+def _read(
+    gate: Callable[[Array], Array],
+    moves: Mapping[str, Array],
+    base: Array,
+    at: Mapping[str, Any],
+    elsewhere: Any,
+) -> dict[str, bool]:
+    """Return which of the moves a gate follows, seen at the entries of each."""
+    seen = {what: at.get(what, elsewhere) for what in moves}
+    return {what: _moves(gate(z)[seen[what]], base[seen[what]]) for what, z in moves.items()}
+
+
 def _common(x: Array, one_channel: str) -> dict[str, Array]:
-    """Return what is moved for either gate, which is then looked at in sample 0."""
+    """Return what is moved for either gate."""
     one, other = x.copy(), x.copy()
     one[:, :1] *= 1.1
     other[1:] *= 1.1
