@@ -38,8 +38,9 @@ def battery(rng: np.random.Generator, channels: int, axes: int = 2) -> list[Inpu
             "several equal maxima, in space and across channels",
             _tied(draw(lambda shape: rng.integers(-1, 3, shape).astype(np.float64), 2, 6, 5, 4)),
         ),
-        Input("single", "one sample: no batch to lean on", draw(normal, 1, 9, 6, 3)),
+        Input("single", "one sample, H = W: no batch to lean on", draw(normal, 1, 9, 9, 3)),
         Input("small", "a map smaller than the kernel", draw(normal, 2, 2, 3, 2)),
+        Input("large", "more positions than a tile of a kernel has", draw(normal, 1, 37, 33, 1)),
         Input("point", "one position: average and maximum agree", draw(normal, 2, 1, 1, 1)),
     ]
 

@@ -83,7 +83,8 @@ class _Along:
         point = Point((learnt, at_precision(each.input.x, dtype)))
 
         def predict(part: Mapping[str, Array], x: Array) -> Array:
-            return reading.predict({**rest, **part}, x)
+            fixed = {k: v.astype(x.dtype) for k, v in rest.items()}
+            return reading.predict({**fixed, **part}, x)
 
         self.step = ComplexStep(predict, point, [at_precision(each.dy, dtype)])
         sizes = {k: v.size for k, v in learnt.items()} | {"dx": each.input.x.size}

@@ -257,7 +257,8 @@ class _Judge:
 
     def _add(self, more: Sequence[Finding]) -> None:
         """Add the effects, which tell more of what fails than one input does."""
-        if any("fails" in finding.code or "fixed" in finding.code for finding in more):
+        telling = ("fails", "fixed", "square-only")
+        if any(word in finding.code for finding in more for word in telling):
             general = ("fails-on-input", "one-size-only")
             self.found = [finding for finding in self.found if finding.code not in general]
         self.found += more

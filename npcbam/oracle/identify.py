@@ -95,15 +95,15 @@ def stages(channel: Mapping[str, Any], spatial: Mapping[str, Any], weights: Any)
 
 def _gates(axes: Mapping[str, Any], weights: Any) -> list[Callable[[Array], Array]]:
     """Return a map and its logits, as functions that remember what they gave."""
-    seen: dict[tuple[Callable[..., Array], int], tuple[Array, Array]] = {}
+    seen: dict[tuple[Callable[..., Array], np.dtype[Any], int], Array] = {}
 
     def once(f: Callable[..., Array]) -> Callable[[Array], Array]:
         def remembered(x: Array) -> Array:
-            # The input is kept beside its map, so that its id cannot be used again.
-            key = (f, id(x))
+            # Most compositions give a map the same numbers in an array of their own.
+            key = (f, x.dtype, hash((x.shape, x.tobytes())))
             if key not in seen:
-                seen[key] = (x, f(axes, weights, x))
-            return seen[key][1]
+                seen[key] = f(axes, weights, x)
+            return seen[key]
 
         return remembered
 

@@ -65,11 +65,18 @@ def assignments(
     The ways that place the most arrays which have an effect come first, then those that place the
     most of the others, `dead` by name; at most `MOST`, and all of one number of channels. Where
     shapes leave a choice (a hidden layer as wide as the input, two MLPs, several arrays of one
-    element) the order in which the arrays come is tried first.
+    element) the order in which the arrays come is tried first. Buffers may be
+    weights too, which are not learnt.
     """
+    parameters = {**parameters, **{k: v for k, v in buffers.items() if is_weight(v)}}
     found = [*itertools.islice(_every(parameters, buffers), LOOKED_AT)]
     found.sort(key=lambda roles: (-sum(role.name not in dead for role in roles), -len(roles)))
     return [roles for roles in found if sizes_of(roles) == sizes_of(found[0])][:MOST]
+
+
+def is_weight(buffer: Array) -> bool:
+    """Tell whether a buffer may be a weight that is frozen, and not the statistics of a norm."""
+    return buffer.size > max(buffer.shape, default=1)
 
 
 def sizes_of(roles: Roles) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from npcbam.checks import Array
 from npcbam.oracle.battery import Input, battery, cotangent
 from npcbam.oracle.candidate import BadOutput, Candidate, CannotRun, sentence
 from npcbam.oracle.findings import Finding
-from npcbam.oracle.roles import Roles
+from npcbam.oracle.roles import Roles, is_weight
 
 # Maps for which blocks of one fixed size are made.
 SQUARES = (7, 8, 14, 16, 28, 32, 56)
@@ -39,14 +39,15 @@ def draw(candidate: Candidate, rng: np.random.Generator) -> dict[str, Array]:
     What a network starts with would hide faults: a norm with gamma = 0 switches the spatial gate
     off, biases of 0 hide that there are any, and mean = 0 and var = 1 that they are used.
     """
+    frozen = {name: value for name, value in candidate.buffers.items() if is_weight(value)}
     values = {}
-    for name, value in candidate.parameters.items():
+    for name, value in (candidate.parameters | frozen).items():
         fan = value.size // min(value.shape) if value.ndim > 1 and value.size else 1
         spread = 2 / np.sqrt(fan) if fan > 1 else 1.0
         values[name] = spread * cotangent(rng, value.shape)
     # All above 0, for any may be a variance.
-    values |= {name: rng.uniform(0.5, 1.5, v.shape) for name, v in candidate.buffers.items()}
-    return values
+    rest = {name: v for name, v in candidate.buffers.items() if name not in frozen}
+    return values | {name: rng.uniform(0.5, 1.5, v.shape) for name, v in rest.items()}
 
 
 def awake(values: Mapping[str, Array], roles: Roles) -> dict[str, Array]:

@@ -9,13 +9,15 @@ from npcbam.oracle.battery import battery, cotangent, telling
 @pytest.mark.parametrize("axes", [1, 2, 3])
 def test_inputs_are_what_they_say(axes):
     inputs = {each.name: each.x for each in battery(np.random.default_rng(0), 8, axes)}
-    assert list(inputs) == ["noise", "negative", "ties", "single", "small", "point"]
+    assert list(inputs) == ["noise", "negative", "ties", "single", "small", "large", "point"]
     for x in inputs.values():
         assert (x.dtype, x.ndim, x.shape[1]) == (np.float64, axes + 2, 8)
     space = inputs["noise"].shape[2:]
     assert len(set(space)) == len(space)
     assert inputs["negative"].max() < 0
     assert inputs["single"].shape[0] == 1
+    assert len(set(inputs["single"].shape[2:4])) == 1
+    assert inputs["large"].shape[2] > 32
     assert max(inputs["small"].shape[2:]) < 7
     assert set(inputs["point"].shape[2:]) == {1}
 

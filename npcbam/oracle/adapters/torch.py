@@ -9,6 +9,7 @@ from typing import Any, Self, TypeAlias
 
 import numpy as np
 import torch
+from torch.nn.utils import parametrize
 
 from npcbam.checks import Array
 from npcbam.oracle.adapters.base import Adapter, Options, arranged, in_its_layout, split
@@ -16,6 +17,7 @@ from npcbam.oracle.candidate import DTYPES, BadOutput, CannotRun, sentence
 
 Tensors: TypeAlias = dict[str, torch.Tensor]
 Call: TypeAlias = Callable[[Tensors, torch.Tensor], Any]
+Then: TypeAlias = Callable[[Any], Any]
 
 # What `torch.compile` puts before the names of the module that it wraps.
 COMPILED = "_orig_mod."
@@ -25,6 +27,10 @@ block = block.to(torch.{dtype}).eval()
 state = {{name: torch.tensor(value) for name, value in {params}.items()}}
 block.load_state_dict(state, strict=False)
 y = block(torch.tensor({x}, dtype=torch.{dtype}))"""
+
+
+def _same(y: Any) -> Any:
+    return y
 
 
 class TorchCandidate(Adapter):
@@ -64,17 +70,20 @@ class TorchCandidate(Adapter):
         sources = [*(state[name].requires_grad_() for name in self.parameters), x.requires_grad_()]
         with torch.enable_grad():
             # A clone, because a module may write to its input, and autograd forbids that of a leaf.
-            y = self._call(state, x.clone())
-            self._take("y", y)
-            grads: Any = [None] * len(sources)
-            if y.requires_grad:
-                grads = torch.autograd.grad(y, sources, dy.to(y.dtype), allow_unused=True)
+            grads: Any = self._call(state, x.clone(), lambda y: self._grads(y, sources, dy))
         pairs = zip(grads, sources, strict=True)
         found = [torch.zeros_like(source) if grad is None else grad for grad, source in pairs]
         return dict(zip(self.parameters, found, strict=False)), found[-1]
 
-    def _call(self, state: Tensors, x: torch.Tensor) -> Any:
-        return self._f(state, x)
+    def _grads(self, y: Any, sources: list[torch.Tensor], dy: torch.Tensor) -> Any:
+        self._take("y", y)
+        if not y.requires_grad:
+            return [None] * len(sources)
+        return torch.autograd.grad(y, sources, dy.to(y.dtype), allow_unused=True)
+
+    def _call(self, state: Tensors, x: torch.Tensor, then: Then = _same) -> Any:
+        """Return what `then` makes of y, while the state is in force."""
+        return then(self._f(state, x))
 
     def _arrange(self, x: torch.Tensor, memory: str) -> torch.Tensor:
         like = arranged(np.zeros(x.shape), memory)
@@ -89,7 +98,7 @@ class ModuleCandidate(TorchCandidate):
 
     def __init__(self, module: torch.nn.Module, name: str, device: str = "cpu") -> None:
         try:
-            self._module = copy.deepcopy(module).to(device, torch.float64).eval()
+            self._module = _plain(copy.deepcopy(module).to(device, torch.float64).eval())
             parameters = _arrays(self._module.named_parameters())
             buffers = _arrays(self._module.named_buffers())
         except Exception as error:
@@ -109,16 +118,37 @@ class ModuleCandidate(TorchCandidate):
         inner = getattr(self._module, "_orig_mod", None)
         return self if inner is None else ModuleCandidate(inner, self.name, self._device)
 
-    def _call(self, state: Tensors, x: torch.Tensor) -> Any:
-        named = {self._prefix + name: value for name, value in state.items()}
+    def _call(self, state: Tensors, x: torch.Tensor, then: Then = _same) -> Any:
+        named = {f"inner.{self._prefix}{name}": value for name, value in state.items()}
         with warnings.catch_warnings():
             if self._prefix:
                 # Of the compiler's own doing, where it looks for the .grad of all that it is given.
                 warnings.filterwarnings("ignore", "The .grad attribute")
-            y = torch.func.functional_call(self._module, named, (x,))
+            # Checkpointed parts run again in the backward, which has to find the state in place.
+            found = torch.func.functional_call(_Followed(self._module, then), named, (x,))
         # What the module has set anew is seen in `named` alone.
-        state.update({name: named[self._prefix + name] for name in state})
-        return y
+        state.update({name: named[f"inner.{self._prefix}{name}"] for name in state})
+        return found
+
+
+class _Followed(torch.nn.Module):
+    """A module, and what is made of its y."""
+
+    def __init__(self, inner: torch.nn.Module, then: Then) -> None:
+        super().__init__()
+        self.inner, self._then = inner, then
+        self.training = inner.training
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self._then(self.inner(x))
+
+
+def _plain(module: torch.nn.Module) -> torch.nn.Module:
+    """Return the module with the weights themselves where they are made of other parameters."""
+    for part in module.modules():
+        for name in [*getattr(part, "parametrizations", ())]:
+            parametrize.remove_parametrizations(part, name)
+    return module
 
 
 def wrap(module: torch.nn.Module, name: str, how: Options) -> ModuleCandidate:

@@ -1,0 +1,94 @@
+"""Right blocks written in other ways than most are called right, and wrong ones like them wrong."""
+
+import mistakes
+import pytest
+import torch
+from mistakes import Right
+from torch.nn import functional as F  # noqa: N812, its usual name
+from torch.nn.utils import parametrizations
+from torch.utils.checkpoint import checkpoint
+
+from npcbam import check
+
+torch.set_num_threads(1)
+
+
+class Checkpointed(Right):
+    """The backward runs the forward once more."""
+
+    def forward(self, x):
+        return checkpoint(super().forward, x, use_reentrant=False)
+
+
+class CheckpointedDetached(mistakes.MaxDetached):
+    def forward(self, x):
+        return checkpoint(super().forward, x, use_reentrant=False)
+
+
+class WeightNorm(Right):
+    """The kernel is made of a direction and a size."""
+
+    def __init__(self, channels=64):
+        super().__init__(channels)
+        self.conv = parametrizations.weight_norm(self.conv)
+
+
+class WeightNormFlipped(mistakes.FlippedKernel):
+    def __init__(self, channels=64):
+        super().__init__(channels)
+        self.conv = parametrizations.weight_norm(self.conv)
+
+
+class Frozen(Right):
+    """No weight is learnt."""
+
+    def __init__(self, channels=64):
+        super().__init__(channels)
+        weights = {name: value.detach() for name, value in self.named_parameters()}
+        del self.fc1, self.fc2, self.conv
+        for name, value in weights.items():
+            self.register_buffer(name.partition(".")[0], value)
+
+    def mlp(self, f):
+        return F.linear(F.relu(F.linear(f, self.fc1)), self.fc2)
+
+    def ms(self, f):
+        return torch.sigmoid(F.conv2d(torch.cat(self.planes(f), 1), self.conv, padding=3))
+
+
+class FrozenAverageTwice(Frozen):
+    def top(self, x):
+        return self.avg(x)
+
+
+class TransposedIfSquare(Right):
+    def ms(self, f):
+        return super().ms(f).mT if f.shape[2] == f.shape[3] else super().ms(f)
+
+
+class WrongIfLarge(Right):
+    def ms(self, f):
+        return super().ms(f) * (1 if f.shape[2] < 32 else 1.01)
+
+
+RIGHT = [Checkpointed, WeightNorm, Frozen]
+WRONG = {
+    CheckpointedDetached: "channel-max-detached",
+    WeightNormFlipped: "spatial-flipped-kernel",
+    FrozenAverageTwice: "channel-avg-twice",
+    TransposedIfSquare: "differs-on-input",
+    WrongIfLarge: "differs-on-input",
+}
+
+
+@pytest.mark.parametrize("block", RIGHT, ids=lambda block: block.__name__)
+def test_right(block):
+    report = check(block)
+    assert report.verdict == "faithful", report
+    assert not [f for f in report.findings if f.status != "note"]
+
+
+@pytest.mark.parametrize("block", WRONG, ids=lambda block: block.__name__)
+def test_wrong(block):
+    report = check(block)
+    assert (report.verdict, report.findings[0].code) == ("wrong", WRONG[block]), report
