@@ -7,7 +7,9 @@ import pytest
 
 from npcbam.oracle.battery import telling
 from npcbam.oracle.hypotheses import CHANNEL, CHANNEL_PAPER, COMPOSE, SPATIAL, SPATIAL_PAPER
+from npcbam.oracle.hypotheses.functions import ACTIVATIONS
 from npcbam.oracle.identify import CLOSE, choices, fits_weights, stages
+from npcbam.pointwise import sigmoid
 from npcbam.slopes import STEP
 
 C, HIDDEN = 16, 4
@@ -159,3 +161,11 @@ def test_codes_and_sentences():
     assert all(text.isascii() and not text.endswith(".") for text in said)
     for row in rows:
         assert set(row.sets) <= set(CHANNEL_PAPER if row in CHANNEL else SPATIAL_PAPER)
+
+
+@pytest.mark.parametrize("at", [-800.0, -1.0, 0.0, 1.0, 800.0])
+def test_softplus_does_not_overflow_and_has_the_slope_of_the_sigmoid(at):
+    z = np.array([at])
+    np.testing.assert_allclose(ACTIVATIONS["softplus"](z), np.logaddexp(0, z), rtol=1e-15)
+    slope = ACTIVATIONS["softplus"](z + 1j * STEP).imag / STEP
+    np.testing.assert_allclose(slope, sigmoid(z), rtol=1e-15)

@@ -39,6 +39,13 @@ def _median(x: Array, axes: tuple[int, ...]) -> Array:
     return median
 
 
+def _softplus(z: Array) -> Array:
+    # ln(1 + eᶻ) = z + ln(1 + e⁻ᶻ), of which one does not overflow.
+    large = z.real > 0
+    value: Array = np.where(large, z, 0) + np.log1p(np.exp(np.where(large, -z, z)))
+    return value
+
+
 def softmax(z: Array) -> Array:
     """Return the shares of e**z along axis 1."""
     e = np.exp(z - z.real.max(axis=1, keepdims=True))
@@ -74,8 +81,8 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "tanh": np.tanh,
     "sigmoid": sigmoid,
     "relu6": lambda z: _clip(z, 0, 6),
-    "softplus": lambda z: np.log1p(np.exp(z)),
-    "mish": lambda z: z * np.tanh(np.log1p(np.exp(z))),
+    "softplus": _softplus,
+    "mish": lambda z: z * np.tanh(_softplus(z)),
     "selu": lambda z: (
         1.0507009873554805 * np.where(z > 0, z, 1.6732632423543772 * np.expm1(np.minimum(z, 0)))
     ),
