@@ -186,7 +186,8 @@ class Ridders:
                 )
                 if error < best.error:
                     best = Slope(rows[-1][order], error, scale)
-            if best.error <= 1e-13 * best.scale:
+            # The rounding doubles with each halving of the step: nothing better can follow.
+            if best.error <= max(1e-13 * best.scale, noise):
                 break
         return best
 

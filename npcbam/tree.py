@@ -7,6 +7,7 @@ tie rule, a flag, None) is structure, and two trees fit each other when their st
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -58,13 +59,20 @@ def replace_leaves(tree: T, arrays: Iterator[Array]) -> T:
 
 
 def _children(tree: object) -> list[tuple[str, Any]]:
-    if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-        return [(field.name, getattr(tree, field.name)) for field in dataclasses.fields(tree)]
+    if names := _fields(type(tree)):
+        return [(name, getattr(tree, name)) for name in names]
     if isinstance(tree, dict):
         return [(str(key), child) for key, child in tree.items()]
     if isinstance(tree, tuple | list):
         return [(str(i), child) for i, child in enumerate(tree)]
     return []
+
+
+@functools.cache
+def _fields(kind: type) -> tuple[str, ...]:
+    if not dataclasses.is_dataclass(kind):
+        return ()
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 def _spell(tree: Any) -> str:
