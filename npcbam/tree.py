@@ -58,7 +58,7 @@ def replace_leaves(tree: T, arrays: Iterator[Array]) -> T:
     return map(lambda _: next(arrays), tree)
 
 
-def _children(tree: object) -> list[tuple[str, Any]]:
+def _children(tree: Any) -> list[tuple[str, Any]]:
     if names := _fields(type(tree)):
         return [(name, getattr(tree, name)) for name in names]
     if isinstance(tree, dict):
