@@ -58,8 +58,9 @@ def replace_leaves(tree: T, arrays: Iterator[Array]) -> T:
     return map(lambda _: next(arrays), tree)
 
 
-def _children(tree: Any) -> list[tuple[str, Any]]:
-    if names := _fields(type(tree)):
+def _children(tree: object) -> list[tuple[str, Any]]:
+    kind: Any = type(tree)  # which mypy does not take for hashable otherwise
+    if names := _fields(kind):
         return [(name, getattr(tree, name)) for name in names]
     if isinstance(tree, dict):
         return [(str(key), child) for key, child in tree.items()]
