@@ -20,6 +20,7 @@ from npcbam.oracle.effects import effects
 from npcbam.oracle.findings import Finding, Status, by_importance
 from npcbam.oracle.halves import Half
 from npcbam.oracle.identify import CLOSE, LOOSE, Reading, close, identify
+from npcbam.oracle.joined import Joined, joined
 from npcbam.oracle.maps import maps
 from npcbam.oracle.probes import kernels_apart, probe
 from npcbam.oracle.reading import Comparison, Tried
@@ -112,12 +113,13 @@ def case(
     candidate: object, name: str, *, channels: int = 64, seed: int = 0, stage: str = "whole"
 ) -> tuple[dict[str, Array], Array, Array]:
     """Return the weights, by name, the input called `name` that `check` tries, and its dy."""
-    adapted = halves.completed(adapt(candidate, channels, stage=stage), channels)
+    one = joined(adapt(candidate, channels, stage=stage))
+    adapted = halves.completed(one, channels)
     rng = np.random.default_rng(seed)
     values, channels, axes = _drawn(adapted, channels, rng)
     known = {each.name: (each.x, dy) for each, dy in trial.inputs(rng, channels, axes)}
     checks.choice("name", name, known)
-    return values, *known[name]
+    return one.own(values) if isinstance(one, Joined) else values, *known[name]
 
 
 def judge(
@@ -129,7 +131,7 @@ def judge(
     dtype: str | None = None,
 ) -> Report:
     """Say what a `Candidate` computes; see `check`."""
-    candidate = halves.completed(candidate, channels)
+    candidate = halves.completed(joined(candidate), channels)
     if dtype is not None:
         candidate.at(dtype)
     found = doubts.of_parameters(candidate, channels, seed)

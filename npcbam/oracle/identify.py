@@ -327,9 +327,23 @@ def _explain(
             s = stages(axes[0], axes[1], weights)
             constants = (1.0,) if "k" not in weights else effort.constants
             mixed = (_fixed(s, constant, of_channel) for constant in constants)
-            names = effort.compositions
-            if any(close(y, COMPOSE[name][2](x, m), effort.room) for m in mixed for name in names):
+            alone, names = not _mixes(choice), effort.compositions
+            if any(_gives(name, m, x, y, effort.room, alone) for m in mixed for name in names):
                 yield choice
+
+
+def _mixes(choice: Choice) -> bool:
+    """Tell whether samples influence each other in a row."""
+    return str(choice.axes.get("norm")).startswith("batch")
+
+
+def _gives(name: str, s: Stages, x: Array, y: Array, room: float, alone: bool) -> bool:
+    """Tell whether a composition gives y; where samples stand alone, the first tells it sooner."""
+    compose = COMPOSE[name][2]
+    # Its largest entry is smaller than that of all.
+    if alone and not close(y[:1], compose(x[:1], s), 8 * room):
+        return False
+    return close(y, compose(x, s), room)
 
 
 def _fixed(s: Stages, constant: float, of_channel: bool) -> Stages:
@@ -359,13 +373,12 @@ def _compose(
         for few in (channels, spatials)
     )
     for (channel, (mc, zc)), (spatial, (ms, zs)) in itertools.product(fit_c, fit_s):
-        s = Stages(mc, ms, zc, zs)
+        s, alone = Stages(mc, ms, zc, zs), not _mixes(spatial)
         for name in names:
             if name.startswith("channel-only") == ("k" in weights):
                 continue
-            status, _, compose = COMPOSE[name]
-            if close(y, compose(x, s), room):
-                cost = channel.cost + spatial.cost + COSTS[status]
+            if _gives(name, s, x, y, room, alone):
+                cost = channel.cost + spatial.cost + COSTS[COMPOSE[name][0]]
                 fits.append((cost, Reading(channel, spatial, name)))
     return min(fits, key=lambda fit: fit[0], default=(0, None))[1]
 

@@ -4,6 +4,7 @@ import mistakes
 import pytest
 import torch
 from mistakes import Right
+from torch import nn
 from torch.nn import functional as F  # noqa: N812, its usual name
 from torch.nn.utils import parametrizations
 from torch.utils.checkpoint import checkpoint
@@ -61,6 +62,42 @@ class FrozenAverageTwice(Frozen):
         return self.avg(x)
 
 
+class TwoConvolutions(Right):
+    """Each plane has a convolution of its own."""
+
+    def __init__(self, channels=64, bias=False):
+        super().__init__(channels)
+        del self.conv
+        self.of_max = nn.Conv2d(1, 1, 7, padding=3, bias=bias)
+        self.of_avg = nn.Conv2d(1, 1, 7, padding=3, bias=bias)
+
+    def ms(self, f):
+        avg, top = self.planes(f)
+        return torch.sigmoid(self.of_avg(avg) + self.of_max(top))
+
+
+class TwoConvolutionsBiased(TwoConvolutions):
+    def __init__(self, channels=64):
+        super().__init__(channels, bias=True)
+
+
+class TwoConvolutionsOfAverage(TwoConvolutionsBiased):
+    def planes(self, f):
+        return f.mean(1, keepdim=True), f.mean(1, keepdim=True)
+
+
+class OneConvolutionDetached(TwoConvolutions):
+    def planes(self, f):
+        avg, top = super().planes(f)
+        return avg, top.detach()
+
+
+class TwoSpatialSigmoids(TwoConvolutions):
+    def ms(self, f):
+        avg, top = self.planes(f)
+        return torch.sigmoid(self.of_avg(avg)) * torch.sigmoid(self.of_max(top))
+
+
 class TransposedIfSquare(Right):
     def ms(self, f):
         return super().ms(f).mT if f.shape[2] == f.shape[3] else super().ms(f)
@@ -71,11 +108,14 @@ class WrongIfLarge(Right):
         return super().ms(f) * (1 if f.shape[2] < 32 else 1.01)
 
 
-RIGHT = [Checkpointed, WeightNorm, Frozen]
+RIGHT = [Checkpointed, WeightNorm, Frozen, TwoConvolutions, TwoConvolutionsBiased]
 WRONG = {
     CheckpointedDetached: "channel-max-detached",
     WeightNormFlipped: "spatial-flipped-kernel",
     FrozenAverageTwice: "channel-avg-twice",
+    TwoConvolutionsOfAverage: "spatial-avg-twice",
+    OneConvolutionDetached: "spatial-max-detached",
+    TwoSpatialSigmoids: "spatial-unknown",
     TransposedIfSquare: "differs-on-input",
     WrongIfLarge: "differs-on-input",
 }
