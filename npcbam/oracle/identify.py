@@ -177,7 +177,8 @@ def identify(
     channels: list[Choice] = []
     spatials: list[Choice] = []
     plain = _benign(True), _benign(False)
-    known = {True: (*CHANNEL, *fitted(seen, x, True)), False: (*SPATIAL, *fitted(seen, x, False))}
+    of_space = (*SPATIAL, *fitted(seen, x, False), *fitted_eps(seen, x))
+    known = {True: (*CHANNEL, *fitted(seen, x, True)), False: of_space}
     tried = 0, 0
     for effort in efforts(seen.few[0, 0].size, x.shape[1], depth, room):
         if effort.pairs and not channels and not spatials:
@@ -281,10 +282,30 @@ def fitted(seen: _Seen, x: Array, of_channel: bool) -> Iterator[Row]:
                 yield Row(f"{name}-temperature", "wrong", said, {**sets, "factor": factor})
 
 
-def _factor(z: Array, gate: Array) -> float | None:
-    """Return t where the gate is the sigmoid of t z, None if it is of no t."""
+def fitted_eps(seen: _Seen, x: Array) -> Iterator[Row]:
+    """Yield the rows of a norm with an eps of its own, which is read off."""
+    if "var" not in seen.flat or "k" not in seen.flat:
+        return
+    var, beta = seen.flat["var"], seen.flat.get("beta", 0)
+    for choice in _benign(False):
+        if not fits_weights(choice, seen.flat):
+            continue
+        for gated, read in itertools.product((seen.spatial, seen.spatial - x), (x, x / 2)):
+            # Without beta, the logits are those of a variance of 1 over the root of what it is.
+            plain = {**seen.flat, "beta": 0 * var, "var": 1 + 0 * var}
+            z = spatial_logits({**choice.axes, "eps": 0.0}, plain, read)
+            factor = _factor(np.broadcast_to(z, x.shape), gated / (x / 2), beta)
+            eps = 0.0 if not factor else float(f"{(factor**-2 - var).item():.3g}")
+            if 1e-13 < eps <= 0.1:
+                sets = {"pools": choice.axes["pools"], "eps": eps}
+                said = f"planes {list(sets['pools'])}, and the norm has eps {eps:g}"
+                yield Row("spatial-eps", choice.rows[0].status, said, sets)
+
+
+def _factor(z: Array, gate: Array, added: Array | float = 0.0) -> float | None:
+    """Return t where the gate is the sigmoid of t z + `added`, None if it is of no t."""
     with np.errstate(all="ignore"):
-        scaled = np.log(gate / (1 - gate))
+        scaled = np.log(gate / (1 - gate)) - np.reshape(added, -1)
         factor = float(np.median(scaled / z))
         fits = np.abs(scaled - factor * z).max() <= 1e-6 * np.abs(scaled).max()
     return factor if fits else None

@@ -98,6 +98,33 @@ class TwoSpatialSigmoids(TwoConvolutions):
         return torch.sigmoid(self.of_avg(avg)) * torch.sigmoid(self.of_max(top))
 
 
+class OtherEps(Right):
+    """A norm with an eps that no table has."""
+
+    def __init__(self, channels=64):
+        super().__init__(channels)
+        self.norm = nn.BatchNorm2d(1, eps=2.5e-5)
+
+    def squash(self, z):
+        return torch.sigmoid(self.norm(z))
+
+
+class TinyEps(OtherEps):
+    def __init__(self, channels=64):
+        super().__init__(channels)
+        self.norm.eps = 1e-8
+
+    def planes(self, f):
+        return super().planes(f)[::-1]
+
+
+class EpsAfterTheRoot(OtherEps):
+    def squash(self, z):
+        n = self.norm
+        z = (z - n.running_mean) / (n.running_var.sqrt() + 0.01)
+        return torch.sigmoid(n.weight * z + n.bias)
+
+
 class TransposedIfSquare(Right):
     def ms(self, f):
         return super().ms(f).mT if f.shape[2] == f.shape[3] else super().ms(f)
@@ -108,7 +135,15 @@ class WrongIfLarge(Right):
         return super().ms(f) * (1 if f.shape[2] < 32 else 1.01)
 
 
-RIGHT = [Checkpointed, WeightNorm, Frozen, TwoConvolutions, TwoConvolutionsBiased]
+RIGHT = [
+    Checkpointed,
+    WeightNorm,
+    Frozen,
+    TwoConvolutions,
+    TwoConvolutionsBiased,
+    OtherEps,
+    TinyEps,
+]
 WRONG = {
     CheckpointedDetached: "channel-max-detached",
     WeightNormFlipped: "spatial-flipped-kernel",
@@ -116,6 +151,7 @@ WRONG = {
     TwoConvolutionsOfAverage: "spatial-avg-twice",
     OneConvolutionDetached: "spatial-max-detached",
     TwoSpatialSigmoids: "spatial-unknown",
+    EpsAfterTheRoot: "precision",
     TransposedIfSquare: "differs-on-input",
     WrongIfLarge: "differs-on-input",
 }
@@ -126,6 +162,11 @@ def test_right(block):
     report = check(block)
     assert report.verdict == "faithful", report
     assert not [f for f in report.findings if f.status != "note"]
+
+
+@pytest.mark.parametrize(("block", "eps"), [(OtherEps, "2.5e-05"), (TinyEps, "1e-08")])
+def test_eps_is_read_off(block, eps):
+    assert {row.axis: row.value for row in check(block).conventions}["eps"] == eps
 
 
 @pytest.mark.parametrize("block", WRONG, ids=lambda block: block.__name__)
