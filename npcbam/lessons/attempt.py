@@ -157,7 +157,7 @@ def _call(
         raise Stop(
             "empty", *_todo(exercise, f"{label} raises NotImplementedError"), outcome="unanswered"
         ) from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if "ellipsis" in str(error).lower():
             reasons = _todo(exercise, f"there is still a `...` in {label}")
             raise Stop("empty", *reasons, outcome="unanswered") from None
@@ -169,7 +169,7 @@ def _call(
         ) from None
 
 
-def _where(f: Callable[..., Any], error: Exception) -> list[str]:
+def _where(f: Callable[..., Any], error: BaseException) -> list[str]:
     """Quote the line of the answer that an exception came from."""
     file = getattr(getattr(f, "__code__", None), "co_filename", None)
     frames = [s for s in traceback.extract_tb(error.__traceback__) if s.filename == file]

@@ -34,7 +34,7 @@ def _extent(a: Attempt, name: str) -> list[str]:
         at = np.flatnonzero(wrong.any(axis=tuple(i for i in range(wrong.ndim) if i != axis)))
         if len(at) < size:
             where = ", ".join(map(str, at.tolist()))
-            said.append(f"All of them have the index {where} along axis {axis} of {size}")
+            said.append(f"Along axis {axis}, of length {size}, all of them are at index {where}")
     return said
 
 

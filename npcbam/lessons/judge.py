@@ -99,4 +99,7 @@ def _keeps_dtype(answer: Callable[..., Any], attempts: Sequence[Attempt]) -> Non
                 reason = (
                     f"the numbers are right, but for {wanted} arguments {name} is {value.dtype}"
                 )
-                raise Stop("dtype", reason, f"Keep {wanted}: np.zeros_like does, np.zeros does not")
+                widens = "; np.zeros makes float64, and so does dividing by an array of counts"
+                advice = "Make arrays of the arguments' dtype, as np.zeros_like does"
+                advice += widens if value.dtype == np.float64 else ""
+                raise Stop("dtype", reason, advice)

@@ -210,6 +210,19 @@ def test_the_dtype_is_kept(make, wanted, got):
     assert pulled(make)[:2] == ("wrong", said)
 
 
+def test_what_widens_a_dtype_is_told():
+    def shares(x, dy):
+        ones = np.ones(x.shape, int)
+        return dy * ones / ones.sum(axis=(2, 3), keepdims=True)
+
+    assert "so does dividing by an array of counts" in pulled(shares)[2]
+    assert "counts" not in pulled(lambda x, dy: spread(x, dy).astype(np.float32))[2]
+
+
+def test_an_answer_that_exits_does_not_end_the_check():
+    assert judged(raising(SystemExit(1)))[1] == "mean_vjp raised SystemExit: 1"
+
+
 @pytest.mark.parametrize("thing", [None, 3, "mean_vjp", np.zeros(2)])
 def test_what_is_no_function(thing):
     assert lessons.examine(thing).reasons[0].startswith("check takes the function itself")

@@ -71,7 +71,7 @@ def test_relations_to_the_right_answer(make, said):
     ("make", "fact"),
     [
         (lambda x, dy, dx: dx * (np.arange(x.shape[3]) > 0),
-         "All of them have the index 0 along axis 3 of 5"),
+         "Along axis 3, of length 5, all of them are at index 0"),
         (lambda x, dy, dx: dx * (np.arange(x.shape[3]) > 0),
          "24 of its 120 entries on `noise` are wrong"),
         (lambda x, dy, dx: np.cos(x), "It does not depend on dy at all"),
