@@ -189,8 +189,28 @@ CBAM_WHOLE = Exercise(
             gives(dzs=lambda t: t.dms),
         ),
         Mistake(
+            "spatial-slope-other-half",
+            "σ' of the spatial map is Ms·(1 - Ms): the factor Ms is missing",
+            gives(dzs=lambda t: t.dms * (1 - t.ms)),
+        ),
+        Mistake(
+            "spatial-slope-half",
+            "σ' of the spatial map is Ms·(1 - Ms): the factor 1 - Ms is missing",
+            gives(dzs=lambda t: t.dms * t.ms),
+        ),
+        Mistake(
             "channel-slope", "σ' of the channel map is missing: dz is dMc·Mc·(1 - Mc)",
             gives(dzc=lambda t: t.dmc),
+        ),
+        Mistake(
+            "channel-slope-other-half",
+            "σ' of the channel map is Mc·(1 - Mc): the factor Mc is missing",
+            gives(dzc=lambda t: t.dmc * (1 - t.mc)),
+        ),
+        Mistake(
+            "channel-slope-half",
+            "σ' of the channel map is Mc·(1 - Mc): the factor 1 - Mc is missing",
+            gives(dzc=lambda t: t.dmc * t.mc),
         ),
         Mistake(
             "spatial-gate-ignored", "dF' has dy where Ms·dy belongs: the gate scales what returns",

@@ -179,6 +179,8 @@ WRONG = [
     ("cbam_vjp", "df_factor + df_map", "df_map", "F' has no gradient as a factor of F''"),
     ("cbam_vjp", "dx_factor + mean", "mean", "x has no gradient as a factor of F'"),
     ("cbam_vjp", "(dmc * mc * (1 - mc))", "dmc", "σ' of the channel map is missing"),
+    ("cbam_vjp", "dmc * mc", "dmc", "σ' of the channel map is Mc·(1 - Mc): the factor Mc"),
+    ("cbam_vjp", "mc * (1 - mc)", "mc", "σ' of the channel map is Mc·(1 - Mc): the factor 1 - Mc"),
     (
         "cbam_vjp",
         "dx_factor + mean_pullback(df_avg[..., None, None])",
