@@ -107,6 +107,8 @@ def _channel(row: Row) -> Mistake:
         axes = {**b.channel, **row.sets}
         if other or axes == b.channel or ("merge" in row.sets and len(pools) == 1):
             return None
+        if "b1" in row.sets and "b1" not in b.weights:
+            return None
         return replace(b, channel=axes)(x)
 
     return Mistake(row.code, "channel", row.message, made)

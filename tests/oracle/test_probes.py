@@ -99,21 +99,23 @@ def test_what_is_proven(block, code, said, still):
     assert moves == (CHANNEL if finding.stage == "channel" else SPATIAL) - still
 
 
-class TwoKernels(mistakes.Right):
-    """Right: a convolution for each plane, added up."""
+class ThreeKernels(mistakes.Right):
+    """Right, by three convolutions of one plane, of which two add up to the average's."""
 
     def __init__(self, channels=64):
         super().__init__(channels)
         del self.conv
-        self.one, self.two = (nn.Conv2d(1, 1, 7, padding=3, bias=False) for _ in range(2))
+        self.one, self.two, self.three = (
+            nn.Conv2d(1, 1, 7, padding=3, bias=False) for _ in range(3)
+        )
 
     def ms(self, f):
         average, most = self.planes(f)
-        return torch.sigmoid(self.one(average) + self.two(most))
+        return torch.sigmoid(self.one(average) + self.two(most) + self.three(average))
 
 
 def test_kernels_that_have_no_role_leave_it_undecided():
-    report = npcbam.check(TwoKernels, channels=32)
+    report = npcbam.check(ThreeKernels, channels=32)
     assert report.verdict == "undecided"
     assert [f.code for f in report.findings] == ["kernels-apart"]
     assert "two.weight" in report.reason

@@ -254,6 +254,10 @@ def test_each_case_tells_apart_what_it_says(vectors, cases):
         assert [code for code in told if not told[code]] == case["cannot_tell"], case["name"]
 
 
+# Next to a variance of order 1 they move y by less than float32 rounds.
+SMALL_EPS = {"spatial-eps-1e-06", "spatial-eps-1e-12", "spatial-no-eps"}
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_every_mistake_is_told_apart(dtype, cases):
     every = set()
@@ -262,9 +266,12 @@ def test_every_mistake_is_told_apart(dtype, cases):
         told = {code for case in mine for code in case["tells_apart"]}
         hidden = {code for case in mine for code in case["cannot_tell"]} - told
         # A hidden unit goes over 6 in the one with three spatial axes alone.
-        assert hidden == (set() if preset == "paper" else {"channel-relu6"})
+        unseen = set() if preset == "paper" else {"channel-relu6"}
+        if dtype == "float32" and preset in ("official", "timm_light"):
+            unseen |= SMALL_EPS
+        assert hidden == unseen
         every |= told
-    assert every == set(CODES)
+    assert every == set(CODES) - (SMALL_EPS if dtype == "float32" else set())
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
