@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from npcbam import __version__, bench, checks
+from npcbam.options import file_to_write
 from npcbam.oracle import CannotRun, Report, check, examples, isolation, vectors_cli
 from npcbam.oracle.candidate import DTYPES, STAGES, sentence
 from npcbam.oracle.conventions import asked
@@ -131,8 +132,18 @@ def _parser() -> argparse.ArgumentParser:
         f"{', '.join(DTYPES)} (all that TARGET has)",
     )
     one.add_argument("--device", default="cpu", help="what torch runs on, such as cuda (cpu)")
-    one.add_argument("--json", metavar="FILE", help="write the report as JSON; - is the terminal")
-    one.add_argument("--html", metavar="FILE", help="write the report as a page with pictures")
+    one.add_argument(
+        "--json",
+        type=file_to_write,
+        metavar="FILE",
+        help="write the report as JSON; - is the terminal",
+    )
+    one.add_argument(
+        "--html",
+        type=file_to_write,
+        metavar="FILE",
+        help="write the report as a page with pictures",
+    )
     one.add_argument("--seed", type=int, default=0, help="of weights, inputs and cotangents (0)")
     one.add_argument(
         "--timeout",

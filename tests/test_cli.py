@@ -144,7 +144,6 @@ def test_verdicts(run, name, options, code, said):
         (f"{MISTAKES}:Right", ["--expect", "right"], 2, "expect: expected 'faithful', 'paper', "),
         (f"{MISTAKES}:Right", ["--expect", "ties=last"], 2, "npcbam: expect: ties: expected first"),
         (f"{MISTAKES}:Right", ["--channels", "0"], 2, "channels: expected at least 1, got 0"),
-        (f"{MISTAKES}:Right", ["--json", "no/where.json"], 2, "No such file or directory"),
     ],
 )
 def test_one_sentence_where_it_cannot_run(run, tmp_path, target, options, code, said):
@@ -156,6 +155,15 @@ def test_one_sentence_where_it_cannot_run(run, tmp_path, target, options, code, 
     if code == 2:
         assert err.startswith("npcbam: ")
         assert err.count("\n") == 1
+
+
+def test_a_sentence_is_whole_however_long_its_path(run, tmp_path):
+    deep = tmp_path / ("a" * 100) / ("b" * 100)
+    deep.mkdir(parents=True)
+    (deep / "blocks.py").write_text("class Gate: ...\nclass Whole: ...\n")
+    code, _, err = run(deep / "blocks.py")
+    assert code == 2
+    assert err.endswith("blocks.py:Name, where Name is Gate, Whole\n")
 
 
 def test_debug_shows_the_traceback(run):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from npcbam.bench import gradients, memory, peers, plot, report
+from npcbam.options import file_to_write
 
 SHAPES = (
     (64, 256, 8, 8), (8, 256, 56, 56), (8, 512, 28, 28), (8, 1024, 14, 14), (8, 2048, 7, 7),
@@ -56,8 +57,8 @@ def add(commands: Any) -> None:
     one.add_argument(
         "--no-scaling", action="store_true", help="leave out the run over N, C and H·W"
     )
-    one.add_argument("--json", metavar="FILE", help="write all figures as JSON")
-    one.add_argument("--plot", metavar="FILE", help="draw them")
+    one.add_argument("--json", type=file_to_write, metavar="FILE", help="write all figures as JSON")
+    one.add_argument("--plot", type=file_to_write, metavar="FILE", help="draw them")
     one.add_argument(
         "--gradcheck",
         action="store_true",

@@ -146,9 +146,9 @@ def rounded(x: Array, dtype: str) -> Array:
 
 
 def sentence(error: BaseException) -> str:
-    """Return what an exception says, in one line that is not too long."""
-    lines = str(error).strip().splitlines() or [""]
-    said = lines[0] if len(lines[0]) <= 160 else lines[0][:157] + "..."
+    """Return what an exception says, in one line; that of others is cut where it is too long."""
+    said = (str(error).strip().splitlines() or [""])[0]
     if isinstance(error, CannotRun | BadOutput):
         return said
+    said = said if len(said) <= 160 else said[:157] + "..."
     return f"{type(error).__name__}: {said}" if said else type(error).__name__

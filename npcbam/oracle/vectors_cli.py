@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from npcbam.options import file_to_write
 from npcbam.oracle.vectors import compare, write
 from npcbam.presets import PRESETS
 
@@ -48,7 +49,12 @@ def add(commands: Any) -> None:
     two.add_argument("folder", metavar="DIR", help="the vectors")
     two.add_argument("results", metavar="RESULTS", help="a folder of <case>/<tensor>.npy")
     two.add_argument("--all", action="store_true", help="list every tensor of every case")
-    two.add_argument("--json", metavar="FILE", help="write the report as JSON; - is the terminal")
+    two.add_argument(
+        "--json",
+        type=file_to_write,
+        metavar="FILE",
+        help="write the report as JSON; - is the terminal",
+    )
     two.set_defaults(run=_compare)
     for action in (one, two):
         action.add_argument("--debug", action="store_true", help="show the traceback of what fails")

@@ -1,0 +1,20 @@
+"""What several commands take on their command line."""
+
+import argparse
+from pathlib import Path
+
+
+def file_to_write(text: str) -> str:
+    """Return the path of a file that can be written, before any work is done for it.
+
+    >>> file_to_write("-")
+    '-'
+    """
+    place = Path(text)
+    if place.is_dir():
+        raise argparse.ArgumentTypeError(f"expected a file, got the folder {text}")
+    if not place.parent.is_dir():
+        raise argparse.ArgumentTypeError(
+            f"expected a file in a folder that exists, got {text}: there is no {place.parent}"
+        )
+    return text
