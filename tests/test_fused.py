@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import npcbam
 from npcbam import CBAM, strategies, tree
 from npcbam.cbam import ORDERS
-from npcbam.fused import fused_forward, fused_vjp, kernels
+from npcbam.fused import fused_forward, fused_vjp, kernels, products
 from npcbam.fused import threads as fused_threads
 from npcbam.oracle import bounds
 from npcbam.presets import PRESETS
@@ -23,10 +23,12 @@ QUICK = (np.float32, np.float64)
 
 
 def small_cache(group=200, block=100):
-    """Make room for so many bytes only, so that small maps fall into several groups and blocks."""
+    """Make room for so little only that small maps fall into several groups, blocks and pieces."""
     stack = ExitStack()
     stack.enter_context(mock.patch("npcbam.fused.GROUP", group))
     stack.enter_context(mock.patch("npcbam.fused.group.BLOCK", block))
+    stack.enter_context(mock.patch("npcbam.fused.products.TERMS", 3))
+    stack.enter_context(mock.patch("npcbam.fused.products.ROW", 5))
     return stack
 
 
@@ -228,6 +230,16 @@ def test_threads_need_no_threadpoolctl(monkeypatch):
         assert fused_threads.each(abs, [-1, -2, -3], threads=2) == [1, 2, 3]
     finally:
         fused_threads._blas.cache_clear()
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_long_sums_in_pieces_keep_digits(turned):
+    rng = np.random.default_rng(3)
+    a, b = (rng.normal(size=size).astype("f4") for size in [(16, 2048 + 5), (2048 + 5, 64)])
+    b = np.asfortranarray(b) if turned else b
+    exact = a.astype("f8") @ b.astype("f8")
+    error = np.linalg.norm(products.product(a, b) - exact)
+    assert error < 2**-22 * np.linalg.norm(exact)  # a @ b: 1.5 times as much
 
 
 def test_the_buffer_of_ufuncs_is_set_back():

@@ -20,6 +20,7 @@ from npcbam.checks import Array
 from npcbam.fused.banded import Bands, adjoint, banded_vjp
 from npcbam.fused.kernels import Memory, gate_channels, outer, sigmoid_vjp
 from npcbam.fused.pools import Block, Features, Pools, Share
+from npcbam.fused.products import mlp_vjp, times_row
 from npcbam.spatial_attention import SpatialAttention
 
 # In bytes: a quarter of a usual second-level cache.
@@ -36,7 +37,7 @@ def channel_vjp(
     shape, count = pooled[0].shape, len(pooled)
     share = pooled[0].dtype.type(1) / pooled[0].dtype.type(count)
     fs = [share * functools.reduce(np.add, pooled)] if channel.blend else pooled
-    z, mlp_pullback = channel.mlp.vjp(np.concatenate(fs)[:, :, 0])
+    z, mlp_pullback = mlp_vjp(channel.mlp, np.concatenate(fs)[:, :, 0])
     mc, sigmoid_pullback = sigmoid_vjp(z.reshape(len(fs), *shape).sum(axis=0))
 
     def channel_pullback(dmc: Array) -> tuple[ChannelAttention, list[Array]]:
@@ -177,7 +178,7 @@ def _pull_gates(
     for block in blocks:
         t = np.multiply(x[block], dy[block], out=memory.like(x[block]))
         dms[block[0]] += mc[block].swapaxes(1, 2) @ t
-        dmc[block] = t @ ms[block[0]].swapaxes(1, 2)
+        dmc[block] = times_row(t, ms[block[0]])
         look(block)
     return dms, dmc
 
