@@ -40,10 +40,13 @@ def _pieces(b: Array) -> Array:
 
 def times_row(x: Array, row: Array) -> Array:
     """Return Σ x row over the positions, (N, C, 1), of (N, C, P) and (N, 1, P)."""
-    column = row.swapaxes(1, 2)
-    total = x[:, :, :ROW] @ column[:, :ROW]
-    for start in range(ROW, x.shape[2], ROW):
-        total += x[:, :, start : start + ROW] @ column[:, start : start + ROW]
+    n, channels, size = x.shape
+    whole = size - size % ROW
+    total = x[:, :, whole:] @ row[:, :, whole:].swapaxes(1, 2)
+    if whole:
+        left = x[:, :, :whole].reshape(n, channels, -1, ROW).swapaxes(1, 2)  # (N, P / ROW, C, ROW)
+        right = row[:, :, :whole].reshape(n, -1, ROW, 1)
+        total += np.add.reduce(left @ right, axis=1)
     return total
 
 
