@@ -14,6 +14,7 @@ import numpy as np
 
 from npcbam.checks import Array
 from npcbam.lessons.exercise import Exercise, Values, cotangent, listed
+from npcbam.lessons.limit import SECONDS, TooLong, limited
 from npcbam.lessons.verdict import Stop
 
 
@@ -152,7 +153,11 @@ def _call(
     except ValueError:  # functions written in C have no signature
         pass
     try:
-        return f(*args)
+        with limited():
+            return f(*args)
+    except TooLong as error:
+        reason = f"{label} was still running after {SECONDS:g} s: is there a loop without an end?"
+        raise Stop("too-long", reason, *_where(f, error)) from None
     except NotImplementedError:
         raise Stop(
             "empty", *_todo(exercise, f"{label} raises NotImplementedError"), outcome="unanswered"

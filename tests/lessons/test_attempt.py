@@ -1,5 +1,9 @@
 """Whatever an answer does gets a kind sentence, and never a traceback."""
 
+import contextlib
+import signal
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -232,3 +236,34 @@ def test_another_name():
     verdict = lessons.examine(lambda x: x)
     assert verdict.reasons[0] == "there is no exercise called <lambda>"
     assert all(name in verdict.reasons[1] for name in lessons.EXERCISES)
+
+
+def test_a_loop_without_an_end_is_stopped(monkeypatch):
+    monkeypatch.setattr("npcbam.lessons.limit.SECONDS", 0.05)
+
+    def mean_vjp(x):
+        while True:
+            with contextlib.suppress(Exception):
+                x = x + 1
+
+    outcome, said, line = judged(mean_vjp)
+    assert (outcome, said) == (
+        "wrong", "mean_vjp was still running after 20 s: is there a loop without an end?"
+    )  # fmt: skip
+    assert line.startswith("The line is `")
+
+
+def test_an_alarm_of_the_reader_is_left_alone():
+    signal.setitimer(signal.ITIMER_REAL, 60)
+    try:
+        assert pulled(spread)[0] == "right"
+        assert signal.getitimer(signal.ITIMER_REAL)[0] > 50
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    assert pulled(spread)[0] == "right"
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+
+
+def test_other_threads_have_no_limit():
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(pulled, spread).result()[0] == "right"
