@@ -25,7 +25,7 @@ from npcbam.oracle.maps import maps
 from npcbam.oracle.probes import kernels_apart, probe
 from npcbam.oracle.reading import Comparison, Tried
 from npcbam.oracle.report import Report
-from npcbam.oracle.roles import Roles, assignments, sizes_of
+from npcbam.oracle.roles import Roles, assignments
 from npcbam.oracle.snippets import with_snippet
 from npcbam.oracle.trial import Progress
 
@@ -116,8 +116,8 @@ def case(
     one = joined(adapt(candidate, channels, stage=stage))
     adapted = halves.completed(one, channels)
     rng = np.random.default_rng(seed)
-    values, channels, axes = _drawn(adapted, channels, rng)
-    known = {each.name: (each.x, dy) for each, dy in trial.inputs(rng, channels, axes)}
+    values, (width, axes) = _drawn(adapted, channels, rng)
+    known = {each.name: (each.x, dy) for each, dy in trial.inputs(rng, width or channels, axes)}
     checks.choice("name", name, known)
     return one.own(values) if isinstance(one, Joined) else values, *known[name]
 
@@ -161,24 +161,26 @@ def _try(
     failed: list[CannotRun] = []
     for name in dict.fromkeys((candidate.dtype, *names)):
         wide, rng = candidate.at(name), np.random.default_rng(seed)
-        values, channels, axes = _drawn(candidate, channels, rng)
+        values, sizes = _drawn(candidate, channels, rng)
+        channels = sizes[0] or channels
         try:
-            outcomes = trial.run_all(wide, values, rng, channels, axes, progress)
+            outcomes = trial.run_all(wide, values, rng, channels, sizes[1], progress)
         except CannotRun as error:
             failed.append(error)
             continue
         judged_at = wide if dtype is None else _only(candidate, dtype)
-        return Tried(wide, judged_at, values, outcomes, channels, seed, rng)
+        return Tried(wide, judged_at, values, outcomes, sizes, channels, seed, rng)
     raise failed[0]
 
 
 def _drawn(
     candidate: Candidate, channels: int, rng: np.random.Generator
-) -> tuple[dict[str, Array], int, int]:
-    """Draw weights; return them with the channels and the spatial axes that they are made for."""
-    roles = assignments(candidate.parameters, candidate.buffers)[0]
-    known, axes = sizes_of(roles)
-    return trial.awake(trial.draw(candidate, rng), roles), known or channels, axes
+) -> tuple[dict[str, Array], tuple[int, int]]:
+    """Draw weights; return them with the `trial.sizes` that they are made for."""
+    sizes = trial.sizes(candidate, channels)
+    known = assignments(candidate.parameters, candidate.buffers, sizes=sizes)
+    kernels = {role.name for roles in known for role in roles if role.key == "k"}
+    return trial.awake(trial.draw(candidate, rng, kernels), known[0]), sizes
 
 
 def _only(candidate: Candidate, dtype: str) -> Candidate:
@@ -283,8 +285,8 @@ class _Judge:
 
     def _settle(self) -> tuple[Reading, Roles, set[str]]:
         """Return what it computes, which array plays which role in it, and which play none."""
-        axes = sizes_of(assignments(self.candidate.parameters, self.candidate.buffers)[0])[1]
-        space = (6, 5, 4)[:axes]
+        sizes = self.tried.sizes
+        space = (6, 5, 4)[: sizes[1]]
         if self.tried.outcomes[0].y is None:
             space = next(o for o in self.tried.seen if o.input.name != "point").input.x.shape[2:]
         self.x = x = telling(self.tried.rng, self.tried.channels, *space)
@@ -292,7 +294,7 @@ class _Judge:
         for name in sorted(dead & set(self.candidate.parameters)):
             said = f"{name} has no effect on y"
             self.found.append(Finding("compose", "dead-parameter", said, "note"))
-        known = assignments(self.candidate.parameters, self.candidate.buffers, dead)
+        known = assignments(self.candidate.parameters, self.candidate.buffers, dead, sizes)
         return *self._searched(known, dead), dead
 
     def _searched(self, known: Sequence[Roles], dead: set[str]) -> tuple[Reading, Roles]:

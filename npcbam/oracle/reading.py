@@ -37,6 +37,7 @@ class Tried:
     asked : at the precision that it is judged at
     values : the parameters and buffers that it was run with, by name
     outcomes : what it gave
+    sizes : the `roles.sizes_of` the arrays, as it runs
     channels, seed, rng : what the inputs are drawn with
     alone : whether each sample is run by itself, because it mixes those that come together
     """
@@ -45,6 +46,7 @@ class Tried:
     asked: Candidate
     values: dict[str, Array]
     outcomes: Sequence[Outcome]
+    sizes: tuple[int, int]
     channels: int
     seed: int
     rng: np.random.Generator

@@ -15,6 +15,8 @@ from npcbam.checks import Array
 # How many ways are listed, and how many are looked at for that: a few arrays of one element, as
 # small blocks have, already allow thousands.
 MOST, LOOKED_AT = 64, 4000
+# How W0 and W1 may be stored: most often both in the same way.
+LAID = (((0, 1), (0, 1)), ((1, 0), (1, 0)), ((0, 1), (1, 0)), ((1, 0), (0, 1)))
 PARTS = {"gamma": "spatial.norm.gamma", "beta": "spatial.norm.beta"}
 STATISTICS = {"mean": "spatial.norm.mean", "var": "spatial.norm.var"}
 # What the tables of hypotheses call each; a prime is the second of two MLPs.
@@ -59,19 +61,37 @@ def assignments(
     parameters: Mapping[str, Array],
     buffers: Mapping[str, Array],
     dead: Collection[str] = (),
+    sizes: tuple[int, int] | None = None,
 ) -> list[Roles]:
     """Return the ways to see the arrays as a CBAM's, none if there are none.
 
     The ways that place the most arrays which have an effect come first, then those that place the
-    most of the others, `dead` by name; at most `MOST`, and all of one number of channels. Where
-    shapes leave a choice (a hidden layer as wide as the input, two MLPs, several arrays of one
-    element) the order in which the arrays come is tried first. Buffers may be
+    most of the others, `dead` by name; at most `MOST`, and all of the same `sizes`, by default
+    those of the first. Where shapes leave a choice (a hidden layer as wide as the input, two MLPs,
+    several arrays of one element) the order in which the arrays come is tried first. Buffers may be
     weights too, which are not learnt.
     """
     parameters = {**parameters, **{k: v for k, v in buffers.items() if is_weight(v)}}
-    found = [*itertools.islice(_every(parameters, buffers), LOOKED_AT)]
+    width = sizes[0] if sizes else 0
+    found = [*itertools.islice(_every(parameters, buffers, width), LOOKED_AT)]
     found.sort(key=lambda roles: (-sum(role.name not in dead for role in roles), -len(roles)))
-    return [roles for roles in found if sizes_of(roles) == sizes_of(found[0])][:MOST]
+    wanted = sizes or (sizes_of(found[0]) if found else None)
+    return [roles for roles in found if sizes_of(roles) == wanted][:MOST]
+
+
+def every_size(
+    parameters: Mapping[str, Array], buffers: Mapping[str, Array]
+) -> list[tuple[int, int]]:
+    """Return all `sizes_of` that the shapes allow, the likeliest first.
+
+    A hidden layer is seldom wider than the input; where it is, W0 and W1 have each other's shapes.
+    """
+    parameters = {**parameters, **{k: v for k, v in buffers.items() if is_weight(v)}}
+    hidden = [role.shape[role.axes[0]] for role, _ in _pairs(parameters)]
+    widths = dict.fromkeys((0, *hidden))
+    ways = (_every(parameters, buffers, width) for width in widths)
+    found = (sizes_of(roles) for way in ways for roles in itertools.islice(way, LOOKED_AT))
+    return [*dict.fromkeys(found)]
 
 
 def is_weight(buffer: Array) -> bool:
@@ -86,8 +106,11 @@ def sizes_of(roles: Roles) -> tuple[int, int]:
     return w0.shape[w0.axes[1]] if w0 else 0, len(kernel.axes) - 2 if kernel else 2
 
 
-def _every(parameters: Mapping[str, Array], buffers: Mapping[str, Array]) -> Iterator[Roles]:
-    for mlps in _mlps(parameters):
+def _every(
+    parameters: Mapping[str, Array], buffers: Mapping[str, Array], width: int = 0
+) -> Iterator[Roles]:
+    """Yield every way; with `width`, those in which that is the number of channels."""
+    for mlps in _mlps(parameters, width):
         sizes: dict[str, int] = {}
         for role in mlps:
             out, kind = role.shape[role.axes[0]], "b" + role.path[-1]
@@ -96,7 +119,10 @@ def _every(parameters: Mapping[str, Array], buffers: Mapping[str, Array]) -> Ite
         kernels: list[Role | None] = [role for k, v in rest.items() for role in _kernels(k, v)]
         if not kernels and not mlps:
             return
-        for kernel in kernels or [None]:
+        if not kernels:
+            # What has no kernel's shape is sooner a bias.
+            kernels = [None, *(role for k, v in rest.items() for role in _in_order(k, v))]
+        for kernel in kernels:
             fixed, vectors, slots = mlps, rest, sizes
             if kernel is not None:
                 fixed, vectors = (*mlps, kernel), _without(rest, kernel.name)
@@ -106,13 +132,13 @@ def _every(parameters: Mapping[str, Array], buffers: Mapping[str, Array]) -> Ite
                     yield (*fixed, *placed, *norm)
 
 
-def _mlps(parameters: Mapping[str, Array]) -> Iterator[Roles]:
+def _mlps(parameters: Mapping[str, Array], width: int) -> Iterator[Roles]:
     """Yield two MLPs, one, a single layer, or none where there is no matrix."""
-    pairs = [*_pairs(parameters)]
+    pairs = [*_pairs(parameters, width)]
     for (w0, w1), (v0, v1) in itertools.permutations(pairs, 2):
         names = {w0.name, w1.name, v0.name, v1.name}
         # Which of the two comes first is a row of the table, and no matter of roles.
-        if len(names) == 4 and (w0.axes, w0.shape) == (v0.axes, v0.shape) and w0.name < v0.name:
+        if len(names) == 4 and w0.name < v0.name and _alike(w0, v0) and _alike(w1, v1):
             yield w0, w1, _other(v0), _other(v1)
     yield from pairs
     shapes = {name: shape for name, v in parameters.items() if (shape := _matrix(v.shape))}
@@ -123,15 +149,22 @@ def _mlps(parameters: Mapping[str, Array]) -> Iterator[Roles]:
         yield ()
 
 
-def _pairs(parameters: Mapping[str, Array]) -> Iterator[tuple[Role, Role]]:
-    """Yield (w0, w1): as torch has them, (C/r, C) and (C, C/r), or as x @ w has them."""
+def _pairs(parameters: Mapping[str, Array], width: int = 0) -> Iterator[tuple[Role, Role]]:
+    """Yield (w0, w1), each as torch has it, (C/r, C) and (C, C/r), or as x @ w has it.
+
+    Without a `width` the hidden layer is not the wider one.
+    """
     shapes = {name: shape for name, v in parameters.items() if (shape := _matrix(v.shape))}
     pairs = [*itertools.permutations(shapes.items(), 2)]
-    for axes, ((a, shape), (b, other)) in itertools.product([(0, 1), (1, 0)], pairs):
-        # The hidden layer is not the wider one.
-        if shape == other[::-1] and 0 < shape[axes[0]] <= shape[axes[1]]:
-            w0 = Role("channel.mlp.w0", a, shape, axes)
-            yield w0, Role("channel.mlp.w1", b, other, axes)
+    for (one, two), ((a, shape), (b, other)) in itertools.product(LAID, pairs):
+        hidden, channels = (shape[axis] for axis in one)
+        fits = channels == width if width else hidden <= channels
+        if fits and hidden > 0 and [other[axis] for axis in two] == [channels, hidden]:
+            yield Role("channel.mlp.w0", a, shape, one), Role("channel.mlp.w1", b, other, two)
+
+
+def _alike(one: Role, two: Role) -> bool:
+    return (one.axes, one.shape) == (two.axes, two.shape)
 
 
 def _other(role: Role) -> Role:
@@ -148,19 +181,33 @@ def _matrix(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _kernels(name: str, value: Array) -> Iterator[Role]:
-    """Yield the array as the kernel (1, P, *K): from (1, P, *K), (P, *K) or (*K, P, 1)."""
+    """Yield the array as the kernel (1, P, *K): from (1, P, *K), (P, *K) or (*K, P, 1).
+
+    The planes may also be an axis of the kernel, (1, 1, P, *K).
+    """
     shape, ndim = value.shape, value.ndim
     inner = tuple(range(ndim - 2))
     laid = [(shape, tuple(range(ndim))), (shape, (ndim - 1, ndim - 2, *inner))]
     if ndim > 2:
         # Two axes are a matrix, sooner than the planes of a kernel over one axis.
         laid.append(((1, *shape), tuple(range(ndim + 1))))
+    if shape[:2] == (1, 1):
+        laid.append((shape[1:], tuple(range(ndim - 1))))
     for full, axes in laid:
         sizes = [full[axis] for axis in axes if 3 <= len(full) <= 5]
         odd = all(size % 2 for size in sizes[2:])
         if sizes[:1] == [1] and sizes[1] in (1, 2) and odd:
             yield Role("spatial.conv.w", name, full, axes)
             return
+
+
+def _in_order(name: str, value: Array) -> Iterator[Role]:
+    """Yield the array as a square kernel, read entry by entry with the planes first, or last."""
+    for planes in (1, 2):
+        side = math.isqrt(value.size // planes)
+        if side >= 3 and side % 2 and planes * side**2 == value.size:
+            yield Role("spatial.conv.w", name, (1, planes, side, side), (0, 1, 2, 3))
+            yield Role("spatial.conv.w", name, (1, side, side, planes), (0, 3, 1, 2))
 
 
 def _vectors(sizes: Mapping[str, int], pool: Mapping[str, Array]) -> Iterator[Roles]:

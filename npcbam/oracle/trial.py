@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from npcbam.checks import Array
 from npcbam.oracle.battery import Input, battery, cotangent
 from npcbam.oracle.candidate import BadOutput, Candidate, CannotRun, sentence
 from npcbam.oracle.findings import Finding
-from npcbam.oracle.roles import Roles, is_weight
+from npcbam.oracle.roles import Roles, every_size, is_weight
 
 # Maps for which blocks of one fixed size are made.
 SQUARES = (7, 8, 14, 16, 28, 32, 56)
@@ -33,8 +34,33 @@ class Outcome:
     error: BaseException | None = None
 
 
-def draw(candidate: Candidate, rng: np.random.Generator) -> dict[str, Array]:
+def sizes(candidate: Candidate, channels: int) -> tuple[int, int]:
+    """Return the `sizes_of` its roles: of all that the shapes allow, the first that it runs on.
+
+    Parameters
+    ----------
+    channels : how many it has where no matrix tells
+    """
+    known = every_size(candidate.parameters, candidate.buffers)
+    spaces = [(7, 5, 4), *((side,) * 3 for side in SQUARES)]
+    for space, (width, axes) in itertools.product(spaces, known if len(known) > 1 else ()):
+        x = np.ones((3, width or channels, *space[:axes]))
+        try:
+            candidate.forward({}, x)
+        except BadOutput:
+            pass  # It runs.
+        except (Exception, SystemExit):
+            continue
+        return width, axes
+    return known[0]
+
+
+def draw(
+    candidate: Candidate, rng: np.random.Generator, kernels: Collection[str] = ()
+) -> dict[str, Array]:
     """Draw values for all parameters and buffers: none is 0, and no gate saturates.
+
+    What may be one of the `kernels` is summed over, whatever its shape.
 
     What a network starts with would hide faults: a norm with gamma = 0 switches the spatial gate
     off, biases of 0 hide that there are any, and mean = 0 and var = 1 that they are used.
@@ -43,6 +69,7 @@ def draw(candidate: Candidate, rng: np.random.Generator) -> dict[str, Array]:
     values = {}
     for name, value in (candidate.parameters | frozen).items():
         fan = value.size // min(value.shape) if value.ndim > 1 and value.size else 1
+        fan = value.size if name in kernels else fan
         spread = 2 / np.sqrt(fan) if fan > 1 else 1.0
         values[name] = spread * cotangent(rng, value.shape)
     # All above 0, for any may be a variance.

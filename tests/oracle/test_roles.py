@@ -1,9 +1,11 @@
 """Roles: every way that the shapes allow, and the way back of a gradient."""
 
+import itertools
+
 import numpy as np
 import pytest
 
-from npcbam.oracle.roles import MOST, Role, assignments, sizes_of
+from npcbam.oracle.roles import MOST, Role, assignments, every_size, sizes_of
 
 
 def arrays(**shapes):
@@ -46,13 +48,15 @@ def test_shapes_settle_it(parameters, buffers, wanted):
 @pytest.mark.parametrize(
     ("parameters", "count"),
     [
-        ({"a": (4, 4), "b": (4, 4)}, 4 + 4),
+        ({"a": (4, 4), "b": (4, 4)}, 8 + 4),
         ({"a": (1, 8), "b": (8, 1), "p": (1,), "k": (1, 2, 3, 3)}, 4),
-        ({"a": (2, 8), "b": (8, 2), "c": (2, 8), "d": (8, 2)}, 2 * 2 + 8),
+        ({"a": (2, 8), "b": (8, 2), "c": (2, 8), "d": (8, 2)}, 2 * 2 + 12),
         ({"a": (4, 4)}, 2),
         ({"k": (1, 2, 7, 7)}, 1),
         ({"a": (2, 8)}, 0),
-        ({"a": (2, 8), "b": (2, 8)}, 0),
+        ({"a": (2, 8), "b": (2, 8)}, 2),
+        ({"a": (2, 8), "b": (2, 9)}, 0),
+        ({"k": (18,)}, 0),
         ({"a": (0, 8), "b": (8, 0)}, 0),
         ({"a": (2, 8, 3, 3), "b": (8, 2, 3, 3)}, 0),
         ({}, 0),
@@ -97,7 +101,49 @@ def test_half_a_norm_is_no_norm():
     assert {"norm.gamma", "norm.beta", "norm.mean", "norm.var"} < set(names(both[0]))
 
 
-@pytest.mark.parametrize("shape", [(1, 2, 5, 7), (5, 7, 2, 1), (2, 5, 7)])
+def test_each_matrix_may_be_stored_either_way():
+    for a, b in itertools.product([(2, 8), (8, 2)], repeat=2):
+        shapes = arrays(a=a, b=b)
+        carried = {
+            tuple((role.path, role.carry(shapes[role.name]).shape) for role in roles)
+            for roles in assignments(shapes, {})
+        }
+        assert carried == {(("channel.mlp.w0", (2, 8)), ("channel.mlp.w1", (8, 2)))}
+
+
+def test_a_hidden_layer_may_be_the_wider_one():
+    shapes = arrays(a=(8, 2), b=(2, 8), p=(8,), q=(2,))
+    assert every_size(shapes, {}) == [(8, 2), (2, 2)]
+    assert names(assignments(shapes, {})[0])["mlp.w0"] == "b"
+    wide = assignments(shapes, {}, sizes=(2, 2))
+    assert names(wide[0]) == {"mlp.w0": "a", "mlp.w1": "b", "mlp.b0": "p", "mlp.b1": "q"}
+    assert {sizes_of(roles) for roles in wide} == {(2, 2)}
+
+
+@pytest.mark.parametrize("shape", [(18,), (1, 18), (18, 1), (2, 9), (9, 2), (3, 3, 2)])
+def test_a_kernel_of_another_shape_is_read_in_order(shape):
+    shapes = arrays(a=(4, 20), b=(20, 4)) | {"k": np.arange(18.0).reshape(shape)}
+    planes_first, planes_last = (
+        next(role.carry(shapes["k"]) for role in roles if role.key == "k")
+        for roles in assignments(shapes, {})[:2]
+    )
+    np.testing.assert_array_equal(planes_first, np.arange(18.0).reshape(1, 2, 3, 3))
+    np.testing.assert_array_equal(planes_last[0, 1], 1 + 2 * np.arange(9.0).reshape(3, 3))
+
+
+def test_one_plane_may_be_stored_otherwise_too():
+    roles = assignments(arrays(a=(4, 20), b=(20, 4), k=(25,)), {})[0]
+    assert {role.shape for role in roles if role.key == "k"} == {(1, 1, 5, 5)}
+
+
+def test_an_array_is_a_bias_sooner_than_a_kernel():
+    shapes = arrays(a=(4, 18), b=(18, 4), p=(18,))
+    assert names(assignments(shapes, {})[0])["mlp.b1"] == "p"
+    both = arrays(a=(4, 18), b=(18, 4), p=(18,), k=(1, 2, 7, 7))
+    assert {role.name for r in assignments(both, {}) for role in r if role.key == "k"} == {"k"}
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 5, 7), (5, 7, 2, 1), (2, 5, 7), (1, 1, 2, 5, 7)])
 def test_kernel_layouts(shape):
     parameters = arrays(a=(2, 8), b=(8, 2), k=shape)
     roles = assignments(parameters, {})[0]

@@ -125,6 +125,107 @@ class EpsAfterTheRoot(OtherEps):
         return torch.sigmoid(n.weight * z + n.bias)
 
 
+class Unfolded(Right):
+    """The kernel is an array of another shape, and multiplies patches: plane, row, column."""
+
+    shape = (98,)
+
+    def __init__(self, channels=64):
+        super().__init__(channels)
+        self.conv = nn.Parameter(torch.zeros(self.shape))
+
+    def patches(self, f):
+        return F.unfold(torch.cat(self.planes(f), 1), 7, padding=3).mT
+
+    def ms(self, f):
+        z = self.patches(f) @ self.conv.flatten()
+        return torch.sigmoid(z.reshape(len(f), 1, *f.shape[2:]))
+
+
+class UnfoldedFlipped(Unfolded):
+    def patches(self, f):
+        return super().patches(f).unflatten(2, (2, 49)).flip(3).flatten(2)
+
+
+class UnfoldedAsLongAsABias(Unfolded):
+    """The kernel has as many entries as there are channels."""
+
+    def __init__(self, channels=98):
+        super().__init__(98)
+        self.fc1, self.fc2 = nn.Linear(98, 7), nn.Linear(7, 98)
+
+
+class Matrix(Unfolded):
+    shape = (2, 49)
+
+
+class PlanesOfAnArray(Unfolded):
+    shape = (2, 7, 7)
+
+
+class PlanesLast(Unfolded):
+    """The planes come last, as where patches are cut out of channels-last maps."""
+
+    shape = (49, 2)
+
+    def patches(self, f):
+        return super().patches(f).unflatten(2, (2, 49)).mT.flatten(2)
+
+
+class PlanesLastInAVector(PlanesLast):
+    shape = (98,)
+
+
+class PatchLinear(Unfolded):
+    def __init__(self, channels=64):
+        super().__init__(channels)
+        del self.conv
+        self.conv = nn.Linear(98, 1)
+        self.norm = nn.BatchNorm2d(1)
+
+    def ms(self, f):
+        z = self.conv(self.patches(f)).mT
+        return torch.sigmoid(self.norm(z.reshape(len(f), 1, *f.shape[2:])))
+
+
+class PlanesInDepth(Right):
+    """The planes are the depth of a convolution over three axes."""
+
+    def __init__(self, channels=64):
+        super().__init__(channels)
+        self.conv = nn.Conv3d(1, 1, (2, 7, 7), padding=(0, 3, 3))
+
+    def ms(self, f):
+        return torch.sigmoid(self.conv(torch.cat(self.planes(f), 1)[:, None])[:, 0])
+
+
+class Hidden(Right):
+    """A hidden layer of any width, its matrices stored as x @ w has them, or not, each."""
+
+    def __init__(self, channels=64, width=2.0, x_w0=False, x_w1=False):
+        super().__init__(channels)
+        hidden = max(int(channels * width), 1)
+        self.x_w0, self.x_w1 = x_w0, x_w1
+        self.fc1 = nn.Parameter(torch.zeros((channels, hidden) if x_w0 else (hidden, channels)))
+        self.fc2 = nn.Parameter(torch.zeros((hidden, channels) if x_w1 else (channels, hidden)))
+
+    def mlp(self, f):
+        h = self.act(f @ (self.fc1 if self.x_w0 else self.fc1.T))
+        return h @ (self.fc2 if self.x_w1 else self.fc2.T)
+
+
+class WideReluAfter(Hidden):
+    def mlp(self, f):
+        return F.relu(super().mlp(f))
+
+
+class WideOneSize(Hidden):
+    def forward(self, x):
+        if x.shape[2:] != (14, 14):
+            raise ValueError("14 x 14 alone")
+        return super().forward(x)
+
+
 class TransposedIfSquare(Right):
     def ms(self, f):
         return super().ms(f).mT if f.shape[2] == f.shape[3] else super().ms(f)
@@ -143,6 +244,14 @@ RIGHT = [
     TwoConvolutionsBiased,
     OtherEps,
     TinyEps,
+    Unfolded,
+    UnfoldedAsLongAsABias,
+    Matrix,
+    PlanesOfAnArray,
+    PlanesLast,
+    PlanesLastInAVector,
+    PatchLinear,
+    PlanesInDepth,
 ]
 WRONG = {
     CheckpointedDetached: "channel-max-detached",
@@ -152,6 +261,9 @@ WRONG = {
     OneConvolutionDetached: "spatial-max-detached",
     TwoSpatialSigmoids: "spatial-unknown",
     EpsAfterTheRoot: "precision",
+    UnfoldedFlipped: "spatial-flipped-kernel",
+    WideReluAfter: "channel-relu-after",
+    WideOneSize: "fixed-size",
     TransposedIfSquare: "differs-on-input",
     WrongIfLarge: "differs-on-input",
 }
@@ -167,6 +279,16 @@ def test_right(block):
 @pytest.mark.parametrize(("block", "eps"), [(OtherEps, "2.5e-05"), (TinyEps, "1e-08")])
 def test_eps_is_read_off(block, eps):
     assert {row.axis: row.value for row in check(block).conventions}["eps"] == eps
+
+
+@pytest.mark.parametrize("width", [0, 1 / 16, 1, 2])
+@pytest.mark.parametrize(
+    ("x_w0", "x_w1"), [(False, False), (True, True), (False, True), (True, False)]
+)
+def test_any_width_stored_either_way(width, x_w0, x_w1):
+    report = check(Hidden(32, width, x_w0, x_w1), channels=8)
+    assert report.verdict == "faithful", report
+    assert f"{max(int(32 * width), 1)} of 32" in {row.value for row in report.conventions}
 
 
 @pytest.mark.parametrize("block", WRONG, ids=lambda block: block.__name__)
