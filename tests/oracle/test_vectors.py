@@ -351,7 +351,7 @@ def test_mistakes_are_among_those_that_fit(name, vectors, cases, tmp_path):
         save(tmp_path, case, y=found[code])
         (row,) = compare(vectors, tmp_path).rows
         assert code in row.alike
-        assert row.mistake == row.alike[0]
+        assert row.mistake == next(iter(row.alike))
 
 
 def test_some_case_tells_any_two_mistakes_apart(vectors, cases):
@@ -465,6 +465,47 @@ def test_the_other_rule_for_ties_is_named(vectors, cases, tmp_path):
     found = compare(vectors, tmp_path)
     assert [row.tensor for row in found.first] == ["dx"]
     assert found.named == ["gradient-ties"]
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "tensors"),
+    [
+        ("MaxDetached", "channel-max-detached", ["dx"]),
+        ("GateDetached", "channel-map-detached", ["dx"]),
+        ("SharedHalf", "shared-weight-half", ["dw0"]),
+        ("EveryTieTakesAll", "differs", ["dx"]),
+    ],
+)
+def test_slips_of_a_backward_are_named(name, code, tensors, vectors, cases, tmp_path):
+    for flag in ("noise", "negative", "ties"):
+        for dtype in ("float64", "float32"):
+            case = cases[f"paper-{flag}-{dtype}"]
+            block = torch_block(name, vectors, case, getattr(torch, dtype))
+            x = torch.tensor(read(vectors, case, "x"), dtype=getattr(torch, dtype)).requires_grad_()
+            y = block(x)
+            y.backward(torch.tensor(read(vectors, case, "dy"), dtype=x.dtype))
+            weights = {"dw0": block.fc1.weight, "dw1": block.fc2.weight, "dw": block.conv.weight}
+            given = {key: w.grad.numpy() for key, w in weights.items() if w.grad is not None}
+            save(tmp_path, case, y=y.detach().numpy(), dx=x.grad.numpy(), **given)
+    found = compare(vectors, tmp_path)
+    assert not found.ok
+    assert [finding["code"] for finding in json.loads(found.to_json())["findings"]] == [code]
+    assert {row.tensor for row in found.first} == set(tensors)
+
+
+def test_any_factor_of_a_gradient_is_named(vectors, cases, tmp_path):
+    case = cases["seed-noise-float64"]
+    right = {tensor: read(vectors, case, tensor) for tensor in ("y", "dx", "dw0", "dw1")}
+    save(tmp_path, case, **(right | {"dw1": 0.5 * right["dw1"]}))
+    assert (
+        "the gradient of w1 is 0.5 times what it should be" in compare(vectors, tmp_path).headline
+    )
+    save(tmp_path, case, dw1=right["dw1"], dw0=0 * right["dw0"])
+    assert "w0 has no gradient (parameter-detached)" in compare(vectors, tmp_path).headline
+    save(tmp_path, case, dw0=right["dw0"], dx=right["dx"].T)
+    assert compare(vectors, tmp_path).named == []
+    save(tmp_path, case, dx=np.full_like(right["dx"], np.nan))
+    assert compare(vectors, tmp_path).named == []
 
 
 def tree_with_ties(attention, ties):

@@ -1,4 +1,4 @@
-"""Compare results with the vectors, tensor by tensor, and name the mistake where y shows it."""
+"""Compare results with the vectors, tensor by tensor, and name the mistake where one is known."""
 
 from __future__ import annotations
 
@@ -6,19 +6,16 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from npcbam import presets
 from npcbam.checks import Array
 from npcbam.oracle.candidate import CannotRun
-from npcbam.oracle.mistakes import MISTAKES
-from npcbam.oracle.vectors.cases import mistaken
+from npcbam.oracle.vectors.naming import KNOWN, mistakes_in
 from npcbam.oracle.vectors.reading import Entry, entries, load
-from npcbam.pooling import TIES
 
 REPORT_SCHEMA = 1
 MOST_LINES = 20
@@ -27,10 +24,6 @@ STAGES = {
     "compose": ("f", "y"),
     "spatial": ("planes", "zs", "ms"),
 }
-SENTENCES = {mistake.code: mistake.sentence for mistake in MISTAKES}
-OTHER_TIES = "gradient-ties"
-SENTENCES[OTHER_TIES] = "dx follows the other rule for ties of a maximum"
-KNOWN_STAGES = {mistake.code: mistake.stage for mistake in MISTAKES} | {OTHER_TIES: "gradient"}
 
 
 @dataclass(frozen=True)
@@ -43,7 +36,7 @@ class Row:
     index, got, expected : where it is worst, and both values there
     shape : that of the result, where it is not the expected one
     mistake : the code of what computes exactly this, if that is known
-    alike : the codes of all that compute this, as far as rounding lets it be told
+    alike : the sentences, by code, of all that compute this, as far as rounding lets it be told
     """
 
     case: str
@@ -54,7 +47,7 @@ class Row:
     expected: float
     shape: tuple[int, ...] | None = None
     mistake: str = ""
-    alike: tuple[str, ...] = ()
+    alike: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -91,7 +84,7 @@ class Comparison:
         for row in self.rows:
             if not row.ok:
                 found.setdefault(row.case, row)
-        known = {row.case: row.mistake for row in self.rows if row.mistake}
+        known = {row.case: row.mistake for row in reversed(self.rows) if row.mistake}
         return [replace(row, mistake=known.get(row.case, "")) for row in found.values()]
 
     @property
@@ -102,6 +95,11 @@ class Comparison:
         ]
 
     @property
+    def sentences(self) -> dict[str, str]:
+        """What each of these mistakes is."""
+        return {row.mistake: row.alike[row.mistake] for row in self.rows if row.mistake}
+
+    @property
     def headline(self) -> str:
         """The verdict in one sentence."""
         seen, wrong = len({row.case for row in self.rows}), len(self.first)
@@ -110,7 +108,7 @@ class Comparison:
             return f"RIGHT: {tensors} within what is allowed, in {seen} of {self.cases} cases"
         where = f"in {wrong} of {seen} cases"
         if self.named:
-            return f"WRONG: {SENTENCES[self.named[0]]} ({self.named[0]}), {where}"
+            return f"WRONG: {self.sentences[self.named[0]]} ({self.named[0]}), {where}"
         return f"WRONG: {self.first[0].tensor} is the first tensor to differ, {where}"
 
     def __str__(self) -> str:
@@ -124,7 +122,7 @@ class Comparison:
             if key not in worst or row.error > worst[key].error:
                 worst[key] = row
         lines = [self.headline]
-        lines += [f"  also: {SENTENCES[code]} ({code})" for code in self.named[1:]]
+        lines += [f"  also: {self.sentences[code]} ({code})" for code in self.named[1:]]
         lines += ["", *_table(list(worst.values()))]
         if self.first and not every:
             lines += ["", "  What differs first, case by case:", *_table(self.first[:MOST_LINES])]
@@ -159,8 +157,8 @@ class Comparison:
         found: dict[tuple[str, str], dict[str, object]] = {}
         for row in self.first:
             code = row.mistake or "differs"
-            stage = KNOWN_STAGES.get(code) or _stage(row.tensor)
-            message = SENTENCES.get(code, f"{row.tensor} is not what it should be")
+            stage = KNOWN[code].stage if code in KNOWN else _stage(row.tensor)
+            message = self.sentences.get(code, f"{row.tensor} is not what it should be")
             finding: dict[str, object] = {
                 "stage": stage,
                 "code": code,
@@ -189,8 +187,10 @@ def compare(folder: str | os.PathLike[str], results: str | os.PathLike[str]) -> 
         raise CannotRun(f"{place}: no such folder of results")
     rows, seen = [], set[str]()
     for entry in known:
-        mine = [_judge(entry, name, file) for name, file in _found(entry, place)]
-        rows += [_named(entry, row, place) for row in mine]
+        got = {name: load(file, entry.dtype) for name, file in _found(entry, place)}
+        mine = [_judge(entry, tensor, result) for tensor, result in got.items()]
+        known_as = mistakes_in(entry, got, {row.tensor for row in mine if not row.ok})
+        rows += [replace(row, alike=known_as.get(row.tensor, {})) for row in mine]
         seen |= set(entry.tells_apart) if any(row.tensor == "y" for row in mine) else set()
     asked = {f"{entry.name}/{name}.npy" for entry in known for name in entry.tensors}
     files = {file.relative_to(place).as_posix() for file in place.rglob("*.npy")}
@@ -212,27 +212,16 @@ def _found(entry: Entry, place: Path) -> list[tuple[str, Path]]:
     return [(name, file) for name, file in files if file.exists()]
 
 
-def _judge(entry: Entry, name: str, file: Path) -> Row:
-    got, expected = load(file, entry.dtype), entry.values(name)
+def _judge(entry: Entry, tensor: str, got: Array) -> Row:
+    expected = entry.values(tensor)
     if got.shape != expected.shape:
-        return Row(entry.name, name, math.inf, (), math.nan, math.nan, got.shape)
+        return Row(entry.name, tensor, math.inf, (), math.nan, math.nan, got.shape)
     with np.errstate(invalid="ignore"):
-        gap = np.abs(got - expected) / entry.tensors[name].allowed
+        gap = np.abs(got - expected) / entry.tensors[tensor].allowed
     gap = np.where(np.isnan(gap), np.inf, gap)
     index = tuple(int(i) for i in np.unravel_index(np.argmax(gap), gap.shape))
     worst = float(gap[index]), index, float(got[index]), float(expected[index])
-    return Row(entry.name, name, *worst)
-
-
-def _named(entry: Entry, row: Row, place: Path) -> Row:
-    """Return the row with the codes of what computes just this."""
-    if row.ok or row.tensor not in ("y", "dx"):
-        return row
-    paths = {tensor.path: name for name, tensor in entry.tensors.items() if tensor.path}
-    weights = {path: entry.values(name) for path, name in paths.items()}
-    got = load(place / entry.name / f"{row.tensor}.npy", entry.dtype)
-    search = _mistakes_of if row.tensor == "y" else _ties_of
-    return replace(row, alike=search(entry, weights, got))
+    return Row(entry.name, tensor, *worst)
 
 
 def _settled(rows: Sequence[Row]) -> Iterator[Row]:
@@ -243,40 +232,10 @@ def _settled(rows: Sequence[Row]) -> Iterator[Row]:
         yield replace(row, mistake=max(row.alike, key=lambda code: count[code], default=""))
 
 
-def _mistakes_of(entry: Entry, weights: dict[str, Array], y: Array) -> tuple[str, ...]:
-    expected, limit = entry.values("y"), entry.tensors["y"].allowed
-    if y.ndim != expected.ndim or not all(n in (1, m) for n, m in _sizes(y, expected)):
-        return ()
-    # A map alone is spread over the features.
-    y = np.broadcast_to(y, expected.shape)
-    near = {}
-    for code, other in mistaken(weights, entry.values("x"), entry.preset):
-        # A mistake that makes y larger makes its rounding larger.
-        larger = max(1.0, float(np.abs(other).max() / np.abs(expected).max()))
-        near[code] = float(np.abs(y - other).max()) / (2 * limit * larger)
-    return tuple(sorted((code for code in near if near[code] <= 1), key=lambda code: near[code]))
-
-
-def _sizes(y: Array, expected: Array) -> Iterator[tuple[int, int]]:
-    return zip(y.shape, expected.shape, strict=True)
-
-
-def _ties_of(entry: Entry, weights: dict[str, Array], dx: Array) -> tuple[str, ...]:
-    cbam = presets.build(entry.preset, weights)
-    x, dy = entry.values("x"), entry.values("dy")
-    for ties in TIES:
-        spatial = cbam.spatial and replace(cbam.spatial, ties=ties)
-        other = replace(cbam, channel=replace(cbam.channel, ties=ties), spatial=spatial)
-        wanted = other.vjp(x)[1](dy)[1]
-        if wanted.shape == dx.shape and np.abs(dx - wanted).max() <= entry.tensors["dx"].allowed:
-            return (OTHER_TIES,)
-    return ()
-
-
 def _told(known: Sequence[Entry]) -> list[str]:
     """Return the codes that some case tells apart, in a stable order."""
     told = {code for entry in known for code in entry.tells_apart}
-    return [code for code in SENTENCES if code in told]
+    return [code for code in KNOWN if code in told]
 
 
 def _stage(tensor: str) -> str:
@@ -284,7 +243,7 @@ def _stage(tensor: str) -> str:
 
 
 def _plain(row: Row) -> dict[str, object]:
-    plain = asdict(row) | {"ok": row.ok}
+    plain = asdict(row) | {"ok": row.ok, "alike": list(row.alike)}
     for key in ("error", "got", "expected"):
         plain[key] = plain[key] if math.isfinite(plain[key]) else None
     return plain

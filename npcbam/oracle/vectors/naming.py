@@ -1,0 +1,107 @@
+"""Which known mistakes compute just what a result holds?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from typing import TypeAlias
+
+import numpy as np
+
+from npcbam import presets
+from npcbam.cbam import CBAM
+from npcbam.checks import Array
+from npcbam.oracle.mistakes import MISTAKES
+from npcbam.oracle.routes import Pulled, Valves
+from npcbam.oracle.slips import alike, name_dx, name_weight
+from npcbam.oracle.vectors.cases import mistaken
+from npcbam.oracle.vectors.reading import Entry
+from npcbam.pooling import TIES
+
+# By code, the sentence of each mistake that may have been made, the nearest first.
+Named: TypeAlias = Mapping[str, str]
+KNOWN = {mistake.code: mistake for mistake in MISTAKES}
+OTHER_TIES = "gradient-ties", "dx follows the other rule for ties of a maximum"
+
+
+def mistakes_in(entry: Entry, got: Mapping[str, Array], bad: Collection[str]) -> dict[str, Named]:
+    """Name what was made wrong in one case.
+
+    Parameters
+    ----------
+    got : the results, by tensor
+    bad : the names of those that differ
+
+    Returns
+    -------
+    For each tensor that tells something, what it may be. Where y is wrong its gradients are those
+    of another function, and tell nothing more.
+    """
+    weights = {t.path: entry.values(name) for name, t in entry.tensors.items() if t.path}
+    if "y" in bad:
+        return {"y": _of_y(entry, weights, got["y"])}
+    whole = {name: a for name, a in got.items() if a.shape == entry.tensors[name].shape}
+    return _of_gradients(entry, presets.build(entry.preset, weights), whole, whole.keys() & bad)
+
+
+def _of_y(entry: Entry, weights: Mapping[str, Array], y: Array) -> Named:
+    expected, limit = entry.values("y"), entry.tensors["y"].allowed
+    sizes = zip(y.shape, expected.shape, strict=False)
+    if y.ndim != expected.ndim or not all(n in (1, m) for n, m in sizes):
+        return {}
+    # A map alone is spread over the features.
+    y = np.broadcast_to(y, expected.shape)
+    near = {}
+    for code, other in mistaken(weights, entry.values("x"), entry.preset):
+        # A mistake that makes y larger makes its rounding larger.
+        larger = max(1.0, float(np.abs(other).max() / np.abs(expected).max()))
+        near[code] = float(np.abs(y - other).max()) / (2 * limit * larger)
+    found = sorted((code for code in near if near[code] <= 1), key=lambda code: near[code])
+    return {code: KNOWN[code].sentence for code in found}
+
+
+def _of_gradients(
+    entry: Entry, cbam: CBAM, got: Mapping[str, Array], bad: Collection[str]
+) -> dict[str, Named]:
+    paths = {f"d{name}": t.path for name, t in entry.tensors.items() if t.path}
+    given = {path: got[name] for name, path in paths.items() if name in got}
+    x, dy, dx = entry.values("x"), entry.values("dy"), got.get("dx", entry.values("dx"))
+    pulled = Pulled(entry.name, x, dy, given, dx, cbam, entry.dtype)
+    found: dict[str, Named] = {}
+    valves: Valves = {}
+    if "dx" in bad:
+        halves = {name: path.partition(".")[0] for name, path in paths.items() if name in got}
+        wrong = {half for name, half in halves.items() if name in bad}
+        named = _of_dx(entry, pulled, set(halves.values()) - wrong)
+        if named is None:
+            return {}
+        found["dx"], valves = named
+    for name, path in paths.items():
+        if name in bad and not _explained(path, pulled, valves):
+            code, sentence = name_weight(path, pulled, valves)
+            found[name] = {code: sentence.replace(path, name.removeprefix("d"))}
+    return found
+
+
+def _of_dx(entry: Entry, pulled: Pulled, right: Collection[str]) -> tuple[Named, Valves] | None:
+    """Return what explains dx, and the valves that do, given the attentions that are right."""
+    limit = entry.tensors["dx"].allowed
+    for cbam in _tied(pulled.cbam):
+        if (np.abs(pulled.dx - cbam.vjp(pulled.x)[1](pulled.dy)[1]) <= limit).all():
+            return dict([OTHER_TIES]), {}
+    named = name_dx([pulled], right)
+    return None if named is None else ({named.code: named.message}, named.valves[0])
+
+
+def _tied(cbam: CBAM) -> Iterator[CBAM]:
+    """Yield the block with each rule for ties."""
+    for ties in TIES:
+        spatial = cbam.spatial and replace(cbam.spatial, ties=ties)
+        yield replace(cbam, channel=replace(cbam.channel, ties=ties), spatial=spatial)
+
+
+def _explained(path: str, pulled: Pulled, valves: Valves) -> bool:
+    """Tell whether what explains dx explains the gradient of a parameter too."""
+    got, wanted = pulled.dparams[path], pulled.turned(valves)[0][path]
+    room = max(1.0, *map(abs, valves.values()), 1.0) * pulled.room[path]
+    return bool(valves) and alike(got, wanted, pulled.expected[0][path], room)
