@@ -304,7 +304,8 @@ class _Judge:
         idle = any(role.name in dead for role in known[0] if role.key in ("w0", "w1", "k"))
         tries = [("quick", room, known), ("wide" if idle else "deep", room, alike[:DEEP])]
         tries += [("quick", loose, known[:1]) for loose in LOOSE if loose > room]
-        best = Reading(None, None, None), known[0]
+        deep: list[tuple[Reading, Roles]] = []
+        quick: list[tuple[Reading, Roles]] = []
         for depth, allowed, several in tries:
             found: list[tuple[Reading, Roles]] = []
             for roles in several:
@@ -317,11 +318,11 @@ class _Judge:
                     # In other roles the same arrays may be those of a right one, at first sight.
                     if not reading.wrong or depth != "quick":
                         break
-                if depth != "quick" and _stages(reading) > _stages(best[0]):
-                    best = reading, roles
+                if allowed == room:
+                    (quick if depth == "quick" else deep).append((reading, roles))
             if found:
                 return min(found, key=lambda each: each[0].wrong)
-        return best
+        return max((*deep, *quick), key=lambda each: _stages(each[0]))
 
     def _fits(self, reading: Reading, roles: Roles, room: float) -> bool:
         """Tell whether a reading that was found loosely fits all inputs as well."""

@@ -23,14 +23,15 @@ from npcbam.oracle.hypotheses import (
     SPATIAL,
     SPATIAL_PAPER,
     Row,
+    Run,
     Stages,
     channel_logits,
     channel_map,
     spatial_logits,
     spatial_map,
 )
+from npcbam.oracle.planes import rows_of_planes
 
-Run = Callable[[Mapping[str, Array], Array], Array]
 # Of the largest entry. In float64 sums in another order part by 1e-14, and any other row by 1e-6.
 CLOSE = {"float64": 1e-9, "float32": 1e-5, "float16": 5e-3, "bfloat16": 4e-2}
 # Where no row fits so closely: half a precision or an approximate function may hide in the block.
@@ -178,6 +179,7 @@ def identify(
     spatials: list[Choice] = []
     plain = _benign(True), _benign(False)
     of_space = (*SPATIAL, *fitted(seen, x, False), *fitted_eps(seen, x))
+    of_space = (*of_space, *rows_of_planes(run, seen.flat, x, room))
     known = {True: (*CHANNEL, *fitted(seen, x, True)), False: of_space}
     tried = 0, 0
     for effort in efforts(seen.few[0, 0].size, x.shape[1], depth, room):

@@ -13,16 +13,16 @@ import numpy as np
 
 from npcbam.checks import Array
 from npcbam.oracle.findings import Finding
-from npcbam.oracle.hypotheses import CHANNEL, CHANNEL_PAPER, SPATIAL, SPATIAL_PAPER, Row
+from npcbam.oracle.hypotheses import CHANNEL, CHANNEL_PAPER, SPATIAL, SPATIAL_PAPER, Row, Run
 from npcbam.oracle.identify import (
     Reading,
-    Run,
     choices,
     fits_weights,
     stages,
     without_channel,
     without_spatial,
 )
+from npcbam.oracle.planes import finding_of_planes
 from npcbam.oracle.roles import Roles
 
 # Of the largest entry of a gate: what moves by less does not move.
@@ -47,7 +47,9 @@ def probe(
     if reading.channel is None:
         found.append(_channel(run, without_spatial(weights), x, rng))
     if reading.spatial is None and "k" in weights:
-        found.append(_spatial(run, without_channel(weights), x, rng))
+        flat = without_channel(weights)
+        planes = finding_of_planes(run, flat, x, STILL)
+        found.append(planes or _spatial(run, flat, x, rng))
     if reading.channel is not None and reading.spatial is not None:
         # On a few positions alone it may look as if it read them all.
         seen = _channel(run, without_spatial(weights), x, rng)

@@ -18,8 +18,8 @@ from npcbam.oracle.candidate import Candidate
 from npcbam.oracle.conventions import NOT_SEEN, Convention, conventions
 from npcbam.oracle.findings import Finding, Stage, evidence
 from npcbam.oracle.halves import Half
-from npcbam.oracle.hypotheses import CHANNEL_PAPER, COMPOSE, SPATIAL_PAPER
-from npcbam.oracle.identify import LOOSE, Choice, Reading, Run, stages
+from npcbam.oracle.hypotheses import CHANNEL_PAPER, COMPOSE, SPATIAL_PAPER, Run
+from npcbam.oracle.identify import LOOSE, Choice, Reading, stages
 from npcbam.oracle.numerics import numerics
 from npcbam.oracle.precision import at_precision
 from npcbam.oracle.report import TOLERANCE, Row, compare, evidence_of

@@ -17,6 +17,8 @@ from npcbam.checks import Array
 MOST, LOOKED_AT = 64, 4000
 # How W0 and W1 may be stored: most often both in the same way.
 LAID = (((0, 1), (0, 1)), ((1, 0), (1, 0)), ((0, 1), (1, 0)), ((1, 0), (0, 1)))
+# What a spatial gate has that is told to have too many planes.
+MORE_PLANES = {3: "three", 4: "four"}
 PARTS = {"gamma": "spatial.norm.gamma", "beta": "spatial.norm.beta"}
 STATISTICS = {"mean": "spatial.norm.mean", "var": "spatial.norm.var"}
 # What the tables of hypotheses call each; a prime is the second of two MLPs.
@@ -195,10 +197,13 @@ def _kernels(name: str, value: Array) -> Iterator[Role]:
         laid.append((shape[1:], tuple(range(ndim - 1))))
     for full, axes in laid:
         sizes = [full[axis] for axis in axes if 3 <= len(full) <= 5]
-        odd = all(size % 2 for size in sizes[2:])
-        if sizes[:1] == [1] and sizes[1] in (1, 2) and odd:
-            yield Role("spatial.conv.w", name, full, axes)
-            return
+        if sizes[:1] == [1] and all(size % 2 for size in sizes[2:]):
+            if sizes[1] in (1, 2):
+                yield Role("spatial.conv.w", name, full, axes)
+                return
+            # With one axis they are sooner the rows of a kernel with two; with one tap, a matrix.
+            if sizes[1] in MORE_PLANES and len(sizes) > 3 and math.prod(sizes[2:]) > 1:
+                yield Role("spatial.conv.w", name, full, axes)
 
 
 def _in_order(name: str, value: Array) -> Iterator[Role]:

@@ -8,7 +8,7 @@ is done with both. All rows run on complex numbers, so that the complex step giv
 from npcbam.oracle.hypotheses.channel import CHANNEL, CHANNEL_PAPER, channel_logits, channel_map
 from npcbam.oracle.hypotheses.compose import COMPOSE, Stages
 from npcbam.oracle.hypotheses.functions import GATES
-from npcbam.oracle.hypotheses.row import FAITHFUL, VARIANT, WRONG, Row, Weights
+from npcbam.oracle.hypotheses.row import FAITHFUL, VARIANT, WRONG, Row, Run, Weights
 from npcbam.oracle.hypotheses.spatial import SPATIAL, SPATIAL_PAPER, spatial_logits, spatial_map
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "VARIANT",
     "WRONG",
     "Row",
+    "Run",
     "Stages",
     "Weights",
     "channel_logits",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,8 @@ FAITHFUL: Status = "faithful"
 VARIANT: Status = "variant"
 WRONG: Status = "wrong"
 Weights = Mapping[str, Array]
+# y of a candidate for weights, by the keys of the tables, and an input.
+Run = Callable[[Weights, Array], Array]
 
 
 @dataclass(frozen=True)
