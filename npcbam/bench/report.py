@@ -60,16 +60,22 @@ def _floors(rows: Iterable[Times]) -> list[float]:
 
 
 def _threading(times: Sequence[Times]) -> list[str]:
-    """Return how much two threads gain at the two largest shapes."""
-    by = {(tuple(o["shape"]), o["mode"], o["threads"]): o["seconds"]["fused"] for o in times}
+    """Return how much two threads gain at the two largest shapes, and what others gain there."""
+    by = {(tuple(o["shape"]), o["mode"], o["threads"]): o["seconds"] for o in times}
     shapes = sorted({tuple(o["shape"]) for o in times}, key=math.prod)[-2:]
     lines = []
     for mode, title in MODES.items():
-        pairs = [(by.get((s, mode, 1)), by.get((s, mode, 2)), s) for s in shapes]
-        gains = [f"{one / two:.2f}× at {_spell(s)}" for one, two, s in pairs if one and two]
+        pairs = [(s, by.get((s, mode, 1)), by.get((s, mode, 2))) for s in shapes]
+        gains = [f"{_gains(one, two)} at {_spell(s)}" for s, one, two in pairs if one and two]
         if gains:
             lines.append(f"two threads against one, {title}: {', '.join(gains)}")
     return lines
+
+
+def _gains(one: dict[str, float], two: dict[str, float]) -> str:
+    gain = {name: one[name] / two[name] for name in one if name in two and name != "layers"}
+    ours = gain.pop("fused")
+    return f"{ours:.2f}× ({', '.join(f'{name} {each:.2f}×' for name, each in gain.items())})"
 
 
 def _ratios(title: str, rows: Sequence[Times]) -> str:
