@@ -18,6 +18,9 @@ from npcbam.checks import Array
 
 Pullback: TypeAlias = Callable[[Array], Array]
 TIES = ("first", "even")
+# What a maximum over one axis after the other does with a tie, from the first axis or from the last
+# (which gives "first" again where each takes the first), and what no framework's maximum does.
+OTHER_TIES = ("even-in-turn", "even-in-turn-from-last", "first-in-turn", "last")
 
 
 def mean(x: Array, axes: Sequence[int]) -> Array:
@@ -91,6 +94,38 @@ def max_vjp(x: Array, axes: Sequence[int], ties: str = "first") -> tuple[Array, 
         return unrows(drows)
 
     return y, max_pullback
+
+
+def max_by_any_rule_vjp(x: Array, axes: Sequence[int], ties: str) -> tuple[Array, Pullback]:
+    """Take the largest as `max_vjp` does, by one of `OTHER_TIES` too, which no layer has.
+
+    >>> y, pullback = max_by_any_rule_vjp(np.array([[0.0, 1], [1, 1]]), (0, 1), "even-in-turn")
+    >>> pullback(np.array([[4.0]]))
+    array([[0., 1.],
+           [2., 1.]])
+    """
+    if ties not in OTHER_TIES:
+        return max_vjp(x, axes, ties)
+    axes = checks.axes(axes, x)
+    if ties == "last":
+        y, first_pullback = max_vjp(np.flip(x, axes), axes)
+
+        def last_pullback(dy: Array) -> Array:
+            return np.flip(first_pullback(dy), axes)
+
+        return y, last_pullback
+    rule = ties.partition("-")[0]
+    y, pullbacks = x, []
+    for axis in reversed(axes) if ties.endswith("from-last") else axes:
+        y, pullback = max_vjp(y, (axis,), rule)
+        pullbacks.append(pullback)
+
+    def in_turn_pullback(dy: Array) -> Array:
+        for pullback in reversed(pullbacks):
+            dy = pullback(dy)
+        return dy
+
+    return y, in_turn_pullback
 
 
 def lp(x: Array, axes: Sequence[int]) -> Array:
@@ -198,7 +233,7 @@ def describe_vjp(
     -------
     descriptors, pullback : `dx = pullback(ddescriptors)`, a list like descriptors
     """
-    named = POOLS | {"max": functools.partial(max_vjp, ties=ties)}
+    named = POOLS | {"max": functools.partial(max_by_any_rule_vjp, ties=ties)}
     pooled, pullbacks = zip(*(named[pool](x, axes) for pool in pools), strict=True)
     share = x.dtype.type(1) / x.dtype.type(len(pools))
     descriptors = [share * functools.reduce(np.add, pooled)] if blend else list(pooled)

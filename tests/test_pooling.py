@@ -31,7 +31,14 @@ from scipy.special import logsumexp as scipy_logsumexp
 from tolerances import STENCIL, ULP_ELEMENTARY
 
 from npcbam import pooling
-from npcbam.pooling import describe_vjp, logsumexp_vjp, lp_vjp, max_vjp, mean_vjp
+from npcbam.pooling import (
+    describe_vjp,
+    logsumexp_vjp,
+    lp_vjp,
+    max_by_any_rule_vjp,
+    max_vjp,
+    mean_vjp,
+)
 from npcbam.strategies import feature_maps, layouts
 
 max_even_vjp = functools.partial(max_vjp, ties="even")
@@ -110,6 +117,36 @@ def test_zeros_of_either_sign_tie():
     x = np.array([-0.0, 0.0])
     assert max_vjp(x, (0,), "first")[1](np.array([2.0])).tolist() == [2, 0]
     assert max_vjp(x, (0,), "even")[1](np.array([2.0])).tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("ties", "dx"),
+    [
+        ("even-in-turn", [[1, 0, 2], [1, 2, 0]]),
+        ("even-in-turn-from-last", [[1.5, 0, 1.5], [1.5, 1.5, 0]]),
+        ("first-in-turn", [[6, 0, 0], [0, 0, 0]]),
+        ("last", [[0, 0, 0], [0, 6, 0]]),
+    ],
+)
+def test_other_ties_by_hand(ties, dx):
+    y, pullback = max_by_any_rule_vjp(np.array([[1.0, 0, 1], [1, 1, 0]]), (0, 1), ties)
+    assert (y.tolist(), pullback(np.array([[6.0]])).tolist()) == ([[1]], dx)
+
+
+def test_the_first_in_turn_is_that_of_the_first_column():
+    _, pullback = max_by_any_rule_vjp(np.array([[0.0, 1], [1, 0]]), (0, 1), "first-in-turn")
+    assert pullback(np.array([[6.0]])).tolist() == [[0, 0], [6, 0]]
+
+
+@pytest.mark.parametrize("ties", pooling.OTHER_TIES)
+def test_other_ties_without_a_tie_are_as_the_first(ties):
+    x = distinct(2, 3, 4, dtype=np.complex128)
+    (y, pullback), (first, first_pullback) = (
+        max_by_any_rule_vjp(x, (2, 1), ties),
+        max_vjp(x, (1, 2)),
+    )
+    assert_same(y, first)
+    assert_same(pullback(cotangent(y)), first_pullback(cotangent(y)))
 
 
 @pytest.mark.parametrize(("ties", "dx"), [("first", [0, 6, 0]), ("even", [0, 3, 3])])

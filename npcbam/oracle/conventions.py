@@ -10,10 +10,12 @@ from typing import Any
 from npcbam.checks import Array
 from npcbam.oracle.hypotheses import CHANNEL, CHANNEL_PAPER, COMPOSE, SPATIAL, SPATIAL_PAPER
 from npcbam.oracle.identify import Reading
-from npcbam.pooling import POOLS
+from npcbam.pooling import OTHER_TIES, POOLS, TIES
 from npcbam.presets import PRESETS
 
 FAITHFUL = "faithful"
+# The rules for ties of a maximum that frameworks have, whole or made of their own.
+RULES = tuple(rule for rule in (*TIES, *OTHER_TIES) if rule != "last")
 # Axis: what the paper says and what the authors' code does; "open" where the paper leaves it so.
 AXES = {
     "order": ("channel-first", "channel-first"),
@@ -39,7 +41,13 @@ VALUES = {
     "mlp-biases": ("none", "b0+b1", "b0", "b1"),
     "conv-bias": ("no", "yes"),
     "norm": ("none", "batch"),
-    "ties": ("first", "even", "first+even", "even+first", "none", NOT_SEEN),
+    # Of both pools, or of the channel gate's and the spatial gate's where they differ.
+    "ties": (
+        *RULES,
+        *(f"{one}+{two}" for one in RULES for two in TIES if one != two),
+        "none",
+        NOT_SEEN,
+    ),
     "layout": ("NCHW", "NHWC"),
 }
 PATTERNS = {

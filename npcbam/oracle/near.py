@@ -244,7 +244,7 @@ def mean(x: Near, axes: Axes, ties: str = "first") -> Near:
 
 def maximum(x: Near, axes: Axes, ties: str) -> Near:
     """Take the largest over `axes`. Where several may be the largest, none is sure of its dy."""
-    value, pullback = pooling.max_vjp(x.value, axes, ties)
+    value, pullback = pooling.max_by_any_rule_vjp(x.value, axes, ties)
     lowest = pooling.max(x.value - x.reach, axes)
     highest = pooling.max(x.value + x.reach, axes)
     sd = np.maximum(highest - value, value - lowest) / DEVIATIONS

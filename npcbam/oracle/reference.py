@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from npcbam import checks
 from npcbam.cbam import CBAM, ORDERS
 from npcbam.channel_attention import ChannelAttention, SharedMLP
 from npcbam.checks import Array
@@ -16,8 +17,11 @@ from npcbam.conv import Conv
 from npcbam.norm import BatchNorm
 from npcbam.oracle.hypotheses import CHANNEL_PAPER, SPATIAL_PAPER
 from npcbam.oracle.identify import Reading
-from npcbam.pooling import POOLS, TIES
+from npcbam.pooling import OTHER_TIES, POOLS, TIES
 from npcbam.spatial_attention import SpatialAttention
+
+# The channels are one axis, over which nothing can be pooled in turn.
+OF_SPACE, OF_CHANNELS = (*TIES, *OTHER_TIES), (*TIES, "last")
 
 
 def reference(reading: Reading, weights: Mapping[str, Array]) -> CBAM | None:
@@ -76,3 +80,26 @@ def tie_rules(cbam: CBAM) -> Iterator[CBAM]:
     for one, two in itertools.product(TIES, TIES if cbam.spatial else TIES[:1]):
         spatial = cbam.spatial and replace(cbam.spatial, ties=two)
         yield replace(cbam, channel=replace(cbam.channel, ties=one), spatial=spatial)
+
+
+class _Channel(ChannelAttention):
+    """The channel attention with a tie rule that is no option of it."""
+
+    def __post_init__(self) -> None:
+        checks.choice("ties", self.ties, OF_SPACE)
+
+
+class _Spatial(SpatialAttention):
+    """The spatial attention with a tie rule that is no option of it."""
+
+    def __post_init__(self) -> None:
+        checks.choice("ties", self.ties, OF_CHANNELS)
+
+
+def other_tie_rules(cbam: CBAM) -> Iterator[CBAM]:
+    """Yield the CBAM with the tie rules that `tie_rules` leaves out, one of them or two."""
+    for one, two in itertools.product(OF_SPACE, OF_CHANNELS if cbam.spatial else TIES[:1]):
+        if one not in TIES or two not in TIES:
+            channel = _Channel(**{**vars(cbam.channel), "ties": one})
+            spatial = cbam.spatial and _Spatial(**{**vars(cbam.spatial), "ties": two})
+            yield replace(cbam, channel=channel, spatial=spatial)

@@ -162,7 +162,7 @@ CODES = {
     "GateDetached": ("gradient", "channel-map-detached"),
     "SharedHalf": ("gradient", "shared-weight-half"),
     "EveryTieTakesAll": ("gradient", "tie-rule-unknown"),
-    "LastTie": ("gradient", "tie-rule-unknown"),
+    "LastTie": ("gradient", "tie-rule-last"),
     "SlightlyWrongGradient": ("gradient", "channel-map-scaled"),
 }
 

@@ -226,6 +226,36 @@ class WideOneSize(Hidden):
         return super().forward(x)
 
 
+class MaximaInTurn(Right):
+    """The maximum is taken over one axis after the other, each by a rule of its own."""
+
+    def __init__(self, channels=64, axes=(2, 2), channel="even", spatial="first"):
+        super().__init__(channels)
+        self.axes, self.channel, self.spatial = axes, channel, spatial
+
+    def largest(self, x, axis, rule):
+        return x.amax(axis) if rule == "even" else x.max(axis)[0]
+
+    def top(self, x):
+        for axis in self.axes:
+            x = self.largest(x, axis, self.channel)
+        return x
+
+    def planes(self, f):
+        return super().planes(f)[0], self.largest(f, 1, self.spatial)[:, None]
+
+
+class InTurnDetached(MaximaInTurn):
+    def planes(self, f):
+        avg, top = super().planes(f)
+        return avg, top.detach()
+
+
+class LastOfTheChannels(Right):
+    def planes(self, f):
+        return super().planes(f)[0], f.flip(1).max(1, keepdim=True)[0]
+
+
 class TransposedIfSquare(Right):
     def ms(self, f):
         return super().ms(f).mT if f.shape[2] == f.shape[3] else super().ms(f)
@@ -264,6 +294,8 @@ WRONG = {
     UnfoldedFlipped: "spatial-flipped-kernel",
     WideReluAfter: "channel-relu-after",
     WideOneSize: "fixed-size",
+    InTurnDetached: "spatial-max-detached",
+    LastOfTheChannels: "tie-rule-last",
     TransposedIfSquare: "differs-on-input",
     WrongIfLarge: "differs-on-input",
 }
@@ -289,6 +321,43 @@ def test_any_width_stored_either_way(width, x_w0, x_w1):
     report = check(Hidden(32, width, x_w0, x_w1), channels=8)
     assert report.verdict == "faithful", report
     assert f"{max(int(32 * width), 1)} of 32" in {row.value for row in report.conventions}
+
+
+@pytest.mark.parametrize(
+    ("axes", "channel", "spatial", "ties"),
+    [
+        ((2, 2), "even", "first", "even-in-turn+first"),
+        ((2, 2), "even", "even", "even-in-turn+even"),
+        ((3, 2), "even", "first", "even-in-turn-from-last+first"),
+        ((2, 2), "first", "first", "first-in-turn+first"),
+        ((2, 2), "first", "even", "first-in-turn+even"),
+        ((3, 2), "first", "first", "first"),
+        ((3, 2), "first", "even", "first+even"),
+    ],
+)
+def test_the_rule_of_maxima_in_turn_is_named(axes, channel, spatial, ties):
+    block = MaximaInTurn(32, axes, channel, spatial)
+    report = check(block, expect=f"ties={ties}")
+    assert (report.verdict, report.ok, report.findings) == ("faithful", True, ()), report
+    assert "ties" in {row.axis for row in report.conventions}
+    assert not check(block, expect="ties=even").ok
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_the_rule_is_followed_at_low_precision(dtype):
+    # Rounding makes ties on all inputs, and other maxima of some.
+    in_turn = (MaximaInTurn(32, channel=rule) for rule in ("even", "first"))
+    for block in (*in_turn, mistakes.MixedTies(32)):
+        report = check(block, dtype=dtype)
+        assert report.verdict == "faithful", report
+
+
+def test_the_last_of_the_tied_is_told():
+    report = check(LastOfTheChannels(32))
+    said = "the gradient of a tie goes to the last of the equal entries; no framework's maximum"
+    assert [f.message for f in report.findings] == [f"{said} does so"]
+    assert {row.input for row in report.rows if not row.ok} == {"ties"}
+    assert report.findings[0].evidence["tensor"] == "dx"
 
 
 @pytest.mark.parametrize("block", WRONG, ids=lambda block: block.__name__)
