@@ -5,8 +5,8 @@ readable layers walk the whole feature map once for every step. Here all steps a
 samples while these are in the cache, and the next samples come after that. Backward nothing as
 large as the map was kept: what it needs is computed again, which is quicker than to fetch it.
 
-Read `group`, which does these steps, then what it is made of: `pools`, `kernels`, `banded`; and
-`threads`.
+Read `group`, which does these steps, then what it is made of: `pools`, `kernels`, `products`,
+`banded`; and `threads`.
 """
 
 from __future__ import annotations
