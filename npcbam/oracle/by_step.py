@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from npcbam.checks import Array
+from npcbam.oracle.choices import Reading
 from npcbam.oracle.findings import Finding, evidence
-from npcbam.oracle.identify import Reading
 from npcbam.oracle.precision import PRECISIONS, at_precision
 from npcbam.oracle.roles import Roles
 from npcbam.oracle.trial import Outcome

@@ -15,13 +15,15 @@ from npcbam.oracle import doubts, halves, trial
 from npcbam.oracle.adapters import adapt
 from npcbam.oracle.battery import telling
 from npcbam.oracle.candidate import DTYPES, STAGES, Candidate, CannotRun
+from npcbam.oracle.choices import CLOSE, Reading, close
 from npcbam.oracle.conventions import FAITHFUL, asked, of_stage
 from npcbam.oracle.effects import effects
 from npcbam.oracle.findings import Finding, Status, by_importance
 from npcbam.oracle.halves import Half
-from npcbam.oracle.identify import CLOSE, LOOSE, Reading, close, identify
+from npcbam.oracle.identify import LOOSE, identify
 from npcbam.oracle.joined import Joined, joined
 from npcbam.oracle.maps import maps
+from npcbam.oracle.placing import placed
 from npcbam.oracle.probes import kernels_apart, probe
 from npcbam.oracle.reading import Comparison, Tried
 from npcbam.oracle.report import Report
@@ -299,6 +301,7 @@ class _Judge:
 
     def _searched(self, known: Sequence[Roles], dead: set[str]) -> tuple[Reading, Roles]:
         room, x = CLOSE[self.candidate.dtype], self.x
+        known = placed(known, self.tried, x)
         alike = [roles for roles in known if len(roles) == len(known[0])]
         # Where a kernel does nothing, pairs of rows that differ in what it does are all alike.
         idle = any(role.name in dead for role in known[0] if role.key in ("w0", "w1", "k"))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from npcbam.checks import Array
+from npcbam.oracle.choices import Reading
 from npcbam.oracle.hypotheses import CHANNEL, CHANNEL_PAPER, COMPOSE, SPATIAL, SPATIAL_PAPER
-from npcbam.oracle.identify import Reading
 from npcbam.pooling import OTHER_TIES, POOLS, TIES
 from npcbam.presets import PRESETS
 

@@ -16,9 +16,9 @@ from npcbam import tree
 from npcbam.cbam import CBAM
 from npcbam.checks import Array
 from npcbam.oracle.by_step import against_step
+from npcbam.oracle.choices import Reading
 from npcbam.oracle.conventions import NOT_SEEN
 from npcbam.oracle.findings import Finding, evidence
-from npcbam.oracle.identify import Reading
 from npcbam.oracle.precision import PRECISIONS, at_precision
 from npcbam.oracle.reference import other_tie_rules, reference, tie_rules
 from npcbam.oracle.report import Row, evidence_of

@@ -21,8 +21,8 @@ from npcbam.channel_attention import ChannelAttention, SharedMLP
 from npcbam.checks import Array
 from npcbam.oracle import trial
 from npcbam.oracle.candidate import MEMORY, BadOutput, Candidate, CannotRun, Observation, rounded
+from npcbam.oracle.choices import Reading
 from npcbam.oracle.findings import Finding
-from npcbam.oracle.identify import Reading
 from npcbam.oracle.report import Row
 from npcbam.oracle.roles import Roles, assignments
 from npcbam.pointwise import scale_vjp

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from npcbam.checks import Array
+from npcbam.oracle.choices import Choice, Reading, stages
 from npcbam.oracle.hypotheses import CHANNEL_PAPER, COMPOSE, SPATIAL_PAPER, Stages
-from npcbam.oracle.identify import Choice, Reading, stages
 
 
 def maps(

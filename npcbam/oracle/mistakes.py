@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from npcbam.checks import Array
+from npcbam.oracle.choices import stages
 from npcbam.oracle.findings import Stage
 from npcbam.oracle.hypotheses import (
     CHANNEL,
@@ -29,7 +30,6 @@ from npcbam.oracle.hypotheses import (
     channel_logits,
     channel_map,
 )
-from npcbam.oracle.identify import stages
 from npcbam.oracle.roles import KEYS
 from npcbam.pointwise import sigmoid
 from npcbam.presets import Preset

@@ -12,16 +12,10 @@ from typing import Any
 import numpy as np
 
 from npcbam.checks import Array
+from npcbam.oracle.alone import without_channel, without_spatial
+from npcbam.oracle.choices import Reading, choices, fits_weights, stages
 from npcbam.oracle.findings import Finding
 from npcbam.oracle.hypotheses import CHANNEL, CHANNEL_PAPER, SPATIAL, SPATIAL_PAPER, Row, Run
-from npcbam.oracle.identify import (
-    Reading,
-    choices,
-    fits_weights,
-    stages,
-    without_channel,
-    without_spatial,
-)
 from npcbam.oracle.planes import finding_of_planes
 from npcbam.oracle.roles import Roles
 

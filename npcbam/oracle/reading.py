@@ -15,11 +15,12 @@ from npcbam.oracle import gradients
 from npcbam.oracle.battery import Input
 from npcbam.oracle.bounds import allowed
 from npcbam.oracle.candidate import Candidate
+from npcbam.oracle.choices import Choice, Reading, stages
 from npcbam.oracle.conventions import NOT_SEEN, Convention, conventions
 from npcbam.oracle.findings import Finding, Stage, evidence
 from npcbam.oracle.halves import Half
 from npcbam.oracle.hypotheses import CHANNEL_PAPER, COMPOSE, SPATIAL_PAPER, Run
-from npcbam.oracle.identify import LOOSE, Choice, Reading, stages
+from npcbam.oracle.identify import LOOSE
 from npcbam.oracle.numerics import numerics
 from npcbam.oracle.precision import at_precision
 from npcbam.oracle.report import TOLERANCE, Row, compare, evidence_of

@@ -15,8 +15,8 @@ from npcbam.channel_attention import ChannelAttention, SharedMLP
 from npcbam.checks import Array
 from npcbam.conv import Conv
 from npcbam.norm import BatchNorm
+from npcbam.oracle.choices import Reading
 from npcbam.oracle.hypotheses import CHANNEL_PAPER, SPATIAL_PAPER
-from npcbam.oracle.identify import Reading
 from npcbam.pooling import OTHER_TIES, POOLS, TIES
 from npcbam.spatial_attention import SpatialAttention
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from npcbam.oracle.battery import telling
+from npcbam.oracle.choices import CLOSE, choices, fits_weights, stages
 from npcbam.oracle.hypotheses import CHANNEL, CHANNEL_PAPER, COMPOSE, SPATIAL, SPATIAL_PAPER
 from npcbam.oracle.hypotheses.functions import ACTIVATIONS
-from npcbam.oracle.identify import CLOSE, choices, fits_weights, stages
 from npcbam.pointwise import sigmoid
 from npcbam.slopes import STEP
 

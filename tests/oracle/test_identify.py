@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from test_hypotheses import KERNELS, MLPS, X
 
+from npcbam.oracle.choices import Choice, Reading, choices, fits_weights
 from npcbam.oracle.hypotheses import CHANNEL, CHANNEL_PAPER, COMPOSE, SPATIAL, SPATIAL_PAPER
-from npcbam.oracle.identify import Choice, Reading, choices, fits_weights, identify
+from npcbam.oracle.identify import identify
 
 PAPER = Choice((CHANNEL[0],), CHANNEL_PAPER), Choice((SPATIAL[0],), SPATIAL_PAPER)
 PLAIN = MLPS["shared"] | KERNELS["two planes, norm"]

@@ -5,8 +5,8 @@ import pytest
 
 from npcbam.channel_attention import ChannelAttention, SharedMLP
 from npcbam.conv import Conv
+from npcbam.oracle.choices import Choice, Reading
 from npcbam.oracle.hypotheses import CHANNEL, CHANNEL_PAPER, SPATIAL, SPATIAL_PAPER
-from npcbam.oracle.identify import Choice, Reading
 from npcbam.oracle.maps import maps
 from npcbam.spatial_attention import SpatialAttention
 
