@@ -111,6 +111,9 @@ NAMED = {
 }
 
 
+ELSEWHERE = {Residual: {"compose"}, SpatialFirst: {"compose"}, PooledWrong: {"channel"}}
+
+
 def of_space(report):
     return [(f.code, f.message) for f in report.findings if f.stage == "spatial"]
 
@@ -122,6 +125,7 @@ def test_more_planes_are_wrong_and_named(block):
     [(code, said)] = of_space(report)
     assert code == NAMED[block].partition(" ")[0] + "-planes"
     assert said.startswith(NAMED[block])
+    assert {f.stage for f in report.findings} == {"spatial"} | ELSEWHERE.get(block, set())
 
 
 def test_what_else_is_wrong_is_still_seen():

@@ -51,6 +51,8 @@ def test_shapes_settle_it(parameters, buffers, wanted):
         ({"a": (4, 4), "b": (4, 4)}, 8 + 4),
         ({"a": (1, 8), "b": (8, 1), "p": (1,), "k": (1, 2, 3, 3)}, 4),
         ({"a": (2, 8), "b": (8, 2), "c": (2, 8), "d": (8, 2)}, 2 * 2 + 12),
+        # Of two MLPs both W0, and both W1, are stored alike.
+        (dict.fromkeys("abcd", (4, 4)), 12 * 4),
         ({"a": (4, 4)}, 2),
         ({"k": (1, 2, 7, 7)}, 1),
         ({"a": (2, 8)}, 0),
@@ -150,6 +152,14 @@ def test_kernel_layouts(shape):
     assert sizes_of(roles) == (8, 2)
     kernel = next(role for role in roles if role.name == "k")
     assert kernel.carry(parameters["k"]).shape == (1, 2, 5, 7)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes"), [((1, 3, 5), [2]), ((1, 3, 7, 7), [2, 3]), ((1, 1, 5), [1]), ((25,), [2])]
+)
+def test_how_many_axes_the_maps_may_have(shape, axes):
+    known = every_size(arrays(a=(2, 8), b=(8, 2), k=shape), {})
+    assert [size[1] for size in known if size[0] == 8] == axes
 
 
 def test_even_kernels_have_no_role():

@@ -10,6 +10,7 @@ from torch.nn.utils import parametrizations
 from torch.utils.checkpoint import checkpoint
 
 from npcbam import check
+from npcbam.oracle import case
 
 torch.set_num_threads(1)
 
@@ -311,6 +312,14 @@ def test_right(block):
 @pytest.mark.parametrize(("block", "eps"), [(OtherEps, "2.5e-05"), (TinyEps, "1e-08")])
 def test_eps_is_read_off(block, eps):
     assert {row.axis: row.value for row in check(block).conventions}["eps"] == eps
+
+
+def test_a_kernel_is_drawn_alike_in_any_shape():
+    """Its taps are summed: as large as a bias they would saturate the gate."""
+    flat, usual = (case(block(32), "noise", channels=32)[0] for block in (Unfolded, Right))
+    largest = 3 / 98**0.5
+    assert 0 < abs(flat["conv"]).max() <= largest
+    assert 0 < abs(usual["conv.weight"]).max() <= largest
 
 
 @pytest.mark.parametrize("width", [0, 1 / 16, 1, 2])
