@@ -29,7 +29,9 @@ def of_parameters(candidate: Candidate, channels: int, seed: int) -> Finding | N
     """
     own = candidate.half if isinstance(candidate, Half) else candidate
     few, missing = len(own.parameters) + len(own.buffers) <= MOST_ARRAYS, lacking(candidate)
-    if few and not missing and assignments(own.parameters, own.buffers):
+    # What completes a half helps to place its parameters, and is no sign that it has any.
+    placed = candidate if own.parameters else own
+    if few and not missing and assignments(placed.parameters, placed.buffers):
         return None
     said = f"{missing}: it has {_listed(own)}" if missing else _no_roles(own)
     hidden = all(value.ndim < 2 and value.size for value in own.parameters.values())

@@ -24,7 +24,7 @@ from npcbam.oracle.candidate import MEMORY, BadOutput, Candidate, CannotRun, Obs
 from npcbam.oracle.choices import Reading
 from npcbam.oracle.findings import Finding
 from npcbam.oracle.report import Row
-from npcbam.oracle.roles import Roles, assignments
+from npcbam.oracle.roles import Roles, assignments, sizes_of
 from npcbam.pointwise import scale_vjp
 
 # What the names of the parameters begin with that are no parameters of the half.
@@ -141,8 +141,8 @@ class Half(Candidate):
         return "map" if np.ptp(raw, axis=axes).max() <= 1e-6 * np.abs(raw).max() else "features"
 
     def _axes(self) -> int:
-        most = max((value.ndim for value in self.half.parameters.values()), default=4)
-        return min(max(most - 2, 1), 3) if self.part == "spatial" else 2
+        known = assignments(self.parameters, self.buffers)
+        return sizes_of(known[0])[1] if known else 2
 
     def _completed(self, params: Mapping[str, Array], raw: Array, x: Array) -> Array:
         f = self._features(raw, rounded(x, self.dtype))
@@ -201,7 +201,8 @@ def lacking(candidate: Candidate) -> str:
     """Return what a half has no parameter for, in words; nothing if it has all, or none."""
     if not isinstance(candidate, Half) or not candidate.half.parameters:
         return ""
-    return "" if candidate.part in _parts(candidate.half) else MISSING[candidate.part]
+    # What is no kernel by its shape may be one beside matrices.
+    return "" if candidate.part in _parts(candidate) else MISSING[candidate.part]
 
 
 def _parts(candidate: Candidate) -> set[str]:

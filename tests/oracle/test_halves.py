@@ -8,9 +8,12 @@ import halves
 import mistakes
 import numpy as np
 import pytest
+import torch
 import torch_blocks
 from adapting import DY, X
 from halves import Channel, Spatial, half
+from torch import nn
+from torch.nn import functional as F  # noqa: N812, its usual name
 
 import npcbam
 from npcbam import ChannelAttention, SharedMLP, SpatialAttention
@@ -170,6 +173,21 @@ def test_the_other_half(kind, how, said):
     report = npcbam.check(kind, **how)
     assert report.verdict == "wrong"
     assert report.findings[0].message.startswith(said)
+
+
+@pytest.mark.parametrize("shape", [(98,), (2, 49), (1, 1, 2, 7, 7), (2, 7, 7)])
+def test_a_spatial_half_may_store_its_kernel_otherwise(shape):
+    class Unfolded(nn.Module):
+        def __init__(self, channels=64):
+            super().__init__()
+            self.kernel = nn.Parameter(torch.zeros(shape))
+
+        def forward(self, f):
+            planes = torch.cat([f.mean(1, keepdim=True), f.amax(1, keepdim=True)], 1)
+            return torch.sigmoid(F.conv2d(planes, self.kernel.reshape(1, 2, 7, 7), padding=3))
+
+    report = npcbam.check(Unfolded, stage="spatial", channels=32)
+    assert (report.verdict, report.findings) == ("faithful", ()), report
 
 
 def test_a_whole_block_is_no_half():
