@@ -241,13 +241,21 @@ class _Judge:
             self.found = [f for f in self.found if f.code != "output-shape"]
         compared = Comparison(self.tried, self.reading, roles)
         self.progress("comparing what it gave")
-        self.found += compared.findings()
+        self.found += self._seen_alone(compared.findings(), roles, dead)
         if not self.reading.known:
             self.found += self._unknown(compared, roles, dead)
         shown = maps(self.reading, compared.weights, large[0].input.x, self._part())
         rows = compared.conventions()
         rest = {"conventions": of_stage(rows, self._part()), "maps": shown}
         return self._report(rows=tuple(halves.rows_of(compared.rows)), **rest)
+
+    def _seen_alone(self, found: list[Finding], roles: Roles, dead: set[str]) -> list[Finding]:
+        """Leave out that a gate is not applied where it may be constant for one sample alone."""
+        idle = {
+            f"{role.path.partition('.')[0]}-not-applied" for role in roles if role.name not in dead
+        }
+        mixed = idle if self.tried.alone else set()
+        return [f for f in found if f.code.removesuffix("-residual") not in mixed]
 
     def _part(self) -> str:
         return self.candidate.part if isinstance(self.candidate, Half) else "whole"

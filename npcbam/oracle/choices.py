@@ -143,8 +143,12 @@ def fits_weights(choice: Choice, weights: Mapping[str, Array]) -> bool:
     if "k" not in weights:
         return dict(axes) == SPATIAL_PAPER
     planes = len(axes["pools"])
-    norm = axes["norm"] == "running" and axes["eps"] == SPATIAL_PAPER["eps"]
-    return bool(weights["k"].shape[1] == planes and (norm or "mean" in weights))
+    kept = "mean" in weights
+    # Without statistics that are kept, those of the batch or the sample alone can be used.
+    own = str(axes["norm"]).startswith(("batch", "sample"))
+    usual = axes["norm"] == "running" and "gamma" not in weights
+    norm = (own or usual) and axes["eps"] == SPATIAL_PAPER["eps"]
+    return bool(weights["k"].shape[1] == planes and (norm or kept))
 
 
 def close(got: Array, expected: Array, room: float = CLOSE["float64"]) -> bool:

@@ -232,7 +232,8 @@ def _norms(placed: Roles, kernel: Role | None, buffers: Mapping[str, Array]) -> 
     """Yield the running statistics that complete `placed`; nothing if they do not fit it."""
     single = [key for key, value in buffers.items() if value.size == 1]
     parts = sum(role.path in PARTS.values() for role in placed)
-    if parts == 0:
+    # A norm that keeps no statistics has gamma and beta all the same.
+    if parts == 0 or (parts == 2 and len(single) < 2):
         yield ()
     if parts in (0, 2) and kernel is not None:
         for names in itertools.permutations(single, 2):

@@ -181,6 +181,16 @@ class LargerLogit(Right):
         return torch.maximum(self.mlp(self.avg(x)), self.mlp(self.top(x)))
 
 
+class Clamped(Right):
+    def mc(self, x):
+        return self.logits(x).clamp(0, 1)[:, :, None, None]
+
+
+class SoftmaxOverBatch(Right):
+    def mc(self, x):
+        return self.logits(x).softmax(0)[:, :, None, None]
+
+
 # The spatial gate -----------------------------------------------------------------------------
 
 
@@ -296,6 +306,29 @@ class NormIgnored(NoEps):
         return torch.sigmoid(z)
 
 
+class InstanceNormed(Right):
+    def squash(self, z):
+        return torch.sigmoid(F.group_norm(z, 1))
+
+
+class GroupNormed(Right):
+    def __init__(self, channels=64):
+        super().__init__(channels)
+        self.norm = nn.GroupNorm(1, 1)
+
+    def squash(self, z):
+        return torch.sigmoid(self.norm(z))
+
+
+class SpatialClamped(Right):
+    squash = staticmethod(lambda z: z.clamp(0, 1))
+
+
+class PlanesDetached(Right):
+    def planes(self, f):
+        return super().planes(f.detach())
+
+
 class MaxPlaneDetached(Right):
     def planes(self, f):
         return f.mean(1, keepdim=True), f.detach().max(1, keepdim=True)[0]
@@ -329,6 +362,23 @@ class GateTwice(Right):
 class SpatialBeforeAndAfter(Right):
     def forward(self, x):
         return super().forward(self.ms(x) * x)
+
+
+class ChannelMapAdded(Right):
+    def forward(self, x):
+        f = self.mc(x) + x
+        return self.ms(f) * f
+
+
+class SpatialMapAdded(Right):
+    def forward(self, x):
+        f = self.mc(x) * x
+        return self.ms(f) + f
+
+
+class ReluFirst(Right):
+    def forward(self, x):
+        return super().forward(F.relu(x))
 
 
 class ResidualRelu(Right):

@@ -41,7 +41,12 @@ NAMED = {
     more.Doubled: ("channel", "channel-doubled"),
     more.OneMinus: ("channel", "channel-one-minus"),
     more.LargerLogit: ("channel", "channel-max-of-logits"),
+    more.Clamped: ("channel", "channel-clamp"),
+    more.SoftmaxOverBatch: ("effects", "samples-mixed"),
     # The spatial gate.
+    more.InstanceNormed: ("spatial", "spatial-sample-statistics"),
+    more.GroupNormed: ("spatial", "spatial-sample-statistics"),
+    more.SpatialClamped: ("spatial", "spatial-clamp"),
     more.SumOverChannels: ("spatial", "spatial-sum-for-avg"),
     more.AverageTwicePlanes: ("spatial", "spatial-avg-twice"),
     more.DeviationPlane: ("spatial", "spatial-std-for-avg-biased"),
@@ -65,10 +70,14 @@ NAMED = {
     more.ChannelTwice: ("compose", "channel-gate-twice"),
     more.GateTwice: ("compose", "channel-gate-squared"),
     more.SpatialBeforeAndAfter: ("compose", "spatial-gate-twice"),
+    more.ChannelMapAdded: ("compose", "channel-map-added"),
+    more.SpatialMapAdded: ("compose", "spatial-map-added"),
+    more.ReluFirst: ("compose", "relu-first"),
     more.ResidualRelu: ("compose", "final-relu-residual"),
     more.SpatialMixed: ("effects", "samples-mixed"),
     # The backward.
     more.BothDetached: ("gradient", "channel-pools-detached"),
+    more.PlanesDetached: ("gradient", "spatial-pools-detached"),
     more.MaxPlaneDetached: ("gradient", "spatial-max-detached"),
 }
 TWICE = {
@@ -156,3 +165,14 @@ def test_two_mistakes_are_both_named(one, two):
         assert {stage for stage, _ in found} == {codes[one][0], codes[two][0]}
     else:
         assert sorted(found) == sorted([codes[one], codes[two]])
+
+
+def test_a_gate_that_nothing_reads_is_named_beside_mixed_samples():
+    class NoChannelGate(more.SpatialMixed):
+        def forward(self, x):
+            return self.ms(x) * x
+
+    assert told(NoChannelGate) == (
+        "wrong",
+        [("compose", "channel-not-applied"), ("effects", "samples-mixed")],
+    )

@@ -96,9 +96,13 @@ def test_one_number_of_channels():
     assert {sizes_of(roles) for roles in found} == {(8, 2)}
 
 
-def test_half_a_norm_is_no_norm():
+def test_a_norm_keeps_both_statistics_or_none():
     shapes = {"a": (2, 8), "b": (8, 2), "k": (1, 2, 7, 7), "gamma": (1,), "beta": (1,)}
-    assert "norm.gamma" not in names(assignments(arrays(**shapes), {})[0])
+    for buffers in ({}, arrays(m=(1,))):
+        none = names(assignments(arrays(**shapes), buffers)[0])
+        assert {"norm.gamma", "norm.beta"} < set(none)
+        assert not {"norm.mean", "norm.var"} & set(none)
+    assert "norm.gamma" not in names(assignments(arrays(**shapes) | {"beta": np.ones(2)}, {})[0])
     both = assignments(arrays(**shapes), arrays(m=(1,), v=(1,)))
     assert {"norm.gamma", "norm.beta", "norm.mean", "norm.var"} < set(names(both[0]))
 

@@ -64,6 +64,7 @@ CHANNEL = (
     Row("channel-no-sigmoid", WRONG, "the channel gate has no sigmoid: it is not bounded", {"gate": "none"}),
     Row("channel-tanh", WRONG, "tanh stands where the sigmoid belongs: the gate goes below 0", {"gate": "tanh"}),
     Row("channel-hardsigmoid", WRONG, "a hard sigmoid stands where the sigmoid belongs", {"gate": "hardsigmoid"}),
+    Row("channel-clamp", WRONG, "the logits are cut off at 0 and 1, and not squashed by a sigmoid", {"gate": "clamp"}),
     Row("channel-softmax", WRONG, "a softmax over the channels stands where the sigmoid belongs", {"gate": "softmax"}),
     Row("channel-silu-gate", WRONG, "SiLU stands where the sigmoid belongs", {"gate": "silu"}),
     Row("channel-relu-gate", WRONG, "ReLU stands where the sigmoid belongs", {"gate": "relu"}),

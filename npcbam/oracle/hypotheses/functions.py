@@ -95,6 +95,7 @@ GATES: dict[str, Callable[[Array], Array]] = {
     "sigmoid-twice": lambda z: sigmoid(np.array(sigmoid(z))),
     "tanh": np.tanh,
     "hardsigmoid": lambda z: _clip(z + 3, 0, 6) / 6,
+    "clamp": lambda z: _clip(z, 0, 1),
     "softmax": softmax,
     "silu": lambda z: z * sigmoid(z),
     "relu": relu,

@@ -72,7 +72,7 @@ SPATIAL = (
     Row("spatial-dilated-3", WRONG, "the kernel is dilated by 3", {"dilation": 3}),
     Row("spatial-dilated-4", WRONG, "the kernel is dilated by 4, as in BAM", {"dilation": 4}),
     Row("spatial-batch-statistics", WRONG, "the norm uses the batch's statistics in evaluation mode", {"norm": "batch"}),
-    Row("spatial-sample-statistics", WRONG, "the norm uses each sample's own statistics", {"norm": "sample"}),
+    Row("spatial-sample-statistics", WRONG, "the norm uses each sample's own statistics, as InstanceNorm and GroupNorm do", {"norm": "sample"}),
     Row("spatial-batch-statistics-unbiased", WRONG, "the norm uses the batch's statistics in evaluation mode, and divides their squares by one less than their number", {"norm": "batch-unbiased"}),
     Row("spatial-sample-statistics-unbiased", WRONG, "the norm uses each sample's own statistics, and divides their squares by one less than their number", {"norm": "sample-unbiased"}),
     Row("spatial-norm-ignored", WRONG, "the norm is built but not applied", {"norm": "ignored"}),
@@ -83,6 +83,7 @@ SPATIAL = (
     Row("spatial-tanh", WRONG, "tanh stands where the sigmoid belongs: the map goes below 0", {"gate": "tanh"}),
     Row("spatial-relu", WRONG, "ReLU stands where the sigmoid belongs", {"gate": "relu"}),
     Row("spatial-hardsigmoid", WRONG, "a hard sigmoid stands where the sigmoid belongs", {"gate": "hardsigmoid"}),
+    Row("spatial-clamp", WRONG, "the logits are cut off at 0 and 1, and not squashed by a sigmoid", {"gate": "clamp"}),
     Row("spatial-sigmoid-twice", WRONG, "the sigmoid is applied twice: the map stays between 0.5 and 0.73", {"gate": "sigmoid-twice"}),
     Row("spatial-one-plus", WRONG, "1 is added to the spatial map, and so F' to F''", {"gate": "one-plus"}),
     Row("spatial-one-minus", WRONG, "the spatial map is subtracted from 1", {"gate": "one-minus"}),
@@ -149,15 +150,15 @@ def _convolve(axes: Mapping[str, Any], k: Array, planes: Array) -> Array:
 
 
 def _normalise(axes: Mapping[str, Any], weights: Weights, z: Array) -> Array:
-    if "mean" not in weights or axes["norm"] == "ignored":
-        return z
-    mean, var = weights["mean"], weights["var"]
     kind, _, unbiased = axes["norm"].partition("-")
+    mean, var = weights.get("mean"), weights.get("var")
     if kind in ("batch", "sample"):
         over = (0, *range(2, z.ndim)) if kind == "batch" else tuple(range(2, z.ndim))
         mean = z.mean(axis=over, keepdims=True)
         count = z.size // mean.size
         var = np.square(z - mean).sum(axis=over, keepdims=True) / max(count - bool(unbiased), 1)
+    elif mean is None or var is None or kind == "ignored":
+        return z
     root = var + axes["eps"] if kind == "variance" else np.sqrt(var + axes["eps"])
     # Without an eps it may be 0 / 0.
     with np.errstate(divide="ignore", invalid="ignore"):
