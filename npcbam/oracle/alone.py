@@ -18,6 +18,8 @@ from npcbam.oracle.hypotheses import CHANNEL_PAPER, COMPOSE, GATES, SPATIAL_PAPE
 
 # What a gate gives for a logit of 0; 1/4 and 3 from two gates multiplied and summed with more.
 NEUTRAL = sorted({float(gate(np.zeros((1, 1)))[0, 0]) for gate in GATES.values()} | {0.25, 3.0})
+# By what logits before a norm are multiplied, so that none of its usual eps is lost beside them.
+SMALL = 2.0**-5
 USUAL = (
     *("channel-first", "residual", "channel-only", "channel-only-residual", "spatial-reads-input"),
     *("spatial-first", "spatial-first-residual", "parallel", "parallel-residual", "maps-added"),
@@ -56,7 +58,7 @@ class Seen:
 
 def look(run: Run, weights: Mapping[str, Array], x: Array) -> Seen:
     """Run the candidate with either gate alone, and as it is."""
-    calm, flat = without_spatial(weights), without_channel(weights)
+    calm, flat = without_spatial(weights), small(without_channel(weights))
     # Without the kernel every position is alike: a few of them, with all signs and sizes, will do.
     few = np.ascontiguousarray(x[(slice(None), slice(None), *[slice(3)] * (x.ndim - 2))])
     try:
@@ -100,6 +102,14 @@ def without_channel(weights: Mapping[str, Array]) -> dict[str, Array]:
     """Return the weights with which the channel map is one constant."""
     last = last_layer(weights)
     return {name: 0 * w if name.rstrip("'") in last else w for name, w in weights.items()}
+
+
+def small(weights: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the weights with logits before a norm so small that its eps shows in the map."""
+    if "var" not in weights:
+        return dict(weights)
+    powers = {"k": 1, "kb": 1, "mean": 1, "var": 2}
+    return {name: SMALL ** powers.get(name, 0) * w for name, w in weights.items()}
 
 
 def last_layer(weights: Mapping[str, Array]) -> tuple[str, str]:

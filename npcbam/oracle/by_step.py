@@ -9,7 +9,7 @@ import numpy as np
 from npcbam.checks import Array
 from npcbam.oracle.choices import Reading
 from npcbam.oracle.findings import Finding, evidence
-from npcbam.oracle.precision import PRECISIONS, at_precision
+from npcbam.oracle.precision import PRECISIONS, stored
 from npcbam.oracle.roles import Roles
 from npcbam.oracle.trial import Outcome
 from npcbam.slopes import ComplexStep, Point
@@ -76,17 +76,17 @@ class _Along:
         kind = PRECISIONS[dtype]
         axes = [part.axes.values() for part in (reading.channel, reading.spatial) if part]
         single = [SINGLE.get(str(value), 0.0) for values in axes for value in values]
-        self.unit = kind.unit + max(single, default=0.0)
+        self.unit = kind.unit + kind.factor + max(single, default=0.0)
         self.least = kind.least
-        rest = {k: at_precision(v, dtype) for k, v in weights.items()}
+        rest = {k: stored(v, dtype) for k, v in weights.items()}
         learnt = {k: rest[k] for k in keys}
-        point = Point((learnt, at_precision(each.input.x, dtype)))
+        point = Point((learnt, stored(each.input.x, dtype)))
 
         def predict(part: Mapping[str, Array], x: Array) -> Array:
             fixed = {k: v.astype(x.dtype) for k, v in rest.items()}
             return reading.predict({**fixed, **part}, x)
 
-        self.step = ComplexStep(predict, point, [at_precision(each.dy, dtype)])
+        self.step = ComplexStep(predict, point, [stored(each.dy, dtype)])
         sizes = {k: v.size for k, v in learnt.items()} | {"dx": each.input.x.size}
         stops = np.cumsum([*sizes.values()])
         self.slices = {

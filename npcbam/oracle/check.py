@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,6 +16,7 @@ from npcbam.oracle.battery import telling
 from npcbam.oracle.candidate import DTYPES, STAGES, Candidate, CannotRun
 from npcbam.oracle.choices import CLOSE, Reading, close
 from npcbam.oracle.conventions import FAITHFUL, asked, of_stage
+from npcbam.oracle.digits import only_single
 from npcbam.oracle.effects import effects
 from npcbam.oracle.findings import Finding, Status, by_importance
 from npcbam.oracle.halves import Half
@@ -170,8 +170,10 @@ def _try(
         except CannotRun as error:
             failed.append(error)
             continue
-        judged_at = wide if dtype is None else _only(candidate, dtype)
-        return Tried(wide, judged_at, values, outcomes, sizes, channels, seed, rng)
+        judged = candidate.dtypes if dtype is None else (dtype,)
+        asked = wide if dtype is None else candidate.at(dtype)
+        tried = Tried(wide, asked, values, outcomes, sizes, channels, seed, rng, judged)
+        return _in_single(tried) if wide.dtype == "float64" else tried
     raise failed[0]
 
 
@@ -185,11 +187,16 @@ def _drawn(
     return trial.awake(trial.draw(candidate, rng, kernels), known[0]), sizes
 
 
-def _only(candidate: Candidate, dtype: str) -> Candidate:
-    """Return the candidate at a precision, with no other to be tried."""
-    other = copy.copy(candidate.at(dtype))
-    other.dtypes = (dtype,)
-    return other
+def _in_single(tried: Tried) -> Tried:
+    """Return what was tried, at float32 where no more can be had and that will do."""
+    seen = [each for each in tried.seen if each.input.name != "point"]
+    if not seen or not only_single(tried.candidate, tried.values, seen[0].input.x, seen[0].dy):
+        return tried
+    single = replace(tried, single=True)
+    if tried.asked.dtype != "float64" or "float32" not in tried.dtypes:
+        return single
+    lower = replace(single, asked=tried.candidate.at("float32"))
+    return single if doubts.of_precision(lower, seen[0].input.x) else lower
 
 
 def _report(
@@ -226,8 +233,8 @@ class _Judge:
         if large:
             x = large[0].input.x
             blocked = doubts.of_precision(self.tried, x)
-            asked = self.tried.asked
-            self._add(blocked or effects(asked, x, self.values, self.tried.seed))
+            asked, how = self.tried.asked, (self.tried.seed, self.tried.dtypes)
+            self._add(blocked or effects(asked, x, self.values, *how))
         self.found = doubts.of_outputs(self.found, seen)
         if not large or any(finding.status == "undecided" for finding in self.found):
             return self._report()
@@ -308,7 +315,8 @@ class _Judge:
         return *self._searched(known, dead), dead
 
     def _searched(self, known: Sequence[Roles], dead: set[str]) -> tuple[Reading, Roles]:
-        room, x = CLOSE[self.candidate.dtype], self.x
+        x = self.x
+        room = LOOSE[0] if self.tried.single else CLOSE[self.candidate.dtype]
         known = placed(known, self.tried, x)
         alike = [roles for roles in known if len(roles) == len(known[0])]
         # Where a kernel does nothing, pairs of rows that differ in what it does are all alike.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -34,24 +34,34 @@ STATIC = ("onnx",)
 
 
 def effects(
-    candidate: Candidate, x: Array, values: Mapping[str, Array], seed: int = 0
+    candidate: Candidate,
+    x: Array,
+    values: Mapping[str, Array],
+    seed: int = 0,
+    dtypes: Sequence[str] | None = None,
 ) -> list[Finding]:
     """Return what the candidate does that no layer should do.
 
     Parameters
     ----------
-    candidate : at the precision that it is to be seen at; all of its precisions are tried for the
-        dtype of y
+    candidate : at the precision that it is to be seen at
     x : (N, C, *S), an input that it should take
     values : parameters and buffers by name
     seed : of the inputs that are drawn here
+    dtypes : the precisions that are tried for the dtype of y; None for all that it has
 
     An exception inside the candidate becomes a finding.
     """
     rng = np.random.default_rng(seed)
     if x.shape[0] < 2:
         x = np.concatenate([x, rng.standard_normal((2, *x.shape[1:]))])
-    trial = Trial(candidate, dict(values), at_precision(x, candidate.dtype), rng)
+    trial = Trial(
+        candidate,
+        dict(values),
+        at_precision(x, candidate.dtype),
+        rng,
+        candidate.dtypes if dtypes is None else dtypes,
+    )
     first = trial.observe(trial.x)
     if isinstance(first, BaseException):
         return [trial.raised("raises", "it fails on an ordinary input", trial.x, first)]
@@ -61,12 +71,13 @@ def effects(
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """A candidate, the values of its parameters and the input that it is tried on."""
+    """A candidate, the values of its parameters, the input that it is tried on, and its dtypes."""
 
     candidate: Candidate
     values: dict[str, Array]
     x: Array
     rng: np.random.Generator
+    dtypes: Sequence[str]
 
     def observe(self, x: Array, layout: str = MEMORY[0]) -> Observation | BaseException:
         """Return what a forward does, or why there is none."""
@@ -132,7 +143,7 @@ def _output(trial: Trial, first: Observation) -> Iterator[Finding]:
         said = f"y has shape {first.shape}, where x has {trial.x.shape}"
         shapes = {"tensor": "y", "got": list(first.shape), "expected": list(trial.x.shape)}
         yield trial.finding("output-shape", said, shapes)
-    for dtype in (trial.candidate.dtype, *trial.candidate.dtypes):
+    for dtype in (trial.candidate.dtype, *trial.dtypes):
         seen_at = attempt(lambda d=dtype: trial.candidate.at(d).observe(trial.values, trial.x))  # type: ignore[misc]
         # What runs at a precision and what does not is for the numerics to say.
         if isinstance(seen_at, Observation) and seen_at.dtype.rpartition(".")[2] != dtype:

@@ -19,7 +19,7 @@ from npcbam.oracle.by_step import against_step
 from npcbam.oracle.choices import Reading
 from npcbam.oracle.conventions import NOT_SEEN
 from npcbam.oracle.findings import Finding, evidence
-from npcbam.oracle.precision import PRECISIONS, at_precision
+from npcbam.oracle.precision import PRECISIONS, stored
 from npcbam.oracle.reference import other_tie_rules, reference, tie_rules
 from npcbam.oracle.report import Row, evidence_of
 from npcbam.oracle.roles import Roles
@@ -53,6 +53,7 @@ def judged(
     seen: Sequence[Outcome],
     rng: np.random.Generator,
     dtype: str,
+    settled: tuple[CBAM | None, str],
 ) -> Judged:
     """Compare all gradients with those of the reading.
 
@@ -60,44 +61,64 @@ def judged(
     ----------
     weights : by key
     seen : what the candidate gave
+    dtype : whose rounding is allowed
+    settled : the reading as a CBAM, and its tie rules, see `with_ties`
     """
-    cbam = reference(reading, weights)
-    seen = [each for each in seen if each.cotangents is not None and each.input.name not in FREE]
+    cbam, rules = settled
+    seen = _differentiated(seen)
     if not seen:
         return Judged([], NOT_SEEN, [], cbam)
     if cbam is not None:
-        return _elementwise(cbam, roles, seen, dtype)
+        return _elementwise(cbam, rules, roles, seen, dtype)
     # At a tie the complex step is one-sided.
     each = next((outcome for outcome in seen if outcome.input.name != "ties"), seen[0])
     found = against_step(reading, weights, roles, each, rng, dtype)
     return Judged([], NOT_SEEN, found)
 
 
-def _elementwise(cbam: CBAM, roles: Roles, seen: Sequence[Outcome], dtype: str) -> Judged:
+def _differentiated(seen: Sequence[Outcome]) -> list[Outcome]:
+    return [each for each in seen if each.cotangents is not None and each.input.name not in FREE]
+
+
+def _elementwise(
+    cbam: CBAM, rules: str, roles: Roles, seen: Sequence[Outcome], dtype: str
+) -> Judged:
     # The candidate has its arrays rounded to its precision.
     seen = [_rounded(each, dtype) for each in seen]
-    exact = tree.map(lambda leaf: at_precision(leaf, dtype), cbam)
-    best, rules = _tie_rules(tie_rules(exact), seen)
-    comparison = _Comparison(best, roles, seen, dtype)
+    exact = tree.map(lambda leaf: stored(leaf, dtype), cbam)
+    comparison = _Comparison(exact, roles, seen, dtype)
     if not comparison.ties_wrong:
-        return Judged(comparison.rows, rules, comparison.findings(), best)
+        return Judged(comparison.rows, rules, comparison.findings(), exact)
     other, named = _tie_rules(other_tie_rules(exact), seen)
     again = _Comparison(other, roles, seen, dtype)
     if again.ties_wrong:
         # A rule that was read off a wrong dx is none.
-        return Judged(comparison.rows, NOT_SEEN, comparison.findings(), best)
+        return Judged(comparison.rows, NOT_SEEN, comparison.findings(), exact)
     if "last" not in named.split("+"):
         return Judged(again.rows, named, again.findings(), other)
     said = "the gradient of a tie goes to the last of the equal entries"
     said += "; no framework's maximum does so"
     row = next(row for row in comparison.bad if row.tensor == "dx" and row.input == "ties")
     last = _finding("tie-rule-last", said, row)
-    return Judged(comparison.rows, NOT_SEEN, [last, *again.findings()], best)
+    return Judged(comparison.rows, NOT_SEEN, [last, *again.findings()], exact)
 
 
 def _rounded(each: Outcome, dtype: str) -> Outcome:
-    x, dy = at_precision(each.input.x, dtype), at_precision(each.dy, dtype)
+    x, dy = stored(each.input.x, dtype), stored(each.dy, dtype)
     return replace(each, input=replace(each.input, x=x), dy=dy)
+
+
+def with_ties(
+    reading: Reading, weights: Mapping[str, Array], seen: Sequence[Outcome], dtype: str
+) -> tuple[CBAM | None, str]:
+    """Return the reading as a CBAM with the tie rules whose gradient is the nearest, and these.
+
+    Where rounding is coarse every rule is as near as another: let the precision be a high one.
+    """
+    cbam = reference(reading, weights)
+    if cbam is None:
+        return None, NOT_SEEN
+    return _tie_rules(tie_rules(cbam), [_rounded(each, dtype) for each in _differentiated(seen)])
 
 
 def _tie_rules(rules: Iterator[CBAM], seen: Sequence[Outcome]) -> tuple[CBAM, str]:

@@ -47,6 +47,11 @@ PRECISIONS = {
 MIXED = ("tf32", "autocast-float16", "autocast-bfloat16")
 
 
+def stored(value: Array, dtype: str) -> Array:
+    """Round an array as blocks of a precision have it: where that is mixed, to float32."""
+    return at_precision(value, "float32" if dtype in MIXED else dtype)
+
+
 def at_precision(value: Array, dtype: str) -> Array:
     """Round an array to a precision, to nearest and ties to even, and widen it to float64.
 

@@ -17,15 +17,19 @@ from npcbam.oracle.bounds import allowed
 from npcbam.oracle.candidate import Candidate
 from npcbam.oracle.choices import Choice, Reading, stages
 from npcbam.oracle.conventions import NOT_SEEN, Convention, conventions
+from npcbam.oracle.digits import kind_of
 from npcbam.oracle.findings import Finding, Stage, evidence
 from npcbam.oracle.halves import Half
 from npcbam.oracle.hypotheses import CHANNEL_PAPER, COMPOSE, SPATIAL_PAPER, Run
 from npcbam.oracle.identify import LOOSE
 from npcbam.oracle.numerics import numerics
-from npcbam.oracle.precision import at_precision
+from npcbam.oracle.precision import stored
 from npcbam.oracle.report import TOLERANCE, Row, compare, evidence_of
 from npcbam.oracle.roles import Roles
 from npcbam.oracle.trial import Outcome, spread
+
+# Of a constant that is added: how far rounding may take it from entry to entry.
+CONSTANT = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +44,9 @@ class Tried:
     outcomes : what it gave
     sizes : the `roles.sizes_of` the arrays, as it runs
     channels, seed, rng : what the inputs are drawn with
+    dtypes : the precisions that its numerics are judged at
     alone : whether each sample is run by itself, because it mixes those that come together
+    single : whether something in it is computed in float32 whatever comes in
     """
 
     candidate: Candidate
@@ -51,7 +57,9 @@ class Tried:
     channels: int
     seed: int
     rng: np.random.Generator
+    dtypes: Sequence[str]
     alone: bool = False
+    single: bool = False
 
     @property
     def seen(self) -> list[Outcome]:
@@ -100,20 +108,45 @@ class Comparison:
         found += self._kernel()
         if not self.reading.known:
             return found
-        found += self._outputs()
-        # Where y is another one, so are its gradients.
-        bad = {row.input for row in self.rows if not row.ok}
-        seen = [each for each in self.tried.seen if each.input.name not in bad]
-        judged = self._gradients(seen, self._dtype)
-        self.rows += judged.rows
-        self.ties = judged.ties
-        found += judged.findings
-        if self.tried.asked.dtype != self._dtype:
-            found += self._low(judged.cbam, {finding.code for finding in found})
-        return self._precise(found, judged.cbam)
+        tried, asked = self.tried, self.tried.asked
+        rest = self.reading, self.weights, tried.seen, self._dtype
+        self.settled = gradients.with_ties(*rest)
+        if asked.dtype == self._dtype:
+            found += self._compared(tried.seen, self._kind())
+        elif not tried.single:
+            found += self._compared(tried.seen, self._dtype)
+        if asked.dtype != self._dtype:
+            seen = [self._run(each) for each in tried.seen]
+            low = self._compared(seen, self._kind())
+            # These rows alone are kept; what shows at the higher precision too is said there.
+            known = {finding.code for finding in found}
+            known |= {"more-than-rounding"} if "differs-on-input" in known else set()
+            low = [finding for finding in low if finding.code not in known]
+            dtype = {"dtype": asked.dtype}
+            found += [replace(each, evidence=dtype | each.evidence) for each in low]
+        return self._precise(found, self.settled[0])
 
-    def _gradients(self, seen: Sequence[Outcome], dtype: str) -> gradients.Judged:
-        return gradients.judged(self.reading, self.weights, self.roles, seen, self.tried.rng, dtype)
+    def _compared(self, seen: Sequence[Outcome], dtype: str) -> list[Finding]:
+        """Compare y and all gradients at one precision, into `rows`, and say what differs."""
+        rows, found = self._outputs(seen, dtype)
+        # Where y is another one, so are its gradients.
+        bad = {row.input for row in rows if not row.ok}
+        if any(finding.code == "constant-added" for finding in found):
+            bad = set()
+        good = [each for each in seen if each.input.name not in bad]
+        rest = self.reading, self.weights, self.roles, good, self.tried.rng, dtype
+        judged = gradients.judged(*rest, self.settled)
+        self.settled = judged.cbam, judged.ties
+        self.rows, self.ties = rows + judged.rows, judged.ties
+        return found + judged.findings
+
+    def _kind(self) -> str:
+        """Return the precision whose rounding is allowed where it is asked for."""
+        cbam, asked = self.settled[0], self.tried.asked
+        if cbam is None or self.tried.alone or asked.dtype != "float32":
+            return asked.dtype
+        carry = self._carry(cbam)
+        return kind_of(asked, carry(self.tried.values), carry, self.tried.seed)
 
     @property
     def _dtype(self) -> str:
@@ -131,49 +164,22 @@ class Comparison:
     def _precise(self, found: list[Finding], cbam: CBAM | None) -> list[Finding]:
         """Add what the candidate's own precisions show, where the reference can follow it."""
         more: list[Finding] = []
-        if cbam is not None and not self.tried.alone:
+        other = any(finding.code == "constant-added" for finding in found)
+        if cbam is not None and not self.tried.alone and not other:
             carry = self._carry(cbam)
-            more = numerics(self.tried.asked, carry(self.tried.values), carry, self.tried.seed)
+            tried = self.tried
+            rest = tried.seed, tried.dtypes
+            more = numerics(tried.asked, carry(tried.values), carry, *rest)
         if any(finding.status == "wrong" for finding in more):
             # It says why, and at which precision.
             found = [finding for finding in found if finding.code != "more-than-rounding"]
         return found + more
-
-    def _low(self, cbam: CBAM | None, known: set[str]) -> list[Finding]:
-        """Compare once more, at the precision that is asked for, and keep these rows alone."""
-        low = self.tried.asked
-        seen = [self._run(each) for each in self.tried.seen]
-        rows = [self._low_y(each, cbam) for each in seen]
-        bad = {row.input for row in rows if not row.ok}
-        judged = self._gradients([each for each in seen if each.input.name not in bad], low.dtype)
-        self.rows = rows + judged.rows
-        found = [finding for finding in judged.findings if finding.code not in known]
-        if bad and not known & {"differs-on-input", "more-than-rounding"}:
-            worst = max(rows, key=lambda row: row.times)
-            said = f"in {low.dtype}, y is off by {worst.times:.3g} times what rounding explains"
-            found.append(self._finding("numerics", "more-than-rounding", said, worst))
-        return [replace(each, evidence={"dtype": low.dtype} | each.evidence) for each in found]
 
     def _run(self, each: Outcome) -> Outcome:
         low, x = self.tried.asked, each.input.x
         y = low.forward(self.tried.values, x.copy())
         pulled = low.vjp(self.tried.values, x.copy(), each.dy.copy()) if each.cotangents else None
         return replace(each, y=spread(y, x), cotangents=pulled)
-
-    def _low_y(self, each: Outcome, cbam: CBAM | None) -> Row:
-        dtype, name = self.tried.asked.dtype, each.input.name
-        x = at_precision(each.input.x, dtype)
-        weights = {key: at_precision(value, dtype) for key, value in self.weights.items()}
-        expected = self.reading.predict(weights, x)
-        assert each.y is not None
-        if cbam is None:
-            return compare(name, "y", each.y, expected, TOLERANCE[dtype])
-        exact = tree.map(lambda leaf: at_precision(leaf, dtype), cbam)
-        room = allowed(exact, x, None, dtype)["y"]
-        seen = evidence(name, "y", each.y, expected, room)
-        index = tuple(seen.get("index", ()))
-        values = seen["times"], float(room.max(initial=0)), index
-        return Row(name, "y", *values, seen.get("got", 0.0), seen.get("expected", 0.0))
 
     def _kernel(self) -> list[Finding]:
         size = self.weights["k"].shape[2:] if "k" in self.weights else ()
@@ -182,23 +188,34 @@ class Comparison:
         said = f"the kernel has size {'x'.join(map(str, size))}, not 7"
         return [Finding("spatial", "kernel-size", said, "variant")]
 
-    def _outputs(self) -> list[Finding]:
+    def _outputs(self, seen: Sequence[Outcome], dtype: str) -> tuple[list[Row], list[Finding]]:
         """Compare y on every input with what was read off on one."""
-        room, seen = max(TOLERANCE[self._dtype], 1e-12), self.tried.seen
-        for each in seen:
-            assert each.y is not None
-            y = self.reading.predict(self.weights, each.input.x)
-            self.rows.append(compare(each.input.name, "y", each.y, y, room))
-        bad = [row for row in self.rows if not row.ok]
+        pairs = [self._pair(each, dtype) for each in seen]
+        rows = [
+            _row_of_y(each, *pair, dtype, self.settled[0])
+            for each, pair in zip(seen, pairs, strict=True)
+        ]
+        bad = [row for row in rows if not row.ok]
         if not bad:
-            return []
+            return rows, []
         worst = max(bad, key=lambda row: row.times)
+        added = _constant([got - expected for got, expected in pairs])
+        if added:
+            said = f"{added:.3g} is added to every entry of y"
+            return rows, [self._finding("compose", "constant-added", said, worst)]
         where = ", ".join(row.input for row in bad)
         said = f"y differs on {len(bad)} of {len(seen)} inputs: {where}"
-        if len(bad) < len(seen) and worst.times * room > 2 * max(LOOSE):
-            return [self._finding("compose", "differs-on-input", said, worst)]
-        said = f"y departs by {worst.times * room:.1e} of its largest entry: rounding does not"
-        return [self._finding("numerics", "more-than-rounding", said, worst)]
+        share = max(_share(got, expected) for got, expected in pairs)
+        if len(bad) < len(seen) and share > 2 * max(LOOSE):
+            return rows, [self._finding("compose", "differs-on-input", said, worst)]
+        said = f"in {dtype}, y is off by {worst.times:.3g} times what rounding explains"
+        return rows, [self._finding("numerics", "more-than-rounding", said, worst)]
+
+    def _pair(self, each: Outcome, dtype: str) -> tuple[Array, Array]:
+        """Return y and what it should be; arrays of float64 are the candidate's as they are."""
+        assert each.y is not None
+        weights = {key: stored(value, dtype) for key, value in self.weights.items()}
+        return each.y, self.reading.predict(weights, stored(each.input.x, dtype))
 
     def _finding(self, stage: Stage, code: str, said: str, row: Row) -> Finding:
         return Finding(stage, code, said, evidence=evidence_of(row))
@@ -263,3 +280,28 @@ def _put_right(choice: Choice | None, sets: Mapping[str, Any]) -> Iterator[Choic
     yield Choice((), right)
     if "pools" in sets and paper is SPATIAL_PAPER:
         yield Choice((), right | {"pools": ("max", "avg")})
+
+
+def _row_of_y(each: Outcome, got: Array, expected: Array, dtype: str, cbam: CBAM | None) -> Row:
+    """Return the worst entry of y, by what rounding explains where the reference can tell."""
+    name = each.input.name
+    if cbam is None:
+        return compare(name, "y", got, expected, TOLERANCE[dtype])
+    exact = tree.map(lambda leaf: stored(leaf, dtype), cbam)
+    room = allowed(exact, stored(each.input.x, dtype), None, dtype)["y"]
+    seen = evidence(name, "y", got, expected, room)
+    index, values = tuple(seen["index"]), (seen["got"], seen["expected"])
+    return Row(name, "y", seen["times"], float(room.max(initial=0)), index, *values)
+
+
+def _share(got: Array, expected: Array) -> float:
+    """Return the largest error, of the largest entry; infinite where there is NaN."""
+    share = float(np.abs(got - expected).max() / (np.abs(expected).max() or 1))
+    return share if np.isfinite(share) else np.inf
+
+
+def _constant(errors: Sequence[Array]) -> float:
+    """Return the number that the errors of all inputs are, 0 if they are none."""
+    number = float(np.median(errors[0]))
+    apart = max(float(np.abs(error - number).max()) for error in errors)
+    return number if apart < CONSTANT * abs(number) else 0.0

@@ -288,7 +288,7 @@ class NotHalf(Block):
         (HalfPlanes, {"half-inside": "wrong"}),
         (HalfWeight, {"half-inside": "wrong"}),
         (HalfBackward, {"half-inside": "wrong"}),
-        (Single, {"single-inside": "note"}),
+        (Single, {"single-inside": "wrong"}),
         (Polynomial, {"approximate-sigmoid": "wrong"}),
         (Table, {"approximate-sigmoid": "wrong"}),
         (HardGate, {"approximate-sigmoid": "wrong"}),
