@@ -80,7 +80,10 @@ def identify(
         guesses = [(*plain, tuple(COMPOSE))] if depth != "quick" else []
         # One that all compositions were tried with already need not be tried again.
         fresh = (len(channels), len(spatials)) != tried
-        if (channels and spatials) or (fresh and (channels or spatials) and effort.widest):
+        # Beside a single row, one of the other gate shows alone in the usual compositions.
+        known = (*channels, *spatials)
+        wide = effort.widest and (not effort.pairs or any(len(f.choice.rows) > 1 for f in known))
+        if (channels and spatials) or (fresh and known and wide):
             tried = len(channels), len(spatials)
             guess = (channels or _free(single(True)), spatials or _free(single(False)))
             guesses.insert(0, (*guess, effort.compositions))
