@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -72,6 +75,8 @@ def check(
     seed : of the weights, inputs and cotangents
     progress : is told, in a few words, what is being done
 
+    What the candidate prints is kept from the standard output.
+
     Returns
     -------
     Report
@@ -95,8 +100,21 @@ def check(
     if dtype is not None:
         checks.choice("dtype", dtype, DTYPES)
     progress("loading it and running it once")
-    adapted = adapt(candidate, channels, settings, parameters, device=device, stage=stage)
-    return judge(adapted, expect, seed, channels, progress, dtype)
+    told = _aloud(progress)
+    with contextlib.redirect_stdout(io.StringIO()):
+        adapted = adapt(candidate, channels, settings, parameters, device=device, stage=stage)
+        return judge(adapted, expect, seed, channels, told, dtype)
+
+
+def _aloud(progress: Progress) -> Progress:
+    """Return a progress that writes to what is now the standard output."""
+    out = sys.stdout
+
+    def told(doing: str) -> None:
+        with contextlib.redirect_stdout(out):
+            progress(doing)
+
+    return told
 
 
 def assert_faithful(candidate: object, *, expect: str = FAITHFUL, **how: Any) -> None:

@@ -236,6 +236,18 @@ def test_the_snippet_replays_it(capsys):
     assert f"{finding.evidence['got']:.4f}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("number", [1e-3, -1e-6])
+@pytest.mark.parametrize("dtype", [None, "float32"])
+def test_a_constant_that_is_added_is_named(number, dtype):
+    class Added(mistakes.Right):
+        def forward(self, x):
+            return super().forward(x) + number
+
+    report = npcbam.check(Added, channels=32, dtype=dtype)
+    assert told(report) == [("compose", "constant-added")], str(report)
+    assert report.findings[0].message == f"{number:.3g} is added to every entry of y"
+
+
 def test_an_array_without_effect_has_no_gradient():
     def moved(params, x):
         y, pullback = examples.right(params, x)
@@ -391,6 +403,26 @@ def test_own_candidate_with_a_cotangent_of_another_shape():
     report = npcbam.check(Own())
     assert report.verdict == "wrong"
     assert "dx: expected shape (3, 32, 7, 5), got (3, 32, 1, 5)" in report.findings[0].message
+
+
+def test_what_it_prints_is_kept_out_and_progress_is_not(capsys):
+    class Prints(mistakes.Right):
+        def __init__(self, channels):
+            print("built")
+            super().__init__(channels)
+
+        def forward(self, x):
+            print("shape", tuple(x.shape))
+            return super().forward(x)
+
+    report = npcbam.check(Prints, channels=32, progress=print)
+    assert "prints" in {finding.code for finding in report.findings}
+    assert report.verdict == "faithful"
+    out = capsys.readouterr().out
+    assert "loading it and running it once\n" in out
+    assert "comparing what it gave\n" in out
+    assert "shape" not in out
+    assert "built" not in out
 
 
 # Asked for, and errors ----------------------------------------------------------------------
