@@ -120,7 +120,8 @@ class Comparison:
             low = self._compared(seen, self._kind())
             # These rows alone are kept; what shows at the higher precision too is said there.
             known = {finding.code for finding in found}
-            known |= {"more-than-rounding"} if "differs-on-input" in known else set()
+            if known & {"differs-on-input", "constant-added"}:
+                known.add("more-than-rounding")
             low = [finding for finding in low if finding.code not in known]
             dtype = {"dtype": asked.dtype}
             found += [replace(each, evidence=dtype | each.evidence) for each in low]
