@@ -89,3 +89,9 @@ def test_where_every_weight_reaches_all_channels_each_way_is_left():
 def test_the_right_way_is_among_them(block, code):
     found = [f.code for f in npcbam.check(block).findings if f.status != "note"]
     assert found == ([code] if code else [])
+
+
+def test_where_a_gate_is_shut_other_ways_tell_which_matrix_is_which():
+    known, left = ways(Shut)
+    assert {each["fc2.weight"][0] for each in known} == {"w0", "w1"}
+    assert {each["fc2.weight"][0] for each in left} == {"w1"}
