@@ -157,9 +157,8 @@ class _Comparison:
         wrong_dx = [row for row in bad if row.tensor == "dx"]
         plain = [row for row in wrong_dx if row.input != "ties"]
         if wrong_dx and not plain:
-            said = (
-                "where several entries share the maximum, dx follows a rule that no framework has"
-            )
+            said = "where several entries share the maximum, dx follows none of the rules that "
+            said += "maxima have: to the first, to all evenly, or axis by axis"
             found.append(_finding("tie-rule-unknown", said, wrong_dx[0]))
             bad = [row for row in bad if row.input != "ties"]
         valves: dict[str, Valves] = {}
