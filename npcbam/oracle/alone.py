@@ -180,13 +180,19 @@ class Alone:
         for choice in choices(table, tables(self.of_channel)[1], effort.pairs):
             if fits_weights(choice, self.weights):
                 s = self._stages(choice)
-                if any(self._gives(*way, s, choice) for way in several):
+                fits = any(self._gives(*way, s, choice) for way in several)
+                if fits and not self._saturates(s):
                     yield Fit(choice, self._compositions(s, choice))
 
     def _stages(self, choice: Choice) -> Stages:
         if self.of_channel:
             return stages(choice.axes, SPATIAL_PAPER, self.weights)
         return stages(CHANNEL_PAPER, choice.axes, self.weights)
+
+    def _saturates(self, s: Stages) -> bool:
+        """Tell whether the map is one number, which any gate that is never applied looks like."""
+        gate = (s.mc if self.of_channel else s.ms)(self.x)
+        return gate.size > 1 and not np.ptp(gate)
 
     def _compositions(self, s: Stages, choice: Choice) -> list[str]:
         """Return the compositions that explain y with any constant, as far as one sample tells."""
