@@ -19,7 +19,7 @@ from npcbam.checks import Array
 Pullback: TypeAlias = Callable[[Array], Array]
 TIES = ("first", "even")
 # What a maximum over one axis after the other does with a tie, from the first axis or from the last
-# (which gives "first" again where each takes the first), and what no framework's maximum does.
+# (which gives "first" again where each takes the first), and what max and amax do nowhere.
 OTHER_TIES = ("even-in-turn", "even-in-turn-from-last", "first-in-turn", "last")
 
 

@@ -264,6 +264,10 @@ class _Judge:
         if self.reading.known:
             # The composition says it, where a map alone is returned.
             self.found = [f for f in self.found if f.code != "output-shape"]
+        elif hidden := doubts.of_unplaced(self.candidate, roles, self.tried.channels):
+            self.found = [f for f in self.found if f.status == "note"]
+            self.found.append(hidden)
+            return self._report()
         compared = Comparison(self.tried, self.reading, roles)
         self.progress("comparing what it gave")
         self.found += self._seen_alone(compared.findings(), roles, dead)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from npcbam.oracle.effects import attempt
 from npcbam.oracle.findings import Finding
 from npcbam.oracle.halves import Half, lacking
 from npcbam.oracle.reading import Tried
-from npcbam.oracle.roles import assignments
+from npcbam.oracle.roles import Roles, assignments, may_be_kernel
 from npcbam.oracle.trial import Outcome
 
 MOST_ARRAYS = 30
@@ -25,7 +25,7 @@ def of_parameters(candidate: Candidate, channels: int, seed: int) -> Finding | N
     """Return why the parameters cannot be those of a CBAM; None if they can.
 
     What multiplies its input by gates between 0 and 1, which read other entries too, may be a CBAM
-    all the same, if it has no arrays or keeps its matrices in vectors: that is undecided.
+    all the same, if it has no arrays, or may keep its matrices in others: that is undecided.
     """
     own = candidate.half if isinstance(candidate, Half) else candidate
     few, missing = len(own.parameters) + len(own.buffers) <= MOST_ARRAYS, lacking(candidate)
@@ -35,10 +35,22 @@ def of_parameters(candidate: Candidate, channels: int, seed: int) -> Finding | N
         return None
     said = f"{missing}: it has {_listed(own)}" if missing else _no_roles(own)
     hidden = all(value.ndim < 2 and value.size for value in own.parameters.values())
+    hidden |= _may_be_mlp(_without_kernels(own.parameters), channels)
     if hidden and not missing and _is_gated(candidate, channels, np.random.default_rng(seed)):
         said = f"{said}; yet y is x times gates between 0 and 1, whose weights cannot be set"
         return Finding("compose", "weights-out-of-reach", said, "undecided")
     return Finding("compose", "no-cbam", said)
+
+
+def of_unplaced(candidate: Candidate, roles: Roles, channels: int) -> Finding | None:
+    """Return that arrays without a role may be an MLP that is stored in a way of its own."""
+    names = {role.name for role in roles}
+    rest = {name: v for name, v in candidate.parameters.items() if name not in names}
+    if any(role.key == "w0" for role in roles) or not _may_be_mlp(rest, channels):
+        return None
+    said = f"{', '.join(f'{name} {v.shape}' for name, v in rest.items())} cannot be told to be W0 "
+    said += "(C/r, C) and W1 (C, C/r), and may hold them all the same: store them as two matrices"
+    return Finding("compose", "weights-out-of-reach", said, "undecided")
 
 
 def of_running(candidate: Candidate, error: CannotRun) -> Finding:
@@ -75,6 +87,20 @@ def of_dead_parameters() -> Finding:
     """Return that no parameter has an effect."""
     said = "its parameters have no effect on y where they are set: it may compute with others"
     return Finding("compose", "weights-out-of-reach", said, "undecided")
+
+
+def _without_kernels(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    return {name: v for name, v in arrays.items() if v.size > 1 and not may_be_kernel(name, v)}
+
+
+def _may_be_mlp(arrays: Mapping[str, Array], channels: int) -> bool:
+    """Tell whether so many numbers can be those of W0 and W1, with biases or without."""
+    count, widths = sum(v.size for v in arrays.values()), range(1, 2 * channels + 1)
+    return any(
+        count == 2 * hidden * channels + biases
+        for hidden in widths
+        for biases in (0, hidden, channels, hidden + channels)
+    )
 
 
 def _is_gated(candidate: Candidate, channels: int, rng: np.random.Generator) -> bool:

@@ -97,7 +97,7 @@ def _elementwise(
     if "last" not in named.split("+"):
         return Judged(again.rows, named, again.findings(), other)
     said = "the gradient of a tie goes to the last of the equal entries"
-    said += "; no framework's maximum does so"
+    said += ", as with max and amax of no framework"
     row = next(row for row in comparison.bad if row.tensor == "dx" and row.input == "ties")
     last = _finding("tie-rule-last", said, row)
     return Judged(comparison.rows, NOT_SEEN, [last, *again.findings()], exact)
@@ -157,8 +157,8 @@ class _Comparison:
         wrong_dx = [row for row in bad if row.tensor == "dx"]
         plain = [row for row in wrong_dx if row.input != "ties"]
         if wrong_dx and not plain:
-            said = "where several entries share the maximum, dx follows none of the rules that "
-            said += "maxima have: to the first, to all evenly, or axis by axis"
+            said = "where several entries share the maximum, dx follows none of the rules that are "
+            said += "known: to the first, to all evenly, or one of these axis by axis"
             found.append(_finding("tie-rule-unknown", said, wrong_dx[0]))
             bad = [row for row in bad if row.input != "ties"]
         valves: dict[str, Valves] = {}

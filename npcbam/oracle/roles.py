@@ -206,6 +206,11 @@ def _kernels(name: str, value: Array) -> Iterator[Role]:
                 yield Role("spatial.conv.w", name, full, axes)
 
 
+def may_be_kernel(name: str, value: Array) -> bool:
+    """Tell whether an array has the shape of a spatial kernel."""
+    return any(True for _ in _kernels(name, value))
+
+
 def _in_order(name: str, value: Array) -> Iterator[Role]:
     """Yield the array as a square kernel, read entry by entry with the planes first, or last."""
     for planes in (1, 2):

@@ -18,10 +18,13 @@ from npcbam.cbam import CBAM, refine_vjp
 from npcbam.channel_attention import ChannelAttention
 from npcbam.checks import Array
 from npcbam.oracle.bounds import allowed
+from npcbam.oracle.precision import PRECISIONS
 from npcbam.pointwise import scale_vjp, sigmoid_vjp
 from npcbam.pooling import describe_vjp
 from npcbam.spatial_attention import SpatialAttention
 
+# In units of the largest entry: what a transform and its inverse spread over all the others.
+SPREAD = 16
 Valves = Mapping[str, float]
 Cotangents = tuple[dict[str, Array], Array]
 Attention = ChannelAttention | SpatialAttention
@@ -49,9 +52,17 @@ class Pulled:
 
     @functools.cached_property
     def room(self) -> dict[str, Array]:
-        """How far rounding may take each gradient, entry by entry: of "dx", and by leaf."""
-        room = allowed(self.cbam, self.x, self.dy, self.dtype)
-        return {"dx": room["dx"]} | {path: room[f"d{path}"] for path, _ in tree.leaves(self.cbam)}
+        """How far rounding may take each gradient, entry by entry: of "dx", and by leaf.
+
+        Where an entry is 0 in every sum, by a Fourier transform it is 0 up to rounding.
+        """
+        room, (leaves, dx) = allowed(self.cbam, self.x, self.dy, self.dtype), self.expected
+        found = {}
+        for name, value in {"dx": dx, **leaves}.items():
+            least = SPREAD * PRECISIONS[self.dtype].unit * float(np.abs(value).max(initial=0))
+            bound = room["dx" if name == "dx" else f"d{name}"]
+            found[name] = np.where(bound == 0, least, bound)
+        return found
 
     @functools.cached_property
     def expected(self) -> Cotangents:

@@ -80,6 +80,31 @@ def test_a_gate_without_parameters_to_set(f, parameters):
     assert said.endswith("yet y is x times gates between 0 and 1, whose weights cannot be set")
 
 
+def stored_as(shape, split):
+    """Return a right CBAM whose W0 and W1 are cut from one array, and that array with a kernel."""
+
+    def f(params, x):
+        w0, w1 = split(params["w"])
+        return examples.right({"w0": w0, "w1": w1, "kernel": params["kernel"]}, x)[0]
+
+    rng = np.random.default_rng(0)
+    return f, {"w": rng.normal(size=shape) / 8, "kernel": OWN["kernel"]}
+
+
+@pytest.mark.parametrize(
+    ("f", "parameters"),
+    [
+        stored_as((2, 2, 32), lambda w: (w[0], w[1].T)),
+        stored_as((2, 32, 2), lambda w: (w[0].T, w[1])),
+        stored_as((4, 32), lambda w: (w[:2], w[2:].T)),
+        stored_as((128,), lambda w: (w[:64].reshape(2, 32), w[64:].reshape(32, 2))),
+    ],
+)
+def test_an_mlp_stored_otherwise_is_not_called_wrong(f, parameters):
+    said = undecided(f, "weights-out-of-reach", parameters=parameters)
+    assert "W0 (C/r, C) and W1 (C, C/r)" in said
+
+
 @pytest.mark.parametrize(
     "candidate",
     [
