@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from npcbam import __version__, bench, checks
-from npcbam.options import file_to_write
+from npcbam.options import file_or_terminal, file_to_write
 from npcbam.oracle import CannotRun, Report, check, examples, isolation, vectors_cli
 from npcbam.oracle.candidate import DTYPES, STAGES, sentence
 from npcbam.oracle.conventions import asked
@@ -134,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--device", default="cpu", help="what torch runs on, such as cuda (cpu)")
     one.add_argument(
         "--json",
-        type=file_to_write,
+        type=file_or_terminal,
         metavar="FILE",
         help="write the report as JSON; - is the terminal",
     )

@@ -27,3 +27,11 @@ def test_is_refused_at_once(command, place, said, tmp_path, capsys):
         cli.main([*command, f"{tmp_path}/{place}"])
     assert caught.value.code == 2
     assert said.replace("{}", str(tmp_path)) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["check", "--html"], ["bench", "--plot"], ["bench", "--json"]])
+def test_only_a_report_goes_to_the_terminal(command, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main([*command, "-"])
+    assert caught.value.code == 2
+    assert "expected a file, got -" in capsys.readouterr().err

@@ -93,6 +93,31 @@ def check(
     >>> print(check(CBAM.init(0, channels=32)).headline)
     FAITHFUL: CBAM computes CBAM, Eqs. 1 to 3, as preset `paper` does
     """
+    how: dict[str, Any] = {
+        "channels": channels,
+        "settings": settings,
+        "parameters": parameters,
+        "seed": seed,
+    }
+    how |= {"expect": expect, "stage": stage, "dtype": dtype, "device": device}
+    told = _aloud(progress)
+    with contextlib.redirect_stdout(io.StringIO()):
+        return check_aloud(candidate, progress=told, **how)
+
+
+def check_aloud(
+    candidate: object,
+    channels: int = 64,
+    settings: Mapping[str, object] | None = None,
+    parameters: Mapping[str, Array] | None = None,
+    expect: str = FAITHFUL,
+    stage: str = "whole",
+    dtype: str | None = None,
+    device: str = "cpu",
+    seed: int = 0,
+    progress: Progress = trial.silent,
+) -> Report:
+    """Do what `check` does, and let the candidate print."""
     checks.positive("channels", channels)
     asked(expect)
     checks.seed("seed", seed)
@@ -100,10 +125,8 @@ def check(
     if dtype is not None:
         checks.choice("dtype", dtype, DTYPES)
     progress("loading it and running it once")
-    told = _aloud(progress)
-    with contextlib.redirect_stdout(io.StringIO()):
-        adapted = adapt(candidate, channels, settings, parameters, device=device, stage=stage)
-        return judge(adapted, expect, seed, channels, told, dtype)
+    adapted = adapt(candidate, channels, settings, parameters, device=device, stage=stage)
+    return judge(adapted, expect, seed, channels, progress, dtype)
 
 
 def _aloud(progress: Progress) -> Progress:

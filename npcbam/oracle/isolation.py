@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from npcbam.oracle.candidate import CannotRun, sentence
-from npcbam.oracle.check import check
+from npcbam.oracle.check import check_aloud
 from npcbam.oracle.conventions import FAITHFUL
 from npcbam.oracle.findings import Finding
 from npcbam.oracle.html import plain, to_html
@@ -243,7 +243,7 @@ def answer(
     """
     try:
         values = {name: literal(text) for name, text in settings.items()}
-        report = check(target, settings=values, progress=progress, **options)
+        report = check_aloud(target, settings=values, progress=progress, **options)
         return _as_answer(report)
     except BaseException as error:
         return _failure(error)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from npcbam.options import file_to_write
+from npcbam.options import file_or_terminal
 from npcbam.oracle.vectors import compare, write
 from npcbam.presets import PRESETS
 
@@ -51,7 +51,7 @@ def add(commands: Any) -> None:
     two.add_argument("--all", action="store_true", help="list every tensor of every case")
     two.add_argument(
         "--json",
-        type=file_to_write,
+        type=file_or_terminal,
         metavar="FILE",
         help="write the report as JSON; - is the terminal",
     )

@@ -253,6 +253,18 @@ def test_a_loop_without_an_end_is_stopped(monkeypatch):
     assert line.startswith("The line is `")
 
 
+def test_a_loop_that_swallows_all_is_stopped_too(monkeypatch):
+    monkeypatch.setattr("npcbam.lessons.limit.SECONDS", 0.05)
+    monkeypatch.setattr("npcbam.lessons.limit.AGAIN", 0.001)
+
+    def mean_vjp(x):
+        while x is not None:
+            with contextlib.suppress(BaseException):
+                len(x)
+
+    assert judged(mean_vjp)[1].startswith("mean_vjp was still running after ")
+
+
 def test_an_alarm_of_the_reader_is_left_alone():
     signal.setitimer(signal.ITIMER_REAL, 60)
     try:
