@@ -194,9 +194,14 @@ def name_weight(leaf: str, each: Pulled, valves: Valves) -> tuple[str, str]:
         return "gradient-not-finite", f"the gradient of {leaf} is not finite"
     if not got.any():
         return "parameter-detached", f"{leaf} has no gradient"
-    for pool, part in by_pool(leaf, each).items():
-        if part.any() and alike(got, expected - part, expected, room):
-            return "shared-weight-half", f"{leaf} gets no gradient from the {pool} descriptor"
+    parts = {k: part for k, part in by_pool(leaf, each).items() if part.any()}
+    lost = [pool for pool in parts if alike(got, expected - parts[pool], expected, room)]
+    if lost:
+        # A bias gets as much from each.
+        which = (
+            f"from the {lost[0]} descriptor" if len(lost) == 1 else "from one of the descriptors"
+        )
+        return "shared-weight-half", f"{leaf} gets no gradient {which}"
     if (ratio := ratio_of(got, expected, room)) is not None:
         said = f"the gradient of {leaf} is {times(ratio)} what it should be"
         return "gradient-scaled", said

@@ -15,6 +15,7 @@ from npcbam import CBAM, cli, presets, tree
 from npcbam.oracle import CannotRun
 from npcbam.oracle.hypotheses import CHANNEL, COMPOSE, SPATIAL
 from npcbam.oracle.mistakes import MISTAKES, block
+from npcbam.oracle.routes import pulled
 from npcbam.oracle.vectors import compare, write
 from npcbam.oracle.vectors.cases import differs, mistaken
 from npcbam.oracle.vectors.halves import KINDS, decode, encode
@@ -506,6 +507,29 @@ def test_any_factor_of_a_gradient_is_named(vectors, cases, tmp_path):
     assert compare(vectors, tmp_path).named == []
     save(tmp_path, case, dx=np.full_like(right["dx"], np.nan))
     assert compare(vectors, tmp_path).named == []
+
+
+def test_what_is_wrong_with_dx_comes_before_what_is_wrong_with_weights(vectors, cases, tmp_path):
+    case, point = cases["official-noise-float64"], cases["official-point-float64"]
+    right = {tensor: read(vectors, case, tensor) for tensor in ("x", "y", "dy", "db1")}
+    cbam = presets.build("official", weights(vectors, case))
+    _, dx = pulled(cbam, right["x"], right["dy"], {"channel max": 0.0})
+    save(tmp_path, case, y=right["y"], dx=dx, db1=right["db1"] / 2)
+    # On one position the routes are alike, and nothing is named.
+    save(tmp_path, point, dx=0 * read(vectors, point, "dx"))
+    found = compare(vectors, tmp_path)
+    assert found.named == ["channel-max-detached", "shared-weight-half"]
+    assert (
+        found.sentences["shared-weight-half"] == "b1 gets no gradient from one of the descriptors"
+    )
+    assert found.headline.endswith("(channel-max-detached), in 1 of 2 cases; 2 differ")
+
+
+def test_another_shape_is_said_first(vectors, cases, tmp_path):
+    case = cases["paper-noise-float64"]
+    save(tmp_path, case, dw1=read(vectors, case, "dw1").T)
+    headline = "WRONG: dw1 has another shape, (2, 8), in 1 of 1 cases"
+    assert compare(vectors, tmp_path).headline == headline
 
 
 def tree_with_ties(attention, ties):

@@ -24,6 +24,8 @@ STAGES = {
     "compose": ("f", "y"),
     "spatial": ("planes", "zs", "ms"),
 }
+# What is wrong with parameters may follow from what is wrong with dx.
+TELLING = {"y": 0, "dx": 1}
 
 
 @dataclass(frozen=True)
@@ -89,10 +91,15 @@ class Comparison:
 
     @property
     def named(self) -> list[str]:
-        """The codes of the mistakes, the most frequent first."""
-        return [
-            code for code, _ in Counter(r.mistake for r in self.rows if r.mistake).most_common()
-        ]
+        """The codes of the mistakes: of y, of dx, of the rest; the most frequent first."""
+        known = [row for row in self.rows if row.mistake]
+        count = Counter(row.mistake for row in known)
+
+        def rank(code: str) -> tuple[int, int]:
+            tensors = [row.tensor for row in known if row.mistake == code]
+            return min(TELLING.get(tensor, 2) for tensor in tensors), -count[code]
+
+        return sorted(count, key=rank)
 
     @property
     def sentences(self) -> dict[str, str]:
@@ -106,10 +113,15 @@ class Comparison:
         if self.ok:
             tensors = "1 tensor" if len(self.rows) == 1 else f"all {len(self.rows)} tensors"
             return f"RIGHT: {tensors} within what is allowed, in {seen} of {self.cases} cases"
-        where = f"in {wrong} of {seen} cases"
         if self.named:
-            return f"WRONG: {self.sentences[self.named[0]]} ({self.named[0]}), {where}"
-        return f"WRONG: {self.first[0].tensor} is the first tensor to differ, {where}"
+            code = self.named[0]
+            told = len({row.case for row in self.rows if row.mistake == code})
+            more = f"; {wrong} differ" if told < wrong else ""
+            return f"WRONG: {self.sentences[code]} ({code}), in {told} of {seen} cases{more}"
+        where, row = f"in {wrong} of {seen} cases", self.first[0]
+        if row.shape is not None:
+            return f"WRONG: {row.tensor} has another shape, {row.shape}, {where}"
+        return f"WRONG: {row.tensor} is the first tensor to differ, {where}"
 
     def __str__(self) -> str:
         return self.text()
