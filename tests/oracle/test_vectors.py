@@ -179,6 +179,8 @@ def test_vectors_are_not_written_over_files(tmp_path):
     (tmp_path / "mine.txt").touch()
     with pytest.raises(FileExistsError, match="expected a new or empty folder, it holds files"):
         write(tmp_path, ["se"])
+    with pytest.raises(FileExistsError, match="expected a new or empty folder, it is a file"):
+        write(tmp_path / "mine.txt", ["se"])
     with pytest.raises(ValueError, match="presets: expected 'paper'"):
         write(tmp_path / "new", ["papr"])
     assert not (tmp_path / "new").exists()

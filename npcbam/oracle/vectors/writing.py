@@ -86,7 +86,7 @@ def write(
     Raises
     ------
     FileExistsError
-        `folder` holds files.
+        `folder` holds files, or is one.
     OSError, TypeError, ValueError
         The files cannot be written, or an argument is out of range.
     """
@@ -94,6 +94,8 @@ def write(
         checks.choice("presets", name, PRESETS)
     checks.seed("seed", seed)
     root = Path(folder)
+    if root.is_file():
+        raise FileExistsError(f"{root}: expected a new or empty folder, it is a file")
     root.mkdir(parents=True, exist_ok=True)
     if any(root.iterdir()):
         raise FileExistsError(f"{root}: expected a new or empty folder, it holds files")
