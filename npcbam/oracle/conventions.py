@@ -16,6 +16,8 @@ from npcbam.presets import PRESETS
 FAITHFUL = "faithful"
 # The rules for ties of a maximum that frameworks have, whole or made of their own.
 RULES = tuple(rule for rule in (*TIES, *OTHER_TIES) if rule != "last")
+# Of a channel gate: none of these, and a subgradient all the same.
+OTHER = "other"
 # Axis: what the paper says and what the authors' code does; "open" where the paper leaves it so.
 AXES = {
     "order": ("channel-first", "channel-first"),
@@ -45,6 +47,7 @@ VALUES = {
     "ties": (
         *RULES,
         *(f"{one}+{two}" for one in RULES for two in TIES if one != two),
+        *(OTHER, *(f"{OTHER}+{two}" for two in TIES)),
         "none",
         NOT_SEEN,
     ),

@@ -17,13 +17,14 @@ from npcbam.cbam import CBAM
 from npcbam.checks import Array
 from npcbam.oracle.by_step import against_step
 from npcbam.oracle.choices import Reading
-from npcbam.oracle.conventions import NOT_SEEN
+from npcbam.oracle.conventions import NOT_SEEN, OTHER
 from npcbam.oracle.findings import Finding, evidence
 from npcbam.oracle.precision import PRECISIONS, stored
 from npcbam.oracle.reference import other_tie_rules, reference, tie_rules
 from npcbam.oracle.report import Row, evidence_of
 from npcbam.oracle.roles import Roles
 from npcbam.oracle.routes import Pulled, Valves
+from npcbam.oracle.shares import shares_all
 from npcbam.oracle.slips import LEFT, alike, name_dx, name_weight, ratio_of, times
 from npcbam.oracle.trial import Outcome
 
@@ -93,14 +94,34 @@ def _elementwise(
     again = _Comparison(other, roles, seen, dtype)
     if again.ties_wrong:
         # A rule that was read off a wrong dx is none.
-        return Judged(comparison.rows, NOT_SEEN, comparison.findings(), exact)
+        wrong = Judged(comparison.rows, NOT_SEEN, comparison.findings(), exact)
+        return _shared_otherwise(exact, roles, seen, dtype) or wrong
     if "last" not in named.split("+"):
         return Judged(again.rows, named, again.findings(), other)
     said = "the gradient of a tie goes to the last of the equal entries"
     said += ", as with max and amax of no framework"
-    row = next(row for row in comparison.bad if row.tensor == "dx" and row.input == "ties")
-    last = _finding("tie-rule-last", said, row)
+    last = _finding("tie-rule-last", said, comparison.tied_row())
     return Judged(comparison.rows, NOT_SEEN, [last, *again.findings()], exact)
+
+
+def _shared_otherwise(
+    cbam: CBAM, roles: Roles, seen: Sequence[Outcome], dtype: str
+) -> Judged | None:
+    """Judge by the rule of the spatial gate alone, if the channel gate shares all that it gets."""
+    for rule in tie_rules(cbam):
+        found = _Comparison(rule, roles, seen, dtype)
+        tied = next(each for each in found.given if each.name == "ties")
+        if not shares_all(rule, tied):
+            continue
+        spatial = rule.spatial if rule.spatial and "max" in rule.spatial.pools else None
+        row = found.tied_row()
+        said = "where several positions of a channel share the maximum, the gradient goes to some "
+        said += "of them by no rule that is known: a right one all the same, as none of it is lost"
+        note = Finding("gradient", "tie-rule-other", said, "note", evidence_of(row))
+        found.forgive(row)
+        named = f"{OTHER}+{spatial.ties}" if spatial else OTHER
+        return Judged(found.rows, named, [*found.findings(), note], rule)
+    return None
 
 
 def _rounded(each: Outcome, dtype: str) -> Outcome:
@@ -151,6 +172,15 @@ class _Comparison:
         ]
         self.bad = [row for row in self.rows if not row.ok]
         self.ties_wrong = any(row.input == "ties" and row.tensor == "dx" for row in self.bad)
+
+    def tied_row(self) -> Row:
+        """Return the row of dx that is off where there are ties."""
+        return next(row for row in self.bad if row.tensor == "dx" and row.input == "ties")
+
+    def forgive(self, forgiven: Row) -> None:
+        """Leave a row out."""
+        self.rows = [row for row in self.rows if row is not forgiven]
+        self.bad = [row for row in self.bad if row is not forgiven]
 
     def findings(self) -> list[Finding]:
         bad, found = self.bad, []

@@ -266,6 +266,43 @@ class InTurnDetached(MaximaInTurn):
         return avg, top.detach()
 
 
+class TopOne(Right):
+    """Which of the tied it takes is not told."""
+
+    def top(self, x):
+        return x.flatten(2).topk(1)[0][..., 0]
+
+
+class Sorted(Right):
+    def top(self, x):
+        return x.flatten(2).sort()[0][..., -1]
+
+
+class InTurnByTwoRules(Right):
+    def top(self, x):
+        return x.max(3)[0].amax(2)
+
+
+class ByHalves(Right):
+    def top(self, x):
+        flat, middle = x.flatten(2), x.shape[2] * x.shape[3] // 2
+        return torch.maximum(flat[:, :, : max(middle, 1)].amax(2), flat[:, :, middle:].amax(2))
+
+
+class ByHalvesEven(ByHalves):
+    def planes(self, f):
+        return super().planes(f)[0], f.amax(1, keepdim=True)
+
+
+class TiesLoseHalf(TopOne):
+    """Where there are two or more, half of the gradient is lost."""
+
+    def top(self, x):
+        top = super().top(x)
+        tied = (x == top[:, :, None, None]).sum((2, 3)) > 1
+        return torch.where(tied, (top + top.detach()) / 2, top)
+
+
 class LastOfTheChannels(Right):
     def planes(self, f):
         return super().planes(f)[0], f.flip(1).max(1, keepdim=True)[0]
@@ -300,6 +337,7 @@ RIGHT = [
     PlanesInDepth,
 ]
 WRONG = {
+    TiesLoseHalf: "tie-rule-unknown",
     CheckpointedDetached: "channel-max-detached",
     WeightNormFlipped: "spatial-flipped-kernel",
     FrozenAverageTwice: "channel-avg-twice",
@@ -374,6 +412,23 @@ def test_the_rule_is_followed_at_low_precision(dtype):
     for block in (*in_turn, mistakes.MixedTies(32)):
         report = check(block, dtype=dtype)
         assert report.verdict == "faithful", report
+
+
+@pytest.mark.parametrize(
+    ("block", "ties"),
+    [
+        (TopOne, "other+first"),
+        (Sorted, "other+first"),
+        (InTurnByTwoRules, "other+first"),
+        (ByHalves, "other+first"),
+        (ByHalvesEven, "other+even"),
+    ],
+)
+def test_any_share_of_a_tie_is_a_subgradient(block, ties):
+    report = check(block, channels=32, expect=f"ties={ties}")
+    assert (report.verdict, report.ok) == ("faithful", True), report
+    assert [f.code for f in report.findings] == ["tie-rule-other"]
+    assert not [row for row in report.rows if not row.ok]
 
 
 def test_the_last_of_the_tied_is_told():
