@@ -33,7 +33,6 @@ PLANTED = [
     ("03_checking_gradients", "return q @ k.T,", "return q @ k.T / 2,"),
     ("04_is_this_cbam_correct", "[f.mean(1), f.max(1)]", "[f.mean(1), f.min(1)]"),
     ("04_is_this_cbam_correct", "top = x.detach()", "top = x"),
-    ("04_is_this_cbam_correct", "params, x)) * f", "params, f)) * f"),
     ("05_exercises", "dy * y * (1 - y)", "dy * y * (1.001 - y)"),
     ("05_exercises", "1 + np.exp(-z)", "1.001 + np.exp(-z)"),
     ("06_attention_in_a_network", "w + 1j * h * d", "w + 1.001j * h * d"),

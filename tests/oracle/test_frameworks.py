@@ -96,21 +96,18 @@ FRAMEWORKS = {
     "dlpack": called(of_dlpack, dlpack_parameters),
     "onnx": of_file,
 }
-# Where x @ w leaves open which weight is which, a gate that is never applied takes 20 s to settle.
-TRANSPOSED = ("jax", "linen", "nnx", "keras, channels last", "keras, channels first")
 FORWARD_ONLY = ("numpy, forward only", "onnx")
 # One of each stage, which is enough where others go through the same adapter, unless all are asked
 # for: every block is compiled for a dozen shapes.
 SOME = (
     "biased",
     "norm",
-    "residual",
     "channel-two-sigmoids",
     "spatial-flipped-kernel",
     "maps-added",
     "channel-max-detached",
 )
-ALIKE = ("linen", "nnx", "equinox", "keras, channels first", "torch.compile", "dlpack")
+ALIKE = ("jax", "linen", "nnx", "equinox", "keras, channels first", "torch.compile", "dlpack")
 ALL = os.environ.get("NPCBAM_ALL_FRAMEWORKS") == "1"
 BLOCKS = [
     (framework, how)
@@ -119,7 +116,6 @@ BLOCKS = [
     if not (framework in FORWARD_ONLY and told and told[0][0] == "gradient")
     # Its norm keeps a state of its own, which no adapter can set.
     and not (framework == "equinox" and how == "norm")
-    and not (framework in TRANSPOSED and how == "spatial-not-applied")
     and (ALL or framework not in ALIKE or how in SOME)
 ]
 
