@@ -95,7 +95,7 @@ def test_a_bias_that_may_be_the_convolutions_or_the_mlps(residual):
 
 
 @given(st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_no_false_alarm(data):
     preset = data.draw(st.sampled_from(sorted(PRESETS)))
     hidden, factor = data.draw(st.integers(1, 3)), data.draw(st.integers(1, 9))

@@ -101,13 +101,15 @@ FORWARD_ONLY = ("numpy, forward only", "onnx")
 # for: every block is compiled for a dozen shapes.
 SOME = (
     "biased",
-    "norm",
     "channel-two-sigmoids",
     "spatial-flipped-kernel",
     "maps-added",
     "channel-max-detached",
 )
-ALIKE = ("jax", "linen", "nnx", "equinox", "keras, channels first", "torch.compile", "dlpack")
+ALIKE = (
+    *("jax", "linen", "nnx", "equinox", "keras, channels first", "torch.compile", "dlpack"),
+    "numpy, forward only",
+)
 ALL = os.environ.get("NPCBAM_ALL_FRAMEWORKS") == "1"
 BLOCKS = [
     (framework, how)
