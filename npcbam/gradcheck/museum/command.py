@@ -1,0 +1,77 @@
+"""The command line `npcbam museum`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from npcbam.gradcheck.museum import EXHIBITS, exhibit
+from npcbam.gradcheck.museum.exhibit import Exhibit
+from npcbam.gradcheck.museum.html import to_html
+from npcbam.gradcheck.museum.page import to_dict, to_text
+from npcbam.options import file_or_terminal, file_to_write
+
+DESCRIPTION = """\
+Show public bugs in hand-written backward passes: what went wrong, how it showed,
+the wrong line beside the right one, and what `npcbam` says of both.
+
+Without NAME all are listed, by kind.
+"""
+
+
+def add(commands: Any) -> None:
+    """Add `museum` to the subparsers of a command line; `args.run(args)` is the exit status."""
+    one = commands.add_parser(
+        "museum",
+        help="show public bugs in hand-written gradients",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    one.add_argument("name", nargs="?", metavar="NAME", help="of one exhibit, to be shown in full")
+    one.add_argument(
+        "--json",
+        type=file_or_terminal,
+        metavar="FILE",
+        help="write what is shown as JSON; - is the terminal",
+    )
+    one.add_argument(
+        "--html", type=file_to_write, metavar="FILE", help="write one page of all, or of NAME"
+    )
+    one.add_argument("--debug", action="store_true", help="show the traceback of what fails")
+    one.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show one exhibit or the list of all, and return the exit status."""
+    chosen = list(EXHIBITS.values()) if args.name is None else [exhibit(args.name)]
+    if args.html is not None:
+        Path(args.html).write_text(to_html(chosen), encoding="utf-8")
+    if args.json is not None:
+        pages = [to_dict(each) for each in chosen]
+        data = json.dumps(pages if args.name is None else pages[0], indent=2, ensure_ascii=False)
+        if args.json == "-":
+            print(data)
+            return 0
+        Path(args.json).write_text(data + "\n", encoding="utf-8")
+    if args.name is not None:
+        print(to_text(chosen[0]))
+    elif args.html is None and args.json is None:
+        print(listed(chosen))
+    return 0
+
+
+def listed(exhibits: list[Exhibit]) -> str:
+    """Return one line for each, under its kind."""
+    width = max(len(each.name) for each in exhibits)
+    parts = []
+    for kind, group in groupby(sorted(exhibits, key=_place), key=lambda each: each.group):
+        parts += [kind, *(f"  {each.name:{width}}  {each.what}" for each in group), ""]
+    count = len(exhibits)
+    return "\n".join([*parts, f"{count} exhibits. `npcbam museum NAME` shows one in full."])
+
+
+def _place(each: Exhibit) -> tuple[str, str]:
+    return each.group, each.name
