@@ -1,7 +1,14 @@
-"""What several commands take on their command line."""
+"""What several commands take on their command line, and how they say what they found."""
+
+from __future__ import annotations
 
 import argparse
+import math
+import shutil
+import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 
 def file_or_terminal(text: str) -> str:
@@ -25,3 +32,68 @@ def file_to_write(text: str) -> str:
             f"expected a file in a folder that exists, got {text}: there is no {place.parent}"
         )
     return text
+
+
+def setting(text: str) -> tuple[str, str]:
+    """Return NAME=VALUE as a pair."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, got {text!r}")
+    return name, value
+
+
+def seconds(text: str) -> float:
+    """Return a time above 0."""
+    try:
+        time = float(text)
+    except ValueError:
+        time = math.nan
+    if not 0 < time < math.inf:
+        raise argparse.ArgumentTypeError(f"expected seconds above 0, got {text!r}")
+    return time
+
+
+class Progress:
+    """One line on a terminal that says what is being done, and goes when it is done."""
+
+    def __init__(self, json: str | None) -> None:
+        self._shown = sys.stderr.isatty() and json != "-"
+
+    def __call__(self, phase: str) -> None:
+        """Say what is being done."""
+        if self._shown:
+            width = shutil.get_terminal_size().columns - 1
+            said = f"npcbam: {phase} ..."[:width]
+            print(f"\r{said:<{width}}", end="\r", file=sys.stderr, flush=True)
+
+    def __enter__(self) -> Progress:
+        self("starting")
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        if self._shown:
+            print("\r" + " " * (shutil.get_terminal_size().columns - 1), end="\r", file=sys.stderr)
+
+
+def write_reports(args: argparse.Namespace, found: Mapping[str, Any]) -> None:
+    """Write what --json and --html ask for."""
+    if args.json is not None:
+        write(args.json, found["json"])
+    if args.html is not None:
+        Path(args.html).write_text(found["html"], encoding="utf-8")
+
+
+def write(place: str, data: str) -> None:
+    """Write to a file, or to the terminal where that is "-"."""
+    if place == "-":
+        say(data)
+    else:
+        Path(place).write_text(data + "\n", encoding="utf-8")
+
+
+def say(text: str) -> None:
+    """Print; where the reader has gone, as in `npcbam check | head`, the exit status stays true."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        sys.stdout = None

@@ -11,6 +11,9 @@ from typing import Self
 import numpy as np
 
 from npcbam.checks import Array
+from npcbam.messages import CannotRun as CannotRun
+from npcbam.messages import Said
+from npcbam.messages import sentence as sentence
 
 # By falling precision.
 DTYPES = ("float64", "float32", "float16", "bfloat16")
@@ -20,11 +23,7 @@ LAYOUTS = ("NCHW", "NHWC")
 STAGES = ("whole", "channel", "spatial")
 
 
-class CannotRun(Exception):  # noqa: N818
-    """The candidate could not be loaded or built, or it runs on no input."""
-
-
-class BadOutput(Exception):  # noqa: N818
+class BadOutput(Said):
     """The candidate ran and gave back what no CBAM gives: a tuple, a module, a missing gradient."""
 
 
@@ -143,12 +142,3 @@ def rounded(x: Array, dtype: str) -> Array:
         last = np.ldexp(1.0, np.maximum(np.frexp(x)[1] - 8, -133))
         near = np.rint(x / last) * last
     return np.where(np.abs(near) >= 2.0**128, np.copysign(np.inf, x), near)
-
-
-def sentence(error: BaseException) -> str:
-    """Return what an exception says, in one line; that of others is cut where it is too long."""
-    said = (str(error).strip().splitlines() or [""])[0]
-    if isinstance(error, CannotRun | BadOutput):
-        return said
-    said = said if len(said) <= 160 else said[:157] + "..."
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from npcbam.checks import Array
+from npcbam.messages import plain
 from npcbam.oracle.findings import Finding
 from npcbam.oracle.report import Report
 
@@ -41,22 +42,6 @@ NO_MAPS = "There are no pictures: the two maps could not be read off this candid
 # Cells of a heat map and bars of a bar chart that are still to be seen.
 MOST = 4096
 WIDTH, HEIGHT = 280, 180
-
-
-def plain(text: object) -> str:
-    """Return text in which a terminal and a browser see nothing but letters.
-
-    >>> print(plain("a\\x1b[2Jb"))
-    a\\x1b[2Jb
-    """
-    return "".join(
-        letter if letter.isprintable() or letter == "\n" else _spelled(letter)
-        for letter in str(text)
-    )
-
-
-def _spelled(letter: str) -> str:
-    return letter.encode("unicode_escape").decode("ascii")
 
 
 def to_html(report: Report) -> str:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from npcbam.oracle import CannotRun, isolation
-from npcbam.oracle.isolation import Failed, Stopped, literal, run
+from npcbam.child import Failed, Stopped
+from npcbam.oracle import CannotRun
+from npcbam.oracle.isolation import report_of, run
 
 # A right CBAM of NumPy with one line more: in forward, or where the file is imported.
 FILE = """\
@@ -270,19 +271,6 @@ def test_progress(planted):
     assert said[-1] == "comparing what it gave"
 
 
-def test_answers_need_the_token(tmp_path):
-    place = tmp_path / "answers"
-    place.write_bytes(b'junk\nff {"answer": 1}\n\n12 {"answer": 2}\nmore junk')
-    said = isolation._lines(place, "12")
-    assert [next(said), next(said)] == [{"answer": 2}, None]
-    with place.open("ab") as file:
-        file.write(b'\n12 {"answer"')
-    assert next(said) is None
-    with place.open("ab") as file:
-        file.write(b": 3}\n")
-    assert [next(said), next(said)] == [{"answer": 3}, None]
-
-
 def test_sees_the_modules_of_its_parent_and_no_others(tmp_path, monkeypatch):
     """A file of the present directory does not stand in for the standard library."""
     (tmp_path / "random.py").write_text("raise SystemExit('not this one')")
@@ -296,18 +284,6 @@ def test_sees_the_modules_of_its_parent_and_no_others(tmp_path, monkeypatch):
     assert run(request)["ok"] is True
 
 
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [("8", 8), ("(1, 2)", (1, 2)), ("None", None), ("relu", "relu"), ("1 +", "1 +"), ("", "")],
-)
-def test_settings_are_literals(text, value):
-    assert literal(text) == value
-
-
-def test_no_terminal_obeys_a_message():
-    assert str(Failed("a\x1b[2J\rb\u202e")) == "a\\x1b[2J\\rb\\u202e"
-
-
 def test_a_failure_keeps_its_traceback():
     with pytest.raises(Failed, match=r"^nowhere\.py: no such file$") as caught:
         run({"target": "nowhere.py:X", "settings": {}})
@@ -317,7 +293,7 @@ def test_a_failure_keeps_its_traceback():
 
 def test_what_stopped_is_a_finding_too():
     stopped = Stopped("hangs", "here:cbam hangs")
-    found = stopped.report("here:cbam", expect="seed", seed=3, channels=8, dtype="float32")
+    found = report_of(stopped, "here:cbam", expect="seed", seed=3, channels=8, dtype="float32")
     data = json.loads(found["json"])
     assert (found["ok"], data["verdict"], data["reason"]) == (False, "undecided", "it hangs")
     assert (data["target"], data["expect"], data["seed"]) == ("here:cbam", "seed", 3)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import dataclasses
 import functools
 import importlib
-import importlib.util
 import inspect
 import operator
 import sys
@@ -21,6 +19,8 @@ from npcbam.checks import Array
 from npcbam.oracle.adapters import functions
 from npcbam.oracle.adapters.base import Adapter, Options, in_its_layout
 from npcbam.oracle.candidate import Candidate, CannotRun, sentence
+from npcbam.targets import import_lines
+from npcbam.targets import load as load
 
 # What constructors call the number of channels, the plainest names first.
 CHANNELS = (
@@ -47,10 +47,6 @@ FRAMEWORKS = (
     ("equinox", "Module", "equinox"),
     ("torch", "nn.Module", "torch"),
 )
-# What this package names as extras, for who has a file but not its framework.
-EXTRAS = ("torch", "jax", "flax", "equinox", "keras")
-# Files of frameworks that tell how to run nothing, or only to who has the code.
-WEIGHTS = (".pt", ".pth", ".ckpt", ".h5", ".keras", ".npz", ".npy", ".safetensors", ".msgpack")
 ARRAYS = (("jax", "Array", "jax"), ("torch", "Tensor", "torch"))
 
 
@@ -116,7 +112,7 @@ def _adapt(target: Any, how: Options) -> Candidate:
     if isinstance(target, str):
         if target.endswith(".onnx"):
             return _of_file(target, how)
-        name, source = target, _import_lines(target)
+        name, source = target, import_lines(target)
         target = load(target)
     built, spelled = target, "target"
     if functions.is_forward(target):
@@ -183,38 +179,6 @@ def _of_file(path: str, how: Options) -> Candidate:
     return candidate
 
 
-def load(target: str) -> object:
-    """Import what "package.module:Name" or "path/to/file.py:Name" points at. This runs the file."""
-    if target.endswith(WEIGHTS):
-        raise CannotRun(f"{target}: weights without code cannot be run; give path/to/file.py:Name")
-    place, colon, name = target.rpartition(":")
-    if target.endswith(".py") and Path(target).is_file():
-        raise CannotRun(f"{target}: which of it? expected {target}:Name, {_defined(Path(target))}")
-    if not colon or not place or not name:
-        raise CannotRun(f"{target}: expected package.module:Name or path/to/file.py:Name")
-    found: Any = _import_file(Path(place)) if _is_file(place) else _import_module(place)
-    for part in name.split("."):
-        if not hasattr(found, part):
-            known = [key for key in dir(found) if not key.startswith("_")]
-            home = getattr(found, "__name__", None)
-            own = [k for k in known if getattr(getattr(found, k), "__module__", "") == home]
-            known = own or known
-            listed = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
-            raise CannotRun(f"{place} has no {name}; it has {listed or 'nothing'}")
-        found = getattr(found, part)
-    return found
-
-
-def _defined(path: Path) -> str:
-    """Say what a file defines, without running it."""
-    try:
-        body = ast.parse(path.read_bytes()).body
-    except (SyntaxError, ValueError):
-        return "and it is no valid Python"
-    names = [node.name for node in body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
-    return f"where Name is {', '.join(names[:8])}" if names else "and it defines nothing"
-
-
 def _signature(factory: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     try:
         known = dict(inspect.signature(factory).parameters)
@@ -230,17 +194,6 @@ def _signature(factory: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 def _named(known: Mapping[str, inspect.Parameter]) -> dict[str, inspect.Parameter]:
     variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     return {key: p for key, p in known.items() if p.kind not in variadic}
-
-
-def _import_lines(target: str) -> str:
-    """Return the code of `load`."""
-    place, _, name = target.rpartition(":")
-    path = Path(place)
-    lines = ["from importlib import import_module"]
-    if _is_file(place):
-        lines += ["import sys", f"sys.path.insert(0, {str(path.resolve().parent)!r})"]
-    module = path.stem if _is_file(place) else place
-    return "\n".join([*lines, f"target = import_module({module!r}).{name}"])
 
 
 def construct(
@@ -288,53 +241,6 @@ def _arguments(
     if not named and inspect.Parameter.VAR_POSITIONAL in kinds:
         args = [channels]
     return args, given
-
-
-def _is_file(place: str) -> bool:
-    return place.endswith(".py") or "/" in place or "\\" in place
-
-
-def _import_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise CannotRun(f"{path}: no such file")
-    spec = importlib.util.spec_from_file_location(f"_npcbam_target_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise CannotRun(f"{path}: not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    # As `python path` does, so that it finds its neighbours.
-    _see(path.resolve().parent)
-    sys.modules[spec.name] = module
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[spec.name]
-        hint = "; try package.module:Name" if "relative import" in str(error) else _advice(error)
-        raise CannotRun(f"{path} raised {sentence(error)}{hint}") from error
-    return module
-
-
-def _import_module(name: str) -> ModuleType:
-    _see(Path.cwd())
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is not None and (name + ".").startswith(error.name + "."):
-            raise CannotRun(f"{name}: no module named {error.name}") from error
-        raise CannotRun(f"{name} raised {sentence(error)}{_advice(error)}") from error
-    except (Exception, SystemExit) as error:
-        raise CannotRun(f"{name} raised {sentence(error)}") from error
-
-
-def _advice(error: BaseException) -> str:
-    missing = error.name if isinstance(error, ModuleNotFoundError) else None
-    if missing == "tensorflow" and "keras" in sys.modules:
-        return "; set KERAS_BACKEND=jax or KERAS_BACKEND=torch"
-    return f"; try pip install 'npcbam[{missing}]'" if missing in EXTRAS else ""
-
-
-def _see(directory: Path) -> None:
-    if str(directory) not in sys.path:
-        sys.path.insert(0, str(directory))
 
 
 def _beside(
