@@ -1,0 +1,8 @@
+"""All cases of autograd, from elementwise functions to distributions."""
+
+from __future__ import annotations
+
+import hips_arrays
+import hips_elementwise
+
+CASES = [*hips_elementwise.CASES, *hips_arrays.CASES]

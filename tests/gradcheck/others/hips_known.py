@@ -1,0 +1,59 @@
+"""What is really so with the vjps of autograd that are not right."""
+
+from __future__ import annotations
+
+from running import Known
+
+KNOWN = {
+    name: Known(outcome, sentence)
+    for name, outcome, sentence in [
+        ("numpy.sinc at 0", "wrong", "0 / 0 gives NaN, the derivative is 0"),
+        (
+            "numpy.sinc near 0",
+            "right or wrong",
+            "cos(πx) πx - sin(πx) cancels: -3.29e-6 to four digits, beside entries near 1",
+        ),
+        (
+            "numpy.sinc only near 0",
+            "wrong",
+            "cos(πx) πx - sin(πx) cancels: no digit is left of -3.6e-8",
+        ),
+        (
+            "numpy.hypot at 0",
+            "wrong",
+            "0 / 0 gives NaN; at the tip of the cone any value in [-1, 1]",
+        ),
+        (
+            "numpy.std of equal",
+            "wrong",
+            "0 / 0 gives NaN; at the kink a finite value is a subgradient",
+        ),
+        ("numpy.prod with a 0", "wrong", "divides the product by the entry: 0 / 0 gives NaN"),
+        ("numpy.expm1 in the tail", "wrong", "expm1(x) + 1 is 0 at -45, where it should be 3e-20"),
+        (
+            "numpy.arcsinh of very large",
+            "right or wrong",
+            "x**2 overflows: 0 where the derivative is 1e-160",
+        ),
+        (
+            "numpy.gradient of 3",
+            "wrong",
+            "the pullback raises: it is written for 4 points and more",
+        ),
+        (
+            "numpy.transpose negative axes",
+            "wrong",
+            "argsort of negative axes is not the inverse permutation",
+        ),
+        (
+            "numpy.tile fewer than axes",
+            "wrong",
+            "with fewer repetitions than axes the last are tiled, the pullback sums over the first",
+        ),
+        ("numpy.diag of an oblong", "wrong", "a (3, 4) argument gets a (3, 3) cotangent"),
+        ("numpy.outer of a matrix", "wrong", "the pullback raises: it takes matrices for vectors"),
+        ("numpy.cross broadcast", "wrong", "the broadcast argument gets an unsummed cotangent"),
+        ("numpy.einsum trace", "wrong", "the pullback raises: a repeated index of one operand"),
+        ("numpy.where broadcast", "wrong", "the broadcast arguments get unsummed cotangents"),
+    ]
+}
