@@ -55,5 +55,36 @@ KNOWN = {
         ("numpy.cross broadcast", "wrong", "the broadcast argument gets an unsummed cotangent"),
         ("numpy.einsum trace", "wrong", "the pullback raises: a repeated index of one operand"),
         ("numpy.where broadcast", "wrong", "the broadcast arguments get unsummed cotangents"),
+        ("linalg.det singular", "wrong", "the pullback raises: it inverts x; the adjugate exists"),
+        (
+            "linalg.solve broadcast",
+            "wrong",
+            "the broadcast matrix gets a cotangent of another shape",
+        ),
+        ("linalg.norm at 0", "wrong", "0 / 0 gives NaN; 0 is a subgradient"),
+        ("linalg.norm 1.5 with a 0", "wrong", "|0| ** -0.5 times 0 gives NaN, the derivative is 0"),
+        (
+            "linalg.eig vectors",
+            "wrong",
+            "leaves out how LAPACK sets the phase of a complex vector: right for losses that do "
+            "not depend on it",
+        ),
+        (
+            "scipy.linalg.solve_triangular unit diagonal",
+            "wrong",
+            "the option is not passed on: the pullback solves with the diagonal that is not read",
+        ),
+        *(
+            (f"fft.{name} norm {norm}", "wrong", "only None and 'ortho' are known: off by n")
+            for name in ("rfft", "irfft")
+            for norm in ("forward", "backward")
+        ),
+        ("special.ive at 0", "wrong", "n / x gives NaN, the derivative is 0.5"),
+        (
+            "special.rgamma at whole numbers",
+            "wrong",
+            "ψ / Γ is ∞ / ∞ at poles, the derivative is ±1",
+        ),
+        ("chi2.logpdf of a broken df", "wrong", "gives 0 unless df is whole"),
     ]
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,20 @@ from autograd.extend import SparseObject
 from running import Case
 
 
+@dataclass(frozen=True)
+class Given:
+    """A callable that a primitive takes as it is."""
+
+    value: Callable[..., Any]
+
+
 def case(
     name: str,
     fun: Callable[..., Any],
     *args: Any,
     pick: int | None = None,
     domain: Any = None,
+    asked: dict[str, Any] | None = None,
     **kwargs: Any,
 ) -> Case:
     """Return the case of `fun`: callable arguments are drawn and judged, others are given as are.
@@ -26,16 +35,16 @@ def case(
     name : of the primitive, and what is special after a blank
     args : `draw(rng)` gives an array that is judged (a complex one as two real planes)
     pick : judge one result of several alone
-    domain : as `examine` takes it
+    domain, asked : what `examine` is asked besides
     kwargs : handed to the primitive
     """
     at = tuple(i for i, arg in enumerate(args) if callable(arg))
 
     def make(rng: np.random.Generator) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        drawn = [arg(rng) if i in at else arg for i, arg in enumerate(args)]
+        drawn = [arg(rng) if i in at else getattr(arg, "value", arg) for i, arg in enumerate(args)]
         return handed(fun, drawn, at, pick, kwargs), tuple(planes(drawn[i]) for i in at)
 
-    options = {"domain": domain} if domain else {}
+    options = dict(asked or {}, **({"domain": domain} if domain else {}))
     options["names"] = tuple(f"x{i}" for i in at)
     pairs = tuple((name.split(" ")[0], i) for i in at)
     return Case(name, make, pairs, options)
