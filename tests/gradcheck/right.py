@@ -1,6 +1,10 @@
-"""Random right pullbacks at random places, ties and kinks included: none may be called wrong.
+"""Right pullbacks, none of which may be called wrong, and everyday code, right and planted wrong.
 
 python tests/gradcheck/right.py --runs 2000
+python tests/gradcheck/right.py --everyday --seeds 20 --jobs 2
+
+The first draws layers of this package at random places, ties and kinks included. The second
+goes through the functions of `everyday/` and prints each verdict that is false or undecided.
 """
 
 from __future__ import annotations
@@ -9,6 +13,8 @@ import argparse
 import collections
 import dataclasses
 import functools
+import os
+import sys
 
 import numpy as np
 
@@ -110,24 +116,49 @@ def check_one(seed: int) -> tuple[str, GradReport]:
     return what, examine(f, *before, x, seed=seed, directions=directions)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=2000)
-    parser.add_argument("--first", type=int, default=0)
-    options = parser.parse_args()
+def layers(options) -> int:
+    """Check random layers and print what is not right; return how many that are."""
     outcomes = collections.Counter()
     closest = 0.0
     for seed in range(options.first, options.first + options.runs):
         what, report = check_one(seed)
         outcomes[report.outcome, report.code] += 1
-        if report.outcome == "right" and report.worst is not None:
-            closest = max(closest, report.worst.badness)
+        worst = getattr(report, "worst", None)
+        if report.outcome == "right" and worst is not None:
+            closest = max(closest, worst.badness)
         if report.outcome != "right":
             print(what, "\n   ", report.outcome, report.code, report.reason)
     for (outcome, code), count in outcomes.items():
         print(f"{count:6} {outcome} ({code})")
     print(f"closest to a false alarm: {closest:.2g} of the allowed error")
+    return sum(count for (outcome, _), count in outcomes.items() if outcome != "right")
+
+
+def everyday(options) -> int:
+    """Check the everyday functions; return how many verdicts are false."""
+    from everyday import measure
+
+    todo = measure.tasks(options.half, options.seeds, options.sizes, options.dtype, options.only)
+    return measure.tell(measure.run(todo, options.jobs))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=2000, help="how many random layers")
+    parser.add_argument("--first", type=int, default=0, help="the first seed of the layers")
+    parser.add_argument("--everyday", action="store_true", help="everyday functions, no layers")
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--half", choices=["first", "second", "all"], default="all")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1, 7, 100, 1000, 10_000])
+    parser.add_argument("--dtype", nargs="+", default=["float64", "float32"])
+    parser.add_argument("--only", default="", help="functions with this in their name")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    options = parser.parse_args()
+    return 1 if (everyday if options.everyday else layers)(options) else 0
 
 
 if __name__ == "__main__":
-    main()
+    # The arrays are small: threads would only wait for each other. A process that is started
+    # reads this before NumPy.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    sys.exit(main())
