@@ -1,0 +1,182 @@
+"""Right numbers times a factor, and where the factor comes from."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from npcbam.checks import Array
+from npcbam.diagnosis.arrays import at_hand, lengths
+from npcbam.diagnosis.guesses import Said
+from npcbam.diagnosis.wrong import Wrong
+
+# Two float64 computations of one gradient agree to more digits than this.
+SAME = 1e-9
+
+
+def times(factor: float) -> str:
+    """Say how many times, to the first digit that is not 1's.
+
+    >>> times(0.5), times(1 + 1e-8)
+    ('0.5 times', '(1 + 1e-08) times')
+    """
+    if abs(factor - 1) >= 1e-4:
+        return f"{factor:.6g} times"
+    return f"(1 {'+' if factor > 1 else '-'} {abs(factor - 1):.2g}) times"
+
+
+def ratio_of(got: Array, want: Array, room: Array | float) -> float:
+    """Return how many times `want` is most nearly in `got`; NaN where nothing tells.
+
+    Every entry counts as much as it is sure.
+    """
+    room = np.broadcast_to(np.asarray(room, dtype=float), want.shape)
+    most = float(room[np.isfinite(room)].max(initial=0)) or 1.0
+    weight = 1 / np.square(np.maximum(room, 1e-3 * most))
+    total = float((weight * np.square(want)).sum())
+    return float((weight * got * want).sum()) / total if total > 0 else math.nan
+
+
+def multiple(seen: Sequence[Wrong]) -> Said | None:
+    """Tell whether the array is a multiple of what it should be."""
+    factors = factors_of(seen)
+    if factors is None:
+        return None
+    # Of a single number anything is a multiple.
+    alone = all(_telling(w) < 2 for w in seen)
+    said = named(seen, factors, alone)
+    if said is None:
+        return None
+    if said == "-1":
+        return "sign", "has the wrong sign"
+    return "factor", f"is {said}"
+
+
+def factors_of(seen: Sequence[Wrong], entries: Sequence[Array] | None = None) -> list[float] | None:
+    """Return the factor at each place, among the entries that are looked at; None if it is none."""
+    factors = []
+    for i, w in enumerate(seen):
+        at = w.known if entries is None else w.known & entries[i]
+        if not at.any() or not np.isfinite(w.got[at]).all():
+            return None
+        factor = ratio_of(w.got[at], w.want[at], w.limit[at])
+        made = np.where(at, factor * w.want, np.nan)
+        if not factor or not np.isfinite(factor) or not w.fits(made, factor, among=at):
+            return None
+        factors.append(factor)
+    return factors
+
+
+def named(seen: Sequence[Wrong], factors: Sequence[float], alone: bool = False) -> str | None:
+    """Put factors, one a place, into words that begin with how many times.
+
+    `alone` wants a number that is plain or has a name, as nothing else vouches for the factor.
+    """
+    first = factors[0]
+    common = all(_near(f, first) for f in factors)
+    if common and _near(first, -1):
+        return "-1"
+    sources = list(_sources(seen))
+    fits = [said for said, values in sources if all(map(_near, factors, values))]
+    if common:
+        much = f"{times(first)} what it should be"
+        if fits and not _plain(first):
+            return f"{much}: {' or '.join(fits[:2])}"
+        if alone and not fits and not _small_fraction(first):
+            return None
+        return much
+    if fits:
+        return f"{fits[0]} times what it should be"
+    return None if alone else _different(seen, factors)
+
+
+def _different(seen: Sequence[Wrong], factors: Sequence[float]) -> str:
+    numbers = ", ".join(f"{f:.4g}" for f in factors[:4])
+    return f"a multiple of what it should be, by another factor each time: {numbers}"
+
+
+def _telling(w: Wrong) -> int:
+    """Count the right entries that are not 0."""
+    return int((np.abs(w.want[w.known]) > w.limit[w.known]).sum())
+
+
+def _near(a: float, b: float) -> bool:
+    return math.isclose(a, b, rel_tol=SAME) or abs(a - b) <= 1e-6 * min(abs(a - 1), abs(b - 1))
+
+
+def _plain(factor: float) -> bool:
+    """Tell whether a factor needs no source: it may be the length of many axes by chance."""
+    return any(_near(abs(factor), plain) for plain in (1, 2, 0.5))
+
+
+def _small_fraction(factor: float) -> bool:
+    for power in (1, 2):
+        ratio = Fraction(abs(factor) ** power).limit_denominator(32)
+        if ratio and ratio.numerator <= 32 and _near(abs(factor) ** power, float(ratio)):
+            return True
+    return False
+
+
+def _sources(seen: Sequence[Wrong]) -> Iterator[tuple[str, list[float]]]:
+    """Yield what a factor may be, with its value at each place."""
+    found = [lengths(w) for w in seen]
+    named_sizes = seen[0].sizes is not None
+    names = [n for n in found[0] if all(n in f for f in found)]
+    several = range(1, 5) if named_sizes else range(1, 2)
+    for many in several:
+        for chosen in itertools.combinations(names, many):
+            values = [float(math.prod(f[n] for n in chosen)) for f in found]
+            yield from _of_a_size("·".join(chosen), values, named_sizes, many)
+    yield from _of_numbers(seen)
+
+
+def _of_a_size(
+    name: str, values: list[float], named_size: bool, many: int
+) -> Iterator[tuple[str, list[float]]]:
+    if any(v < 1 for v in values):
+        return
+    if named_size:
+        yield name, values
+        yield (f"1/({name})" if many > 1 else f"1/{name}"), [1 / v for v in values]
+        return
+    n = f"{int(values[0])} {name}"
+    yield f"N = {n}", values
+    yield f"1/N, N = {n}", [1 / v for v in values]
+    yield f"the root of N = {n}", [math.sqrt(v) for v in values]
+    yield f"one over the root of N = {n}", [1 / math.sqrt(v) for v in values]
+    if all(v > 2 for v in values):
+        yield f"1/(N - 1), N = {n}", [1 / (v - 1) for v in values]
+        yield f"N/(N - 1), N = {n}", [v / (v - 1) for v in values]
+        yield f"(N - 1)/N, N = {n}", [(v - 1) / v for v in values]
+
+
+def _of_numbers(seen: Sequence[Wrong]) -> Iterator[tuple[str, list[float]]]:
+    """Yield the arrays of one number that may be a factor too many, or lacking."""
+    hand = [at_hand(w) for w in seen]
+    for name in hand[0]:
+        if all(name in h and h[name].size == 1 for h in hand):
+            values = [float(h[name].reshape(-1)[0]) for h in hand]
+            if all(values):
+                yield name, values
+                yield f"1/{name}", [1 / v for v in values]
+                yield f"1/{name}²", [v**-2 for v in values]
+    for name in hand[0]:
+        if all(name in h and h[name].size > 1 for h in hand):
+            for said, f in STATISTICS:
+                values = [f(h[name]) for h in hand]
+                if all(np.isfinite(values)) and all(values):
+                    yield f"{said} of {name}", values
+                    yield f"one over {said} of {name}", [1 / v for v in values]
+
+
+STATISTICS: tuple[tuple[str, Callable[[Array], float]], ...] = (
+    ("the sum", lambda a: float(a.sum())),
+    ("the mean", lambda a: float(a.mean())),
+    ("the largest", lambda a: float(a.max())),
+    ("the norm", lambda a: float(np.sqrt(np.square(a).sum()))),
+    ("the sum of squares", lambda a: float(np.square(a).sum())),
+)

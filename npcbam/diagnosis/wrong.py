@@ -1,0 +1,132 @@
+"""A wrong array beside the right one, and when an explanation accounts for it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from npcbam.checks import Array
+
+# What an explanation may leave of the error of an entry. Explained numbers come from the right
+# ones by a few operations, and agree to all digits that these have; others to one or two by chance.
+LEFT = 1e-6
+# Units of the largest entry: what sums of a few hundred terms round to where an entry should be 0.
+ROUNDING = 32
+# Of its error, what an explanation may leave of a wrong entry at most, however much is allowed.
+MOST = 0.1
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What is wrong.
+
+    Attributes
+    ----------
+    code : of the kind, a stable word
+    sentence : in words
+    names : of the arrays that it explains
+    """
+
+    code: str
+    sentence: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Wrong:
+    """One wrong array seen at one place: at one point, with one cotangent dy.
+
+    Attributes
+    ----------
+    name : of the array, "dw"
+    got, want : what came and what is right, NaN where it is not known
+    allowed : the error allowed, by entry
+    argument : the argument whose cotangent this is, named `name` without its d
+    arguments : all arguments by name
+    y, dy : the results and their cotangents, by the names of the results
+    others : the other right cotangents by name
+    jacobian : (m, n), of every entry of the results, flat and in the order of `y`, by every entry
+        of the argument; NaN in the columns that are not known
+    sizes : numbers with a name, such as {"N": 4}, which may be a factor; by default the lengths
+        of the axes of all arrays
+    """
+
+    name: str
+    got: Array
+    want: Array
+    allowed: Array | float
+    argument: Array | None = None
+    arguments: Mapping[str, Array] = field(default_factory=dict)
+    y: Mapping[str, Array] = field(default_factory=dict)
+    dy: Mapping[str, Array] = field(default_factory=dict)
+    others: Mapping[str, Array] = field(default_factory=dict)
+    jacobian: Array | None = None
+    sizes: Mapping[str, float] | None = None
+
+    @functools.cached_property
+    def known(self) -> Array:
+        """Where the right value is known."""
+        return np.asarray(np.isfinite(self.want))
+
+    @functools.cached_property
+    def off(self) -> Array:
+        """By how much each entry is off: 0 where it is not known, infinite where it is NaN."""
+        with np.errstate(all="ignore"):
+            off = np.where(self.known, np.abs(self.got - self.want), 0.0)
+        return np.where(np.isnan(off), np.inf, off)
+
+    @functools.cached_property
+    def wrong(self) -> Array:
+        """Which entries are wrong."""
+        return np.asarray(self.off > self.limit)
+
+    @functools.cached_property
+    def limit(self) -> Array:
+        """The error allowed, by entry; where it is not known, the same share as elsewhere."""
+        limit = np.broadcast_to(np.asarray(self.allowed, dtype=float), self.want.shape)
+        if self.known.all() and not np.isnan(limit).any():
+            return limit
+        largest, size = np.nanmax(limit, initial=0), self.scale
+        share = largest / size if size else 0.0
+        return np.where(np.isnan(limit) | ~self.known, share * np.abs(self.got), limit)
+
+    @functools.cached_property
+    def scale(self) -> float:
+        """The largest right entry."""
+        return float(np.abs(self.want[self.known]).max(initial=0))
+
+    @functools.cached_property
+    def axes(self) -> tuple[int, ...]:
+        """The axes along which there is more than one index."""
+        return tuple(axis for axis, size in enumerate(self.want.shape) if size > 1)
+
+    def fits(self, made: Array, grown: Array | float = 1.0, among: Array | None = None) -> bool:
+        """Tell whether numbers that a mistake would have made are those that came.
+
+        Parameters
+        ----------
+        made : NaN where nothing is said; a wrong entry of which nothing is said is not explained
+        grown : how many times the error allowed grows by the mistake, or the error that it makes
+        among : look at these entries alone
+        """
+        if made.shape != self.got.shape:
+            return False
+        said = np.isfinite(made)
+        if among is not None:
+            said = said & among
+        must = self.wrong if among is None else self.wrong & among
+        if (must & ~said).any() or not said.any():
+            return False
+        if not np.isfinite(self.got[said]).all():
+            return False
+        room = self.limit * np.maximum(1.0, np.abs(grown)) + LEFT * self.off
+        room = room + ROUNDING * np.finfo(float).eps * max(self.scale, _largest(made))
+        room = np.where(self.wrong, np.minimum(room, MOST * self.off), room)
+        return bool((np.abs(self.got - made) <= room)[said].all())
+
+
+def _largest(a: Array) -> float:
+    return float(np.abs(a[np.isfinite(a)]).max(initial=0))
