@@ -12,12 +12,52 @@ from __future__ import annotations
 
 import difflib
 
-from npcbam.gradcheck.museum import broadcasting, masks, ties
+from npcbam.gradcheck.museum import (
+    broadcasting,
+    buffers,
+    by_design,
+    convolution,
+    cotangent,
+    factors,
+    indices,
+    masks,
+    nan,
+    normalisation,
+    order,
+    other_functions,
+    precision,
+    routes,
+    softmax_attention,
+    state,
+    ties,
+    writes,
+    zeros,
+)
 from npcbam.gradcheck.museum.exhibit import EXHIBITS, Exhibit
 
 __all__ = ["EXHIBITS", "Exhibit", "exhibit"]
 
-ROOMS = (broadcasting, masks, ties)
+ROOMS = (
+    broadcasting,
+    buffers,
+    by_design,
+    convolution,
+    cotangent,
+    factors,
+    indices,
+    masks,
+    nan,
+    normalisation,
+    order,
+    other_functions,
+    precision,
+    routes,
+    softmax_attention,
+    state,
+    ties,
+    writes,
+    zeros,
+)
 
 
 def exhibit(name: str) -> Exhibit:
