@@ -1,0 +1,114 @@
+"""A user's code as f(*args) -> (y, pullback), and how every form of it is checked."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypedDict
+
+import numpy as np
+
+from npcbam.gradcheck.forms.naming import argument_names
+
+if TYPE_CHECKING:
+    from npcbam.gradcheck.report import GradReport
+
+
+class Options(TypedDict, total=False):
+    """What every form takes by keyword: the options of `examine`, and `raises`.
+
+    With raises=False the report is returned whatever the outcome is.
+    """
+
+    seed: int
+    names: tuple[str, ...] | None
+    fixed: tuple[str, ...]
+    domain: Any
+    before: Callable[[], Any] | None
+    allow: tuple[str, ...]
+    rtol: float | None
+    points: int
+    directions: int | None
+    raises: bool
+
+
+@dataclass(frozen=True)
+class Form:
+    """A function as the checker wants it, where to check it, and the call that repeats it."""
+
+    f: Callable[..., Any]
+    args: tuple[Any, ...]
+    names: tuple[str, ...]
+    repeat: str
+    notes: tuple[str, ...] = ()
+
+
+def check(form: Form, options: Options) -> GradReport:
+    """Examine a form, and raise as `check_vjp` does unless raises=False."""
+    from npcbam import gradcheck  # which imports the forms
+
+    asked: dict[str, Any] = {**options, "names": form.names}
+    raises = asked.pop("raises", True)
+    report = gradcheck.examine(form.f, *form.args, **_about(form.names, asked))
+    report = replace(report, snippet=_snippet(form, options))
+    if form.notes:
+        report = replace(report, notes=(*report.notes, *form.notes))
+    if raises and report.outcome == "wrong":
+        raise gradcheck.WrongGradientError(report)
+    if raises and report.outcome == "cannot tell":
+        raise gradcheck.CannotTellError(report)
+    return report
+
+
+def labels(f: Callable[..., Any], args: tuple[Any, ...], options: Options) -> tuple[str, ...]:
+    """Return the names of all arguments: those that were given, or those of f's signature."""
+    names = options.get("names") or argument_names(f, len(args))
+    if not isinstance(names, tuple | list) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"names: expected a tuple of strings, got {names!r}")
+    if len(names) != len(args):
+        raise ValueError(f"names: expected {len(args)} names, got {len(names)}")
+    return tuple(names)
+
+
+def tried(f: Callable[..., Any], args: tuple[Any, ...], options: Options) -> Any:
+    """Return what f gives for copies of its arguments; an exception of its own is None.
+
+    The checker runs f again and says in its own way what f raises.
+    """
+    before = options.get("before")
+    try:
+        with np.errstate(all="ignore"):
+            if before is not None:
+                before()
+            return f(*copy.deepcopy(args))
+    except Exception:
+        return None
+
+
+def _about(names: tuple[str, ...], asked: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what is said of arguments that the checker does not see."""
+    if "fixed" in asked:
+        fixed = asked["fixed"]
+        asked["fixed"] = tuple(name for name in fixed if name.split(".")[0] in names)
+        if not asked["fixed"]:
+            del asked["fixed"]
+    if isinstance(asked.get("domain"), Mapping):
+        domain = asked["domain"].items()
+        asked["domain"] = {k: v for k, v in domain if k.split(".")[0] in names}
+    return asked
+
+
+def _snippet(form: Form, options: Options) -> str:
+    """Return code that repeats the check."""
+    given = {"seed": 0, **{k: v for k, v in options.items() if k != "raises"}}
+    said = [f"{k}={v!r}" if k != "before" else "before=before" for k, v in given.items()]
+    name = form.repeat.partition("(")[0]
+    call = f"{form.repeat.removesuffix(')')}, {', '.join([*said, 'raises=False'])})"
+    return f"from npcbam.gradcheck import {name}\n\nreport = {call}\nprint(report)"
+
+
+def spelled(f: Any, otherwise: str) -> str:
+    """Return f's name as code can write it."""
+    name = str(getattr(f, "__name__", otherwise))
+    return name if name.isidentifier() else otherwise

@@ -1,0 +1,155 @@
+"""(loss, grad): in every shape of the gradient, right and planted wrong."""
+
+import numpy as np
+import pytest
+
+from npcbam.gradcheck import WrongGradientError, examine
+from npcbam.gradcheck.forms import check_loss, loss_vjp
+
+RNG = np.random.default_rng(0)
+X, W = RNG.normal(size=(5, 3)), RNG.normal(size=(3, 4))
+LABELS = np.array([0, 3, 1, 1, 2])
+
+
+def softmax_loss(w, x, y, reg):
+    scores = x @ w
+    scores = scores - scores.max(1, keepdims=True)
+    p = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
+    loss = -np.log(p[np.arange(len(y)), y]).mean() + reg * (w * w).sum()
+    p[np.arange(len(y)), y] -= 1
+    return loss, x.T @ p / len(y) + 2 * reg * w
+
+
+def squares(x, w):
+    r = x @ w
+    return float((r * r).sum()), r
+
+
+def both(x, w):
+    loss, r = squares(x, w)
+    return loss, (2 * r @ w.T, 2 * x.T @ r)
+
+
+# By hand
+
+
+def test_the_pullback_by_hand():
+    loss, pullback = loss_vjp(lambda x: (3.0 * x[0], np.array([3.0])))(np.array([2.0]))
+    assert loss == 6
+    assert (pullback(np.array(2.0))[0] == [6]).all()
+
+
+# Right, in every shape
+
+
+RIGHT = {
+    "bare": (lambda x: ((x**3).sum(), 3 * x**2), (X,)),
+    "the first of several": (softmax_loss, (W, X, LABELS, 0.1)),
+    "a tuple": (both, (X, W)),
+    "flat": (lambda x, w: (both(x, w)[0], *both(x, w)[1]), (X, W)),
+    "by name": (
+        lambda x, w: (both(x, w)[0], {"dw": both(x, w)[1][1], "x": both(x, w)[1][0]}),
+        (X, W),
+    ),
+    "by one name": (lambda x, w: (both(x, w)[0], {"grad_w": both(x, w)[1][1]}), (X, W)),
+    "told by its shape": (lambda x, w: (both(x, w)[0], both(x, w)[1][1]), (X, W)),
+    "a dict of parameters": (
+        lambda p, x: (squares(x, p["w"])[0], {"w": 2 * x.T @ squares(x, p["w"])[1]}),
+        ({"w": W}, X),
+    ),
+    "an array of one": (lambda x: (np.array([(x * x).sum()]), 2 * x), (X,)),
+    "float32": (lambda x: (float((x * x).sum()), 2 * x), (X.astype(np.float32),)),
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_right(name):
+    f, args = RIGHT[name]
+    assert check_loss(f, *args).outcome == "right"
+
+
+def test_a_buffer_that_is_used_again():
+    buffer = np.empty_like(X)
+
+    def f(x):
+        np.multiply(2, x.real, out=buffer)
+        return float((x * x).sum()), buffer
+
+    assert check_loss(f, X).outcome == "right"
+
+
+# Planted wrong
+
+
+WRONG = {
+    "a factor": (lambda x: ((x**2).sum(), x), (X,), "dx"),
+    "the regulariser": (
+        lambda w, x, y, reg: (softmax_loss(w, x, y, reg)[0], softmax_loss(w, x, y, 0)[1]),
+        (W, X, LABELS, 0.1),
+        "dw",
+    ),
+    "the second": (lambda x, w: (both(x, w)[0], (both(x, w)[1][0], 0 * w)), (X, W), "dw"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_is_said_of_the_argument(name):
+    f, args, said = WRONG[name]
+    with pytest.raises(WrongGradientError, match=said):
+        check_loss(f, *args)
+
+
+def test_what_is_not_asked_about_is_said():
+    report = check_loss(softmax_loss, W, X, LABELS, 0.1, raises=False)
+    assert "not asked about, for no gradient is given: x" in report.notes
+    assert "check_loss(softmax_loss, w, x, y, reg, seed=0, raises=False)" in report.snippet
+
+
+def test_what_is_fixed_is_not_taken_for_the_first():
+    def of_second(a, b):
+        return float((a * b**2).sum()), 2 * a * b
+
+    assert check_loss(of_second, X, 3 * X, fixed=("a",)).leaves[0].leaf == "b"
+    assert check_loss(of_second, X, 3 * X, raises=False).outcome == "wrong"
+
+
+def test_as_a_function_for_examine():
+    assert examine(loss_vjp(both), X, W).outcome == "right"
+
+
+# Errors
+
+
+BAD = [
+    ((3, X), "f: expected a function, got int"),
+    (
+        (lambda x: (x**2).sum(), X),
+        "f: expected it to return (loss, grad), got float64; y alone has no backward to check: "
+        "check_grad(f, grad, x) is for a loss and its gradient, "
+        "check_cached(forward, backward, *args) for a forward and a backward",
+    ),
+    (
+        (lambda x: (x**2, 2 * x), X),
+        "loss: expected one number, got shape (5, 3); check_vjp(f, *args) is for other results",
+    ),
+    (
+        (lambda x: ("loss", 2 * x), X),
+        "loss: expected one number, got str; check_vjp(f, *args) is for other results",
+    ),
+    (
+        (lambda x, n: (1.0, x, x, x), X, 3),
+        "f: expected gradients of x, which are arrays of floats; got 3",
+    ),
+    (
+        (lambda x: (1.0, {"dw": x}), X),
+        "f: expected gradients named after x, such as dx, got 'dw'",
+    ),
+    ((lambda n: (1.0, n), 3), "args: expected an array of floats among the arguments"),
+]
+
+
+@pytest.mark.parametrize(("args", "said"), BAD)
+def test_misuse_has_its_sentence(args, said):
+    with pytest.raises(TypeError) as caught:
+        check_loss(*args)
+    assert str(caught.value) == said
