@@ -6,7 +6,7 @@ import numpy as np
 from autograd.numpy import numpy_wrapper as anp
 from autograd.numpy.numpy_boxes import ArrayBox
 from autograd.util import func
-from hips_draws import at, complex_normal, either, normal, scalar
+from draws import at, complex_normal, either, normal, scalar
 from hips_wrap import case
 
 AXES = [("all", {}), ("axis 0", {"axis": 0}), ("axis -1", {"axis": -1})]

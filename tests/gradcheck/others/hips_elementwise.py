@@ -5,7 +5,7 @@ from __future__ import annotations
 import autograd.numpy
 import numpy as np
 from autograd.numpy import numpy_wrapper as anp
-from hips_draws import at, between, complex_normal, either, normal, scalar, square
+from draws import at, between, complex_normal, either, normal, scalar, square
 from hips_wrap import case
 
 WHERE = autograd.numpy._original_where

@@ -8,7 +8,7 @@ import autograd.scipy.linalg as ascla
 import autograd.scipy.signal as asignal
 import autograd.scipy.special as aspecial
 import numpy as np
-from hips_draws import (
+from draws import (
     at,
     between,
     complex_normal,
@@ -139,20 +139,8 @@ FFT = [
 
 POSITIVE = between(0.5, 4, 3, 2)
 COLUMN = between(1, 3, 3, 1)
-ONE = [
-    "psi",
-    "digamma",
-    "gamma",
-    "gammaln",
-    "rgamma",
-    "gammasgn",
-    "j0",
-    "y0",
-    "j1",
-    "y1",
-    "i0",
-    "i1",
-]
+ONE = ["psi", "digamma", "gamma", "gammaln", "rgamma", "gammasgn", "j0", "y0", "j1", "y1"]
+ONE += ["i0", "i1"]
 SPECIAL = [
     *(case(f"special.{name}", getattr(aspecial, name), POSITIVE) for name in ONE),
     *(

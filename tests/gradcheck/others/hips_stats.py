@@ -6,7 +6,7 @@ import autograd.numpy as anp
 import autograd.scipy.integrate as aintegrate
 import autograd.scipy.stats as astats
 import numpy as np
-from hips_draws import at, between, definite, normal, simplex
+from draws import at, between, definite, normal, simplex
 from hips_wrap import Given, case
 
 SCALE = between(0.5, 2, 3)
