@@ -6,38 +6,16 @@ script, and it forbids the browser to load anything.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import Any
 
 import numpy as np
 
 from npcbam.checks import Array
-from npcbam.messages import plain
 from npcbam.oracle.findings import Finding
 from npcbam.oracle.report import Report
+from npcbam.pages import document, table, text
 
-STYLE = """\
-:root { color-scheme: light dark; --back: #fff; --ink: #1a1a1a; --soft: #595959; --line: #bbb; }
-@media (prefers-color-scheme: dark) {
-  :root { --back: #16181b; --ink: #eee; --soft: #aaa; --line: #555; }
-}
-body { max-width: 64rem; margin: 2rem auto; padding: 0 1rem; font: 16px/1.5 sans-serif;
-  background: var(--back); color: var(--ink); overflow-wrap: anywhere; }
-h1 { font-size: 1.5rem; border-left: 0.5rem solid; padding-left: 0.75rem; }
-h1.ok { border-left-style: double; }
-.soft, figcaption, caption { color: var(--soft); font-size: 0.875rem; text-align: left; }
-.scroll { overflow-x: auto; overflow-wrap: normal; }
-table { border-collapse: collapse; font-size: 0.875rem; }
-th, td { text-align: left; padding: 0.2rem 0.8rem 0.2rem 0; border-bottom: 1px solid var(--line); }
-tr.differs td, tr.departs td { font-weight: bold; }
-pre { overflow-x: auto; padding: 0.75rem; border: 1px solid var(--line); font-size: 0.8125rem; }
-.panels { display: flex; flex-wrap: wrap; gap: 1.5rem; }
-figure { margin: 0; }
-svg { display: block; color: var(--ink); }
-"""
 NO_MAPS = "There are no pictures: the two maps could not be read off this candidate."
 # Cells of a heat map and bars of a bar chart that are still to be seen.
 MOST = 4096
@@ -49,39 +27,21 @@ def to_html(report: Report) -> str:
 
     A picture is drawn of each map that the report has of both, the candidate and the reference.
     """
-    digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'"
-    parts = [
-        "<!DOCTYPE html>",
-        '<html lang="en">',
-        "<head>",
-        '<meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{_text(report.headline)}</title>",
-        f"<style>{STYLE}</style>",
-        "</head>",
-        "<body>",
+    body = [
         *_verdict(report),
         *_findings(report.findings),
         *_conventions(report),
         *_maps(report.maps),
         *_tried(report),
-        "</body>",
-        "</html>",
     ]
-    return "\n".join(parts) + "\n"
-
-
-def _text(value: object) -> str:
-    return escape(plain(value))
+    return document(report.headline, body)
 
 
 def _verdict(report: Report) -> Iterable[str]:
-    yield f'<h1 class="{"ok" if report.ok else "not-ok"}">{_text(report.headline)}</h1>'
+    yield f'<h1 class="{"ok" if report.ok else "not-ok"}">{text(report.headline)}</h1>'
     answer = "yes" if report.ok else "no"
     how = f"{report.framework}, {report.dtype}, seed {report.seed}"
-    yield f'<p class="soft">Expected: {_text(report.expect)}: {answer}. {_text(how)}.</p>'
+    yield f'<p class="soft">Expected: {text(report.expect)}: {answer}. {text(how)}.</p>'
 
 
 def _findings(findings: Sequence[Finding]) -> Iterable[str]:
@@ -90,13 +50,13 @@ def _findings(findings: Sequence[Finding]) -> Iterable[str]:
         yield "<p>None: nothing sets it apart from what it was compared with.</p>"
     for finding in findings:
         head = f"{finding.status}, {finding.stage}: {finding.code}"
-        yield f"<section><h3>{_text(finding.message)}</h3>"
-        yield f'<p class="soft">{_text(head)}</p>'
+        yield f"<section><h3>{text(finding.message)}</h3>"
+        yield f'<p class="soft">{text(head)}</p>'
         if finding.evidence:
             cells = [(key, _number(value)) for key, value in finding.evidence.items()]
-            yield from _table("", ("evidence", ""), cells)
+            yield from table("", ("evidence", ""), cells)
         if finding.snippet:
-            yield f"<pre><code>{_text(finding.snippet)}</code></pre>"
+            yield f"<pre><code>{text(finding.snippet)}</code></pre>"
         yield "</section>"
 
 
@@ -108,7 +68,7 @@ def _conventions(report: Report) -> Iterable[str]:
     rows = [(row.axis, row.value, row.paper, row.authors) for row in report.conventions]
     marks = ["departs" if row.departs else "" for row in report.conventions]
     said = "Bold: departs from the paper where it leaves no choice."
-    yield from _table(said, ("convention", "here", "paper", "authors"), rows, marks)
+    yield from table(said, ("convention", "here", "paper", "authors"), rows, marks)
 
 
 def _tried(report: Report) -> Iterable[str]:
@@ -122,9 +82,9 @@ def _tried(report: Report) -> Iterable[str]:
         tuple(map(_number, (r.input, r.tensor, r.times, r.smallest, r.index, r.got, r.expected)))
         for r in report.rows
     ]
-    yield from _table(said, heads, rows, ["" if row.ok else "differs" for row in report.rows])
+    yield from table(said, heads, rows, ["" if row.ok else "differs" for row in report.rows])
     yield "<h2>Inputs</h2>"
-    yield from _table("", ("input", "why it is there"), list(report.inputs.items()))
+    yield from table("", ("input", "why it is there"), list(report.inputs.items()))
 
 
 def _number(value: Any) -> str:
@@ -132,22 +92,6 @@ def _number(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_number, value))}]"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _table(
-    caption: str,
-    heads: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    marks: Sequence[str] = (),
-) -> Iterable[str]:
-    yield '<div class="scroll"><table>'
-    if caption:
-        yield f"<caption>{_text(caption)}</caption>"
-    yield f"<tr>{''.join(f'<th>{_text(head)}</th>' for head in heads)}</tr>"
-    for row, mark in zip(rows, marks or [""] * len(rows), strict=True):
-        opened = f'<tr class="{mark}">' if mark else "<tr>"
-        yield f"{opened}{''.join(f'<td>{_text(cell)}</td>' for cell in row)}</tr>"
-    yield "</table></div>"
 
 
 # Pictures: every shade is the ink at some opacity, so that they read in grey, light and dark.
@@ -195,10 +139,10 @@ def _panels(got: Array, expected: Array, draw: Any) -> Iterable[str]:
 
 def _figure(drawing: str, title: str, said: str) -> str:
     picture = (
-        f'<svg role="img" aria-label="{_text(title)}" width="{WIDTH}" height="{HEIGHT}" '
+        f'<svg role="img" aria-label="{text(title)}" width="{WIDTH}" height="{HEIGHT}" '
         f'viewBox="0 0 {WIDTH} {HEIGHT}">{drawing}</svg>'
     )
-    return f"<figure>{picture}<figcaption>{_text(title)}: {_text(said)}</figcaption></figure>"
+    return f"<figure>{picture}<figcaption>{text(title)}: {text(said)}</figcaption></figure>"
 
 
 def _bars(values: Array, low: float, high: float) -> str:
@@ -239,7 +183,7 @@ def _box(box: tuple[float, float, float, float], opacity: float, said: str) -> s
     x, y, width, height = (f"{each:.2f}" for each in box)
     place = f'x="{x}" y="{y}" width="{width}" height="{height}"'
     shade = f'fill="currentColor" fill-opacity="{opacity:.3f}"'
-    return f"<rect {place} {shade}><title>{_text(said)}</title></rect>"
+    return f"<rect {place} {shade}><title>{text(said)}</title></rect>"
 
 
 def _finite(values: Array) -> list[float]:

@@ -10,9 +10,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from npcbam.messages import plain
 from npcbam.oracle import check, examples
 from npcbam.oracle.findings import Finding
-from npcbam.oracle.html import NO_MAPS, plain, to_html
+from npcbam.oracle.html import NO_MAPS, to_html
 
 VOID = {"meta", "rect", "path", "br"}
 
