@@ -36,7 +36,7 @@ class Exhibit:
     truth : what is to be said of the reported twin: "right" where something was reported that is
         a subgradient, or a false alarm of a checker
     code : the word of `examine` for it
-    leaves : names of the arguments whose cotangent is wrong
+    leaves : names of the arguments whose cotangent is wrong, or that are written to
     note : where the code here departs from the original
     hides : why other checks pass it, where that is known
     named : a word of the sentence that names the mistake; "" where its code says all

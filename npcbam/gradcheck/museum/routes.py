@@ -167,7 +167,7 @@ def lse_cotangent_dropped(rng: Rng, wrong: bool) -> Twin:
             dp = dy @ v.T
             ds = p * (dp - (dp * p).sum(axis=-1, keepdims=True))
             if not wrong:
-                ds += p * dlse[:, None]
+                ds += p * dlse[:, None]  # d lse / d s is the softmax
             return 0.5 * ds @ k, 0.5 * ds.T @ q, p.T @ dy
 
         return (y, lse), pullback

@@ -46,6 +46,7 @@ def dropout_redrawn(rng: Rng, wrong: bool) -> Twin:
     KIND + "second call",
     shows="silent, only where a layer is used twice",
     code="stale",
+    leaves=("x", "w"),
     note="the layer is shared by all calls of the function",
     hides="One forward and one backward after it are right.",
 )
