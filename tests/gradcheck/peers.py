@@ -1,89 +1,195 @@
-"""The planted faults, as npcbam, torch.autograd.gradcheck and jax.test_util.check_grads see them.
+"""The museum and the planted faults, as npcbam and five other checkers see them.
 
-pip install -e '.[test,peers]' && python tests/gradcheck/peers.py
+pip install -e '.[test,peers]' && python tests/gradcheck/peers.py [--museum-only] [--json]
 
-Every fault is handed to each checker through the same NumPy functions: to torch as an
-autograd.Function, to jax as a custom_vjp around pure_callback. Contracts that a framework's own
-engine enforces (a wrong shape, None) show there as an exception, which counts as caught.
+Each gets the same NumPy functions: torch as an autograd.Function, jax as a custom_vjp around
+pure_callback, the others as they are. An exception counts as caught: a wrong shape or None that a
+framework refuses (torch adds up what was broadcast, so that there it is no mistake), or a write to
+an array that may not be written to. What is asked of each:
+
+- torch.autograd.gradcheck with its own tolerances, entry by entry ("torch") and along one random
+  direction ("torch fast"); arrays in float64, as it demands
+- jax.test_util.check_grads, in reverse mode, with its own tolerances
+- CS231n's relative error, |a - b| / max(|a|, |b|), of a central difference with h = 1e-5 and a
+  random cotangent; the course notes call 1e-7 good and 1e-2 wrong, and below 1e-5 counts as passing
+- scipy.optimize.check_grad of <dy, f>, which is passing below 1e-6 of the gradient's norm
 """
 
 from __future__ import annotations
 
+import argparse
+import json
+import sys
 import warnings
+from pathlib import Path
 
 import jax
 import numpy as np
+import scipy.optimize
 import torch
 from faults import FAULTS
 from jax.test_util import check_grads
 
 from npcbam import relu_vjp, tree
 from npcbam.gradcheck import examine
+from npcbam.gradcheck.museum import EXHIBITS
 from npcbam.pooling import max_vjp
 
 jax.config.update("jax_enable_x64", True)
+# Larger than this the checkers that look at each entry take minutes.
+MOST = 2000
+PASSED, FOUND, UNDECIDED, TOO_LARGE = "passed", "found", "cannot tell", "too large"
 
 
-def by_npcbam(f, args):
-    return examine(f, *args).outcome == "right"
+class Flat:
+    """f on the leaves of its arguments, with its results in a tuple.
+
+    Nothing is copied on the way in or out: what f writes to, its checker may see.
+    """
+
+    def __init__(self, f, args):
+        self.f, self.args = f, args
+        self.leaves = [np.array(leaf) for _, leaf in tree.leaves(args)]
+        self.bare = not isinstance(self.at(list(map(np.array, self.leaves)))[0], tuple)
+
+    @property
+    def size(self):
+        return sum(leaf.size for leaf in self.leaves)
+
+    def at(self, leaves):
+        return self.f(*tree.replace_leaves(self.args, iter(leaves)))
+
+    def vjp(self, *leaves):
+        """Return a tuple of results, and a function from a tuple of cotangents to one of them."""
+        y, pullback = self.at(list(map(np.asarray, leaves)))
+
+        def back(dy):
+            dy = tuple(map(np.asarray, dy))
+            result = pullback(dy[0] if self.bare else dy)
+            result = result if len(self.args) > 1 else (result,)
+            return tuple(leaf for _, leaf in tree.leaves(result))
+
+        return tuple(map(np.asarray, (y,) if self.bare else y)), back
+
+    def forward(self, *leaves):
+        return self.vjp(*leaves)[0]
+
+    def backward(self, dy, *leaves):
+        return self.vjp(*leaves)[1](dy)
+
+    def cotangent(self, seed):
+        rng = np.random.default_rng([seed, 231])
+        y = self.forward(*self.wide())
+        return tuple(np.asarray(rng.normal(size=part.shape)) for part in y)
+
+    def wide(self):
+        """Return the leaves in float64."""
+        return [leaf.astype(np.float64) for leaf in self.leaves]
 
 
-def flat_function(f, args):
-    """Return f on the leaves of its arguments, and those leaves."""
-
-    def rebuilt(leaves):
-        return tree.replace_leaves(args, iter([np.array(leaf) for leaf in leaves]))
-
-    def forward(*leaves):
-        return np.asarray(f(*rebuilt(leaves))[0])
-
-    def backward(dy, *leaves):
-        result = f(*rebuilt(leaves))[1](np.array(dy))
-        return tuple(leaf for _, leaf in tree.leaves(result if len(args) > 1 else (result,)))
-
-    return forward, backward, [leaf for _, leaf in tree.leaves(args)]
+def by_npcbam(f, args, seed):
+    outcome = examine(f, *args, seed=seed).outcome
+    return {"right": PASSED, "wrong": FOUND}.get(outcome, UNDECIDED)
 
 
-def by_torch(f, args, fast):
-    forward, backward, leaves = flat_function(f, args)
+def by_torch(f, args, seed, fast=False):
+    flat = Flat(f, args)
+    if flat.size > MOST and not fast:
+        return TOO_LARGE
 
     class Wrapped(torch.autograd.Function):
         @staticmethod
         def forward(ctx, *tensors):
-            ctx.save_for_backward(*tensors)
-            return torch.tensor(forward(*(t.detach().numpy() for t in tensors)))
+            y, ctx.back = flat.vjp(*(tensor.detach().numpy() for tensor in tensors))
+            y = tuple(map(torch.tensor, y))
+            return y[0] if flat.bare else y
 
         @staticmethod
-        def backward(ctx, dy):
-            back = backward(dy.numpy(), *(t.detach().numpy() for t in ctx.saved_tensors))
-            return tuple(torch.tensor(d) for d in back)
+        def backward(ctx, *dy):
+            return tuple(map(torch.tensor, ctx.back([part.numpy() for part in dy])))
 
-    tensors = [torch.tensor(leaf, requires_grad=True) for leaf in leaves]
-    if not fast and sum(leaf.size for leaf in leaves) > 2000:
-        return None
-    return torch.autograd.gradcheck(Wrapped.apply, tensors, fast_mode=fast, raise_exception=False)
+    torch.manual_seed(seed)
+    tensors = [torch.tensor(leaf, requires_grad=True) for leaf in flat.wide()]
+    torch.autograd.gradcheck(Wrapped.apply, tensors, fast_mode=fast)
+    return PASSED
 
 
-def by_jax(f, args):
-    forward, backward, leaves = flat_function(f, args)
-    y = forward(*leaves)
+def by_jax(f, args, seed):
+    flat = Flat(f, args)
+    leaves = flat.wide()
 
-    def like(array):
-        return jax.ShapeDtypeStruct(array.shape, array.dtype)
+    def like(arrays):
+        return tuple(jax.ShapeDtypeStruct(array.shape, array.dtype) for array in arrays)
 
     @jax.custom_vjp
     def wrapped(*xs):
-        return jax.pure_callback(forward, like(y), *xs)
+        return jax.pure_callback(flat.forward, like(flat.forward(*leaves)), *xs)
 
     def ahead(*xs):
         return wrapped(*xs), xs
 
     def back(xs, dy):
-        return jax.pure_callback(backward, tuple(map(like, leaves)), dy, *xs)
+        return jax.pure_callback(flat.backward, like(leaves), dy, *xs)
 
     wrapped.defvjp(ahead, back)
     check_grads(wrapped, leaves, order=1, modes=["rev"])
-    return True
+    return PASSED
+
+
+def by_relative_error(f, args, seed):
+    flat = Flat(f, args)
+    if flat.size > MOST:
+        return TOO_LARGE
+    leaves, dy = flat.wide(), flat.cotangent(seed)
+    got, worst = flat.backward(dy, *leaves), 0.0
+    assert [part.shape for part in got] == [leaf.shape for leaf in leaves]
+    for i, leaf in enumerate(leaves):
+        for at in np.ndindex(leaf.shape):
+            kept, along = leaf[at], []
+            for step in (1e-5, -1e-5):
+                leaf[at] = kept + step
+                along.append([part.copy() for part in flat.forward(*leaves)])
+            leaf[at] = kept
+            rise = [(a - b) / 2e-5 for a, b in zip(*along, strict=True)]
+            want = sum((d * part).sum() for d, part in zip(dy, rise, strict=True))
+            size = max(abs(want), abs(got[i][at]))
+            worst = max(worst, abs(want - got[i][at]) / size if size else 0.0)
+            assert np.isfinite(got[i][at])
+    return PASSED if worst < 1e-5 else FOUND
+
+
+def by_scipy(f, args, seed):
+    flat = Flat(f, args)
+    if flat.size > MOST:
+        return TOO_LARGE
+    leaves, dy = flat.wide(), flat.cotangent(seed)
+    ends = np.cumsum([leaf.size for leaf in leaves])[:-1]
+
+    def apart(x):
+        parts = np.split(x, ends)
+        return [part.reshape(leaf.shape) for part, leaf in zip(parts, leaves, strict=True)]
+
+    def loss(x):
+        return sum((d * y).sum() for d, y in zip(dy, flat.forward(*apart(x)), strict=True))
+
+    def gradient(x):
+        got = flat.backward(dy, *apart(x))
+        assert [part.shape for part in got] == [leaf.shape for leaf in leaves]
+        return np.concatenate([part.ravel() for part in got])
+
+    x = np.concatenate([leaf.ravel() for leaf in leaves])
+    error = scipy.optimize.check_grad(loss, gradient, x)
+    return PASSED if error <= 1e-6 * np.linalg.norm(gradient(x)) else FOUND
+
+
+CHECKERS = {
+    "npcbam": by_npcbam,
+    "torch": by_torch,
+    "torch fast": lambda f, args, seed: by_torch(f, args, seed, fast=True),
+    "jax": by_jax,
+    "CS231n": by_relative_error,
+    "scipy": by_scipy,
+}
 
 
 def right_at_kinks():
@@ -97,39 +203,86 @@ def right_at_kinks():
     }
 
 
-def main() -> None:
-    checkers = {
-        "npcbam": by_npcbam,
-        "torch": lambda f, args: by_torch(f, args, fast=False),
-        "torch fast": lambda f, args: by_torch(f, args, fast=True),
-        "jax": by_jax,
-    }
-    header = "".join(f"{name:>12}" for name in checkers)
-    print(f"{'fault':48}{header}")
-    caught = dict.fromkeys(checkers, 0)
+def cases(museum_only, seed):
+    """Yield the group, the name, what is true of it, and a function that makes f and arguments."""
+    for each in EXHIBITS.values():
+        yield "museum, wrong", each.name, each.truth, lambda e=each: e.vjp(seed, wrong=True)
+    for each in EXHIBITS.values():
+        yield "museum, right", each.name, "right", lambda e=each: e.vjp(seed, wrong=False)
+    if museum_only:
+        return
     for name, make in FAULTS.items():
-        passed = {checker: passes(run, *make()) for checker, run in checkers.items()}
-        for checker, found in passed.items():
-            caught[checker] += found is False
-        told = {None: "too large", True: "missed", False: "caught"}
-        print(f"{name:48}" + "".join(f"{told[found]:>12}" for found in passed.values()))
-    print(f"{f'caught of {len(FAULTS)}':48}" + "".join(f"{n:>12}" for n in caught.values()))
-    print(f"\n{'right, at a kink':48}{header}")
-    for name, (f, args) in right_at_kinks().items():
-        passed = [passes(run, f, args) for run in checkers.values()]
-        told = {None: "too large", True: "passed", False: "false alarm"}
-        print(f"{name:48}" + "".join(f"{told[found]:>12}" for found in passed))
+        yield "planted", name, "wrong", make
+    for name, made in right_at_kinks().items():
+        yield "right, at a kink", name, "right", lambda m=made: m
 
 
-def passes(run, f, args):
-    """Tell whether a checker passes a pullback; None where it cannot take it."""
+def verdict(run, make, seed):
+    """Return what a checker says; an exception is a mistake found."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return run(f, args)
+            return run(*make(), seed)
     except Exception:
-        return False
+        return FOUND
+
+
+def told(found, truth):
+    """Return the verdict in the light of the truth."""
+    if truth == "wrong":
+        return {PASSED: "missed", FOUND: "caught"}.get(found, found)
+    return {PASSED: "passed", FOUND: "false alarm"}.get(found, found)
+
+
+def rows(museum_only, seed, progress):
+    """Yield each case with what all checkers say of it."""
+    for group, name, truth, make in cases(museum_only, seed):
+        if progress:
+            print(f"\r{name:70}", end="\r", file=sys.stderr, flush=True)
+        found = {who: told(verdict(run, make, seed), truth) for who, run in CHECKERS.items()}
+        yield {"group": group, "name": name, "truth": truth, "said": found}
+
+
+def totals(table):
+    """Return, for each group and checker, how often which verdict was given."""
+    found = {}
+    for row in table:
+        of = found.setdefault((row["group"], row["truth"]), {who: {} for who in CHECKERS})
+        for who, said in row["said"].items():
+            of[who][said] = of[who].get(said, 0) + 1
+    return found
+
+
+def printed(table):
+    """Print the table and its totals."""
+    head = "".join(f"{who:>13}" for who in CHECKERS)
+    group = None
+    for row in table:
+        if row["group"] != group:
+            group = row["group"]
+            print(f"\n{group:48}{head}")
+        print(f"{row['name']:48}" + "".join(f"{said:>13}" for said in row["said"].values()))
+    for (group, truth), of in totals(table).items():
+        count = sum(next(iter(of.values())).values())
+        print(f"\n{f'{group}: {count} that are {truth}':48}{head}")
+        for said in sorted({said for each in of.values() for said in each}):
+            counts = "".join(f"{each.get(said, 0):>13}" for each in of.values())
+            print(f"{said:48}{counts}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--museum-only", action="store_true", help="leave the planted faults out")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true", help="print all verdicts as JSON")
+    args = parser.parse_args()
+    table = list(rows(args.museum_only, args.seed, sys.stderr.isatty()))
+    if args.json:
+        print(json.dumps(table, indent=2))
+    else:
+        printed(table)
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parent))
     main()
