@@ -69,7 +69,7 @@ def test_the_stencil_sees_a_planted_fault():
 
 @pytest.mark.parametrize("dtype", measure.DTYPES)
 def test_no_verdict_of_the_slice_is_false(dtype):
-    verdicts = list(measure.run(measure.tasks(seeds=1, sizes=(7, 100), dtypes=(dtype,))))
+    verdicts = list(measure.run(measure.tasks("first", 1, (7, 100), (dtype,))))
     assert [str(verdict) for verdict in verdicts if verdict.false] == []
     undecided = [str(verdict) for verdict in verdicts if verdict.undecided]
     assert len(undecided) <= 0.02 * len(verdicts), undecided

@@ -28,9 +28,12 @@ from everyday.trees import floats, rebuild
 FUNCTIONS: dict[str, Case] = {}
 
 # Faults that any pullback can have.
-GENERIC = ("factor", "sign", "zero", "entry", "roll", "first zero", "last zero", "wrong shape")
+GENERIC = (
+    "factor", "sign", "zero", "entry", "roll", "first zero", "last zero", "wrong shape", "one short",
+)  # fmt: skip
 # Faults of behaviour, whose numbers may be right.
-BEHAVIOUR = ("writes", "stale", "wrong shape")
+BEHAVIOUR = ("writes", "stale", "wrong shape", "one short")
+SURE = {"wrong shape": lambda *_: True, "one short": lambda *_: True}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Case:
         functions = {}
         for fault in self.faults:
             wrong = spoil(self, fault, seed, args) if fault in GENERIC else self.factory(fault)
-            real = {"writes": writes, "stale": stale, "wrong shape": lambda *_: True}.get(fault)
+            real = {"writes": writes, "stale": stale, **SURE}.get(fault)
             if real(wrong, args) if real else shows(f, wrong, args, options, dtype):
                 functions[fault] = wrong
         return functions
@@ -133,6 +136,8 @@ def spoil(case: Case, fault: str, seed: int, args: tuple) -> Callable:
     @functools.wraps(right)
     def spoiled(*args):
         y, pullback = right(*args)
+        if fault == "one short":
+            return y, lambda dy: pullback(dy)[:-1]
         return y, lambda dy: rebuild(pullback(dy), alter)
 
     return spoiled
@@ -183,7 +188,8 @@ def leaf_domains(args, options, f):
     domain = options.get("domain")
     names = list(inspect.signature(f).parameters)
     domains = []
-    for name, value in zip(names, args, strict=True):
+    # Parameters with defaults may be left out.
+    for name, value in zip(names, args, strict=False):
         one = domain.get(name) if isinstance(domain, dict) else domain
         if name not in options.get("fixed", ()):
             domains += [one] * len(floats(value))

@@ -8,7 +8,10 @@ FIRST = [
     "losses", "activations", "norms", "pooling", "indexing", "linear_algebra", "sequences",
     "physics", "special", "regression",
 ]  # fmt: skip
-SECOND = []
+SECOND = [
+    "more_losses", "more_activations", "more_norms", "more_pooling", "more_indexing",
+    "more_linear_algebra", "more_sequences", "more_physics", "more_special", "more_regression",
+]  # fmt: skip
 
 for _half, _topics in (("first", FIRST), ("second", SECOND)):
     for _topic in _topics:

@@ -57,7 +57,7 @@ def relu_at_zero(fault):
     return f
 
 
-@everyday(plain, "slope", "zero", "entry", "swapped")
+@everyday(plain, "slope", "zero", "entry", "swapped", "wrong shape")
 def leaky_relu(fault):
     def f(x):
         y = np.where(x > 0, x, 0.01 * x)
@@ -173,7 +173,7 @@ def hard_tanh(fault):
     return f
 
 
-@everyday(lambda draw, n: (draw.whole(-2, 2, n),), "factor", "at the bounds", "zero", kinks=True)
+@everyday(lambda draw, n: (draw.whole(-2, 2, n),), "factor", "at the bounds", kinks=True)
 def clip_at_its_bounds(fault):
     def f(x):
         def pullback(dy):

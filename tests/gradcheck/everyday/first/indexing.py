@@ -57,7 +57,7 @@ def gather_from_rows(fault):
     return f
 
 
-@everyday(lambda draw, n: (draw.distinct(n),), "not inverted", "zero", "reversed")
+@everyday(lambda draw, n: (draw.distinct(n),), "not inverted", "zero", "reversed", "wrong shape")
 def sort(fault):
     def f(x):
         order = np.argsort(x)
@@ -78,7 +78,7 @@ def twice(draw, n):
     return (draw.cast(draw.rng.permutation(np.arange(n) // 2)),)
 
 
-@everyday(twice, "factor", "not inverted", kinks=True, largest=1000)
+@everyday(twice, "factor", "not inverted", kinks=True, smallest=7, largest=1000)
 def sort_with_ties(fault):
     def f(x):
         order = np.argsort(x, kind="stable")
@@ -208,7 +208,7 @@ def dropout_of_a_given_mask(fault):
     return f
 
 
-@everyday(lambda draw, n: (draw.normal(n),), "zero", "factor", truth="cannot tell", smallest=7)
+@everyday(lambda draw, n: (draw.normal(n),), "zero", "factor", truth="cannot tell", smallest=100)
 def dropout_of_a_new_mask(fault):
     def f(x):
         kept = np.random.rand(*x.shape) < 0.5  # noqa: NPY002

@@ -11,7 +11,7 @@ def linear_arguments(draw, n):
     return draw.normal(r, c), draw.normal(c, 3), draw.normal(3)
 
 
-@everyday(linear_arguments, "last zero", "bias", "transposed", "entry")
+@everyday(linear_arguments, "last zero", "bias", "transposed", "entry", "one short")
 def linear_layer(fault):
     def f(x, w, b):
         def pullback(dy):

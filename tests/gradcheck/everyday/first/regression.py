@@ -10,7 +10,7 @@ def data(draw, n):
     return draw.normal(c), draw.normal(r, c), draw.normal(r)
 
 
-@everyday(data, "penalty", "entry", "last zero", "factor")
+@everyday(data, "penalty", "entry", "last zero", "one short")
 def ridge(fault):
     def f(w, x, y):
         error = x @ w - y
