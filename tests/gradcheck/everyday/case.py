@@ -29,7 +29,8 @@ FUNCTIONS: dict[str, Case] = {}
 
 # Faults that any pullback can have.
 GENERIC = (
-    "factor", "sign", "zero", "entry", "roll", "first zero", "last zero", "wrong shape", "one short",
+    "factor", "sign", "zero", "entry", "roll", "first zero", "last zero",
+    "wrong shape", "one short",
 )  # fmt: skip
 # Faults of behaviour, whose numbers may be right.
 BEHAVIOUR = ("writes", "stale", "wrong shape", "one short")

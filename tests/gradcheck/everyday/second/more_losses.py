@@ -236,6 +236,7 @@ def poisson_nll(fault):
     "factor",
     "zero",
     "at zero",
+    smallest=7,
     kinks=True,
 )
 def pinball_of_whole_numbers(fault):

@@ -12,6 +12,7 @@ from scipy import special
     "sum term",
     "last zero",
     "entry",
+    "one short",
     domain="positive",
 )
 def log_beta(fault):
