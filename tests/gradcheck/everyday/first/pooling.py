@@ -133,7 +133,13 @@ def convolution_with_columns(fault):
     return f
 
 
-@everyday(lambda draw, n: (draw.normal(n + 2), draw.normal(3)), "flipped", "first zero", "edge")
+@everyday(
+    lambda draw, n: (draw.normal(n + 2), draw.normal(3)),
+    "flipped",
+    "first zero",
+    "edge",
+    largest=1000,
+)
 def convolution_of_a_line(fault):
     def f(x, w):
         y = np.array([x[i : i + 3] @ w for i in range(len(x) - 2)])

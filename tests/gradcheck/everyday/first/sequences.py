@@ -98,7 +98,11 @@ def lstm_step(fault):
 
 
 @everyday(
-    lambda draw, n: (draw.normal(n), draw.uniform(0.5, 0.95, n)), "one step", "last zero", "entry"
+    lambda draw, n: (draw.normal(n), draw.uniform(0.5, 0.95, n)),
+    "one step",
+    "last zero",
+    "entry",
+    largest=1000,
 )
 def leaky_scan(fault):
     def f(x, decay):

@@ -37,6 +37,7 @@ def root_by_brentq(fault):
     "one step",
     "last zero",
     "entry",
+    largest=1000,
 )
 def kepler_by_fixed_point(fault):
     def f(mean, e):
@@ -234,7 +235,13 @@ def heat_equation(fault):
     return f
 
 
-@everyday(lambda draw, n: (draw.normal(n), draw.positive(1)), "explicit", "last zero", "entry")
+@everyday(
+    lambda draw, n: (draw.normal(n), draw.positive(1)),
+    "explicit",
+    "last zero",
+    "entry",
+    largest=1000,
+)
 def implicit_euler_by_newton(fault):
     dt = 0.3
 

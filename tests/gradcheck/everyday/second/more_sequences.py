@@ -177,7 +177,13 @@ def moving_mean_by_cumulative_sums(fault):
     return f
 
 
-@everyday(lambda draw, n: (draw.normal(n), draw.uniform(0, 1, 1)), "last zero", "steps", "entry")
+@everyday(
+    lambda draw, n: (draw.normal(n), draw.uniform(0, 1, 1)),
+    "last zero",
+    "steps",
+    "entry",
+    largest=1000,
+)
 def momentum_steps(fault):
     def f(g, mu):
         velocity, total = g.dtype.type(0), g.dtype.type(0)
