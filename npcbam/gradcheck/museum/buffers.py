@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from npcbam.checks import Array
-from npcbam.gradcheck.museum.exhibit import Forward, Rng, Twin, register
+from npcbam.gradcheck.museum.exhibit import PEERS, Forward, Rng, Twin, register
 
 BUFFER = "stale or unwritten buffer: "
 
@@ -83,6 +83,7 @@ def bidirectional_cotangent(rng: Rng, wrong: bool) -> Twin:
     shows="silent, only where the two orders differ; no contiguous cotangent shows it",
     note="the kernel alone: only a caller with a transposed cotangent sees the fault",
     hides="Checkers hand over cotangents in C order only.",
+    misjudged=tuple(PEERS),
 )
 def cotangent_other_order(rng: Rng, wrong: bool) -> Twin:
     """The backward reads a cotangent in another memory order as if it were laid out like the

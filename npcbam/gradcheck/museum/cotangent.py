@@ -23,6 +23,7 @@ COUNT = "number or structure of cotangents"
     shows="silent under sum, where the cotangent is 1",
     code="nonlinear",
     hides="1 times 1 is 1: a check of the gradient of a sum passes.",
+    misjudged=("torch",),
 )
 def clip_squares_cotangent(rng: Rng, wrong: bool) -> Twin:
     """The upstream gradient is already inside the mask and is multiplied in a second time."""
@@ -114,6 +115,7 @@ def ctc_partly_scaled(rng: Rng, wrong: bool) -> Twin:
     shows="silent, only for a zero cotangent",
     code="nonlinear",
     hides="No random cotangent is 0.",
+    misjudged=("jax", "CS231n", "scipy"),
 )
 def loss_weight_zero(rng: Rng, wrong: bool) -> Twin:
     """With loss weight 0 the backward is skipped and the buffer still holds other numbers."""

@@ -14,6 +14,14 @@ Twin: TypeAlias = tuple[Callable[..., Forward], tuple[Any, ...]]  # f and its ar
 Make: TypeAlias = Callable[[Rng, bool], Twin]
 
 EXHIBITS: dict[str, Exhibit] = {}
+# Other checkers, under the names that a reader knows.
+PEERS = {
+    "torch": "torch gradcheck",
+    "torch fast": "torch gradcheck (fast mode)",
+    "jax": "jax check_grads",
+    "CS231n": "the relative error of CS231n",
+    "scipy": "scipy check_grad",
+}
 # Kept apart from the streams that a checker draws its cotangents from: with the same seed alone,
 # dy would be x.
 STREAM = 98
@@ -39,6 +47,8 @@ class Exhibit:
     leaves : names of the arguments whose cotangent is wrong, or that are written to
     note : where the code here departs from the original
     hides : why other checks pass it, where that is known
+    misjudged : the PEERS that pass it though it is wrong, or reject it though it is right, as
+        `tests/gradcheck/peers.py` finds them with three seeds
     named : a word of the sentence that names the mistake; "" where its code says all
     """
 
@@ -54,6 +64,7 @@ class Exhibit:
     leaves: tuple[str, ...] = ("x",)
     note: str = ""
     hides: str = ""
+    misjudged: tuple[str, ...] = ()
     named: str = ""
 
     @property

@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterable
-from html import escape
 from itertools import groupby
 
 from npcbam.gradcheck.museum.exhibit import Exhibit
 from npcbam.gradcheck.museum.page import facts, said, sentences, titles
 from npcbam.gradcheck.museum.source import lines, pair
+from npcbam.pages import document, text
 
 STYLE = """\
-:root { color-scheme: light dark; --back: #fff; --ink: #1a1a1a; --soft: #595959; --line: #bbb;
-  --wrong: #fde8e6; --right: #e3f4e5; }
-@media (prefers-color-scheme: dark) {
-  :root { --back: #16181b; --ink: #eee; --soft: #aaa; --line: #555;
-    --wrong: #4a211d; --right: #1c3a22; }
-}
-body { max-width: 64rem; margin: 2rem auto; padding: 0 1rem; font: 16px/1.5 sans-serif;
-  background: var(--back); color: var(--ink); overflow-wrap: anywhere; }
-h1 { font-size: 1.5rem; }
+:root { --wrong: #fde8e6; --right: #e3f4e5; }
+@media (prefers-color-scheme: dark) { :root { --wrong: #4a211d; --right: #1c3a22; } }
 h2 { font-size: 1.25rem; margin-top: 3rem; border-bottom: 1px solid var(--line); }
 h3 { font-size: 1.1rem; margin-top: 2.5rem; }
-nav ul { columns: 18rem; padding-left: 1.25rem; }
+h4, summary { font-size: 0.875rem; color: var(--soft); margin: 0; }
+nav ul { columns: 18rem; padding-left: 1.25rem; margin-top: 0.25rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 0 1rem; }
 dt { color: var(--soft); }
 dd { margin: 0; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 1rem; }
-h4, summary { font-size: 0.875rem; color: var(--soft); margin: 0; }
-pre { overflow-x: auto; padding: 0.75rem; border: 1px solid var(--line); font-size: 0.8125rem;
-  margin: 0.25rem 0; overflow-wrap: normal; }
+pre { margin: 0.25rem 0; overflow-wrap: normal; }
 .wrong { background: var(--wrong); }
 .right { background: var(--right); }
 """
@@ -47,29 +37,15 @@ def to_html(exhibits: Iterable[Exhibit]) -> str:
         )
     ]
     count = sum(len(group) for _, group in rooms)
-    digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'"
     title = "A museum of bugs in backward passes" if count > 1 else rooms[0][1][0].name
-    parts = [
-        "<!DOCTYPE html>",
-        '<html lang="en">',
-        "<head>",
-        '<meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{escape(title)}</title>",
-        f"<style>{STYLE}</style>",
-        "</head>",
-        "<body>",
-        f"<h1>{escape(title)}</h1>",
-    ]
+    parts = [f"<h1>{text(title)}</h1>"]
     if count > 1:
         parts += _index(rooms, count)
     for kind, group in rooms:
-        parts.append(f"<h2>{escape(kind)}</h2>")
+        parts.append(f"<h2>{text(kind)}</h2>")
         for each in group:
             parts += _section(each)
-    return "\n".join([*parts, "</body>", "</html>", ""])
+    return document(title, parts, STYLE)
 
 
 def _index(rooms: list[tuple[str, list[Exhibit]]], count: int) -> list[str]:
@@ -80,7 +56,7 @@ def _index(rooms: list[tuple[str, list[Exhibit]]], count: int) -> list[str]:
     ]
     for kind, group in rooms:
         links = (f'<li><a href="#{each.name}">{each.name}</a></li>' for each in group)
-        parts += [f"<h4>{escape(kind)}</h4>", "<ul>", *links, "</ul>"]
+        parts += [f"<h4>{text(kind)}</h4>", "<ul>", *links, "</ul>"]
     return [*parts, "</nav>"]
 
 
@@ -88,19 +64,19 @@ def _section(exhibit: Exhibit) -> list[str]:
     names = titles(exhibit)
     parts = [
         f'<h3 id="{exhibit.name}">{exhibit.name}</h3>',
-        f"<p>{escape(exhibit.what)}.</p>",
+        f"<p>{text(exhibit.what)}.</p>",
         "<dl>",
-        *(f"<dt>{head}</dt><dd>{escape(text)}</dd>" for head, text in facts(exhibit).items()),
+        *(f"<dt>{head}</dt><dd>{text(known)}</dd>" for head, known in facts(exhibit).items()),
         "</dl>",
         '<div class="pair">',
     ]
     for name, side, rows in zip(names, ("wrong", "right"), pair(exhibit), strict=True):
-        code = escape("\n".join(rows)) or "(nothing)"
+        code = text("\n".join(rows)) or "(nothing)"
         parts.append(f'<div><h4>{name}</h4><pre class="{side}">{code}</pre></div>')
     parts += ["</div>", "<details><summary>in its place</summary>", _code(exhibit), "</details>"]
     parts.append("<h4>what npcbam says</h4>")
     for name, wrong in zip(names, (True, False), strict=True):
-        told = "<br>".join(map(escape, sentences(said(exhibit, wrong))))
+        told = "<br>".join(map(text, sentences(said(exhibit, wrong))))
         parts.append(f"<p><strong>of {name}</strong>: {told}</p>")
     return parts
 
@@ -109,6 +85,6 @@ def _code(exhibit: Exhibit) -> str:
     marks = {"": " ", "wrong": "-", "right": "+"}
     rows = []
     for line in lines(exhibit):
-        text = escape(f"{marks[line.side]} {line.text}".rstrip())
-        rows.append(f'<span class="{line.side}">{text}</span>' if line.side else text)
+        row = text(f"{marks[line.side]} {line.text}".rstrip())
+        rows.append(f'<span class="{line.side}">{row}</span>' if line.side else row)
     return "<pre>" + "\n".join(rows) + "</pre>"

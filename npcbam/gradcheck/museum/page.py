@@ -7,7 +7,7 @@ from itertools import zip_longest
 from typing import Any
 
 from npcbam.gradcheck import GradReport, examine
-from npcbam.gradcheck.museum.exhibit import Exhibit
+from npcbam.gradcheck.museum.exhibit import PEERS, Exhibit
 from npcbam.gradcheck.museum.source import lines, pair
 
 WIDTH = 100
@@ -28,9 +28,11 @@ def titles(exhibit: Exhibit) -> tuple[str, str]:
 
 def facts(exhibit: Exhibit) -> dict[str, str]:
     """Return what is known of it, by heading."""
+    peers = ", ".join(PEERS[each] for each in exhibit.misjudged)
     found = {
         "how it showed": exhibit.shows,
         "why it hides": exhibit.hides,
+        "missed by" if exhibit.truth == "wrong" else "rejected by": peers,
         "kind": exhibit.kind,
         "source": exhibit.source,
         "also": ", ".join(exhibit.also),
@@ -76,7 +78,7 @@ def to_dict(exhibit: Exhibit) -> dict[str, Any]:
     }
     return {
         **{key: getattr(exhibit, key) for key in ("name", "what", "kind", "source", "shows")},
-        **{key: list(getattr(exhibit, key)) for key in ("also", "leaves")},
+        **{key: list(getattr(exhibit, key)) for key in ("also", "leaves", "misjudged")},
         **{key: getattr(exhibit, key) for key in ("truth", "code", "note", "hides")},
         "lines": {"wrong": wrong, "right": right},
         "npcbam": verdicts,

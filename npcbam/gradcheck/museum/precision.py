@@ -10,7 +10,7 @@ import numpy as np
 
 from npcbam.checks import Array
 from npcbam.gradcheck.museum.common import sigmoid
-from npcbam.gradcheck.museum.exhibit import Forward, Rng, Twin, register
+from npcbam.gradcheck.museum.exhibit import PEERS, Forward, Rng, Twin, register
 
 KIND = "precision or dtype: "
 
@@ -22,6 +22,7 @@ KIND = "precision or dtype: "
     shows="a crash downstream, or twice the memory",
     code="dtype",
     hides="A check in float64 has nothing to widen.",
+    misjudged=tuple(PEERS),
 )
 def dtype_widened(rng: Rng, wrong: bool) -> Twin:
     """A division turns the float32 gradient into float64."""
@@ -46,6 +47,7 @@ def dtype_widened(rng: Rng, wrong: bool) -> Twin:
     KIND + "cancellation",
     shows="0 instead of 4e-18",
     hides="Beside a y of -1 an error of 4e-18 is below any absolute tolerance.",
+    misjudged=tuple(PEERS),
 )
 def expm1_far_tail(rng: Rng, wrong: bool) -> Twin:
     """The derivative is expm1(x) + 1, which is 0 far to the left."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from npcbam.checks import Array
-from npcbam.gradcheck.museum.exhibit import Forward, Rng, Twin, register
+from npcbam.gradcheck.museum.exhibit import PEERS, Forward, Rng, Twin, register
 
 KIND = "second call or random state: "
 
@@ -49,6 +49,7 @@ def dropout_redrawn(rng: Rng, wrong: bool) -> Twin:
     leaves=("x", "w"),
     note="the layer is shared by all calls of the function",
     hides="One forward and one backward after it are right.",
+    misjudged=tuple(PEERS),
 )
 def input_kept_on_layer(rng: Rng, wrong: bool) -> Twin:
     """The layer keeps its input on itself, so that a second use overwrites what the first backward

@@ -14,7 +14,7 @@ import numpy as np
 
 from npcbam.checks import Array
 from npcbam.gradcheck.museum.common import windows
-from npcbam.gradcheck.museum.exhibit import Forward, Rng, Twin, register
+from npcbam.gradcheck.museum.exhibit import PEERS, Forward, Rng, Twin, register
 
 DISPUTED: dict[str, Any] = {"truth": "right", "code": "right", "leaves": ()}
 
@@ -25,6 +25,7 @@ DISPUTED: dict[str, Any] = {"truth": "right", "code": "right", "leaves": ()}
     shows="too large a sum, only at ties",
     leaves=("a", "b"),
     hides="Random a and b are never equal.",
+    misjudged=("scipy",),
 )
 def maximum_both(rng: Rng, wrong: bool) -> Twin:
     """Of max(a, b) with a = b both get the whole gradient."""
@@ -53,6 +54,7 @@ def maximum_both(rng: Rng, wrong: bool) -> Twin:
     also=("anchavesb/cs-231-assignment-2",),
     shows="too large a sum, only at ties (and after a ReLU those are common)",
     hides="Random input has no ties.",
+    misjudged=("scipy",),
 )
 def pool_ties_all(rng: Rng, wrong: bool) -> Twin:
     """Every element that equals the window's maximum gets the whole gradient."""
@@ -82,6 +84,7 @@ def pool_ties_all(rng: Rng, wrong: bool) -> Twin:
     also=("#114233",),
     shows="a subgradient: false alarm of the checker",
     **DISPUTED,
+    misjudged=tuple(PEERS),
 )
 def max_pool_one_of_ties(rng: Rng, wrong: bool) -> Twin:
     """A gradient checker rejects a max pool that gives a tie to one element."""
@@ -111,6 +114,7 @@ def max_pool_one_of_ties(rng: Rng, wrong: bool) -> Twin:
     "tie (disputed)",
     shows="a subgradient: documented, not changed",
     **DISPUTED,
+    misjudged=("torch", "jax", "CS231n", "scipy"),
 )
 def reduce_max_even(rng: Rng, wrong: bool) -> Twin:
     """Equal maxima share the gradient evenly, where users expected one to take all."""
@@ -162,6 +166,7 @@ def single_precision_alarm(rng: Rng, wrong: bool) -> Twin:
     "tie (disputed)",
     shows="a subgradient, but a biased one: it pushes padding up",
     **DISPUTED,
+    misjudged=tuple(PEERS),
 )
 def tvd_tie(rng: Rng, wrong: bool) -> Twin:
     """Where p equals q the total variation's gradient is -1/2 and not 0."""

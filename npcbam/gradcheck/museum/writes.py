@@ -22,6 +22,7 @@ KIND = "writes to what it was given"
     code="writes",
     leaves=(),
     hides="The numbers that it returns are right.",
+    misjudged=("torch",),
 )
 def softmax_writes_cotangent(rng: Rng, wrong: bool) -> Twin:
     """The fused softmax backward writes its result over the cotangent it was given."""
@@ -97,7 +98,12 @@ def swiglu_overwrites_saved(rng: Rng, wrong: bool) -> Twin:
 
 
 @register(
-    "unslothai/unsloth#5001", KIND, shows="silent under checkpointing", code="writes", leaves=("q",)
+    "unslothai/unsloth#5001",
+    KIND,
+    shows="silent under checkpointing",
+    code="writes",
+    leaves=("q",),
+    misjudged=("torch fast",),
 )
 def rope_writes_query(rng: Rng, wrong: bool) -> Twin:
     """The rotary embedding is written over the query it was given."""
