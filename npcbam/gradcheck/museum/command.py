@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
+import sys
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -59,18 +61,24 @@ def run(args: argparse.Namespace) -> int:
     if args.name is not None:
         print(to_text(chosen[0]))
     elif args.html is None and args.json is None:
-        print(listed(chosen))
+        columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        print(listed(chosen, columns))
     return 0
 
 
-def listed(exhibits: list[Exhibit]) -> str:
-    """Return one line for each, under its kind."""
+def listed(exhibits: list[Exhibit], columns: int | None = None) -> str:
+    """Return one line for each, under its kind, cut off where it would not fit into `columns`."""
     width = max(len(each.name) for each in exhibits)
     parts = []
     for kind, group in groupby(sorted(exhibits, key=_place), key=lambda each: each.group):
-        parts += [kind, *(f"  {each.name:{width}}  {each.what}" for each in group), ""]
+        lines = (f"  {each.name:{width}}  {each.what}" for each in group)
+        parts += [kind, *(_cut(line, columns) for line in lines), ""]
     count = len(exhibits)
     return "\n".join([*parts, f"{count} exhibits. `npcbam museum NAME` shows one in full."])
+
+
+def _cut(line: str, columns: int | None) -> str:
+    return line if columns is None or len(line) <= columns else line[: columns - 2] + " …"
 
 
 def _place(each: Exhibit) -> tuple[str, str]:

@@ -105,10 +105,9 @@ def l2_normalize_eps(rng: Rng, wrong: bool) -> Twin:
         def pullback(dy: Array) -> Any:
             if wrong:
                 unit = y  # shorter than 1 by eps / (|x| + eps)
-                along = unit * (unit * dy).sum(axis=-1, keepdims=True)
             else:
                 unit = x / length
-                along = y * (unit * dy).sum(axis=-1, keepdims=True)
+            along = y * (unit * dy).sum(axis=-1, keepdims=True)
             return (dy - along) / (length + eps)
 
         return y, pullback

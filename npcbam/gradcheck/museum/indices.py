@@ -206,7 +206,7 @@ def ln_gamma_index(rng: Rng, wrong: bool) -> Twin:
         def pullback(dy: Array) -> Any:
             dx, _, dbeta = layer_norm_pullback(dy, unit, scale, gamma)
             if wrong:
-                at = np.array([4, 0, 1, 2, 3])  # of the thread's neighbour
+                at = np.array([4, 0, 1, 2, 3])  # gamma and beta of its neighbour
             else:
                 at = np.arange(5)
             again = (y - beta[at]) / gamma[at]

@@ -30,6 +30,16 @@ def test_all_are_listed_under_their_kind(capsys):
     assert len({len(line) - len(line[2:].split(maxsplit=1)[1]) for line in listed}) == 1
 
 
+def test_lines_are_cut_where_a_terminal_is_narrow():
+    wide = command.listed(list(EXHIBITS.values())).splitlines()
+    cut = command.listed(list(EXHIBITS.values()), columns=60).splitlines()
+    assert len(cut) == len(wide)
+    assert max(map(len, cut[:-1])) == 60
+    assert all(
+        b.removesuffix(" …") == a[:58] for a, b in zip(wide, cut, strict=True) if len(a) > 60
+    )
+
+
 def test_one_is_shown_in_full(capsys):
     assert run("docs-sign") == 0
     assert "jax-ml/jax#3213" in capsys.readouterr().out
