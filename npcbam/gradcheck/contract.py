@@ -3,240 +3,264 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from npcbam import tree
 from npcbam.checks import Array
-from npcbam.gradcheck import kinks
-from npcbam.gradcheck.report import Outcome
-from npcbam.slopes import real_leaves
+from npcbam.gradcheck.cotangents import Cotangent, draw, in_other_order, spread
+from npcbam.gradcheck.forward import Forward, Pullback
+from npcbam.gradcheck.layout import Layout, Results, branches
+from npcbam.gradcheck.outcomes import Stop
+from npcbam.gradcheck.reading import Reading, read
+from npcbam.gradcheck.report import Finding
 
 
-class Stop(Exception):  # noqa: N818
-    """Ends a check early: the outcome is known."""
-
-    def __init__(self, outcome: Outcome, code: str, reason: str) -> None:
-        """Keep what the report will say."""
-        super().__init__(reason)
-        self.outcome: Outcome = outcome
-        self.code = code
-
-
-@dataclass
-class Trial:
-    """A function, the place to check it at, and the randomness to do it with."""
-
-    f: Callable[..., Any]
-    args: tuple[Any, ...]
-    labels: tuple[str, ...]
-    rng: np.random.Generator
-
-    def __post_init__(self) -> None:
-        """Lay the leaves of all arguments end to end."""
-        named = [
-            pair
-            for label, arg in zip(self.labels, self.args, strict=True)
-            for pair in tree.leaves(arg, label)
-        ]
-        self.names = [name for name, _ in named]
-        self.leaves = [leaf for _, leaf in named]
-        ends = np.cumsum([leaf.size for leaf in self.leaves])
-        self.size = int(ends[-1])
-        self.parts = [
-            slice(int(end) - leaf.size, int(end))
-            for leaf, end in zip(self.leaves, ends, strict=True)
-        ]
-        # The reference is computed in float64, so that nothing finer can be judged.
-        self.unit = max(
-            float(np.finfo(dtype).eps)
-            for dtype in (np.dtype(np.float64), *(leaf.dtype for leaf in self.leaves))
-        )
-
-        # Below the smallest normal number a result has lost digits, or all of them, to underflow.
-        self.tiny = max(float(np.finfo(leaf.dtype).tiny) for leaf in self.leaves)
-
-    def largest(self, i: int) -> float:
-        """Return the largest magnitude in leaf i."""
-        return float(np.abs(self.leaves[i]).max(initial=0))
-
-    def span(self, i: int) -> float:
-        """Return the range of leaf i, and at least 1."""
-        return max(1.0, float(np.ptp(self.leaves[i]))) if self.leaves[i].size else 1.0
-
-    def place(self, e: int) -> tuple[int, tuple[int, ...]]:
-        """Return the leaf in which element e of all arguments lies, and its index there."""
-        i = next(k for k, part in enumerate(self.parts) if part.start <= e < part.stop)
-        index = np.unravel_index(e - self.parts[i].start, self.leaves[i].shape)
-        return i, tuple(int(k) for k in index)
-
-    def run(self, args: tuple[Any, ...]) -> tuple[Any, Callable[[Any], Any]]:
-        """Return (y, pullback) of `f`, or stop because it gives something else."""
-        result = self.f(*args)
-        if not (isinstance(result, tuple) and len(result) == 2 and callable(result[1])):
-            kind = type(result).__name__
-            raise Stop("wrong", "structure", f"f: expected it to return (y, pullback), got {kind}")
-        y = np.asarray(result[0]) if isinstance(result[0], np.generic) else result[0]
-        try:
-            real_leaves("y", y)
-        except TypeError as error:
-            raise Stop("wrong", "structure", str(error)) from None
-        return y, result[1]
-
-    def cotangents(self, result: Any) -> Array:
-        """Return what a pullback gave as one vector, or stop because it does not fit."""
-        count = len(self.args)
-        if count == 1 and not (isinstance(result, tuple) and len(result) == 1):
-            result = (result,)
-        if not isinstance(result, tuple | list) or len(result) != count:
-            got = len(result) if isinstance(result, tuple | list) else type(result).__name__
-            reason = f"the pullback must return {count} cotangents, one an argument; it gave {got}"
-            raise Stop("wrong", "count", reason)
-        given = [np.asarray(c) if isinstance(c, np.generic) else c for c in result]
-        for label, arg, cotangent in zip(self.labels, self.args, given, strict=True):
-            _fit(label, arg, cotangent)
-        return flat(tree.map(lambda _, cotangent: cotangent, self.args, tuple(given)))
-
-
-@dataclass
+@dataclass(eq=False)
 class Kept:
-    """What a pullback that kept its contract gave.
+    """What a pullback gave for each cotangent, and which duties it failed.
 
     Attributes
     ----------
-    dy, g : a random cotangent of y, and all cotangents that the pullback gave for it
-    other_dy, other_g : the same for another cotangent, four times larger
-    terms : |dy y|, for each leaf of y
-    noise : how far rounding alone moves each leaf of g, seen in two ways: when the arguments move
-        by some roundings, and between g for dy + other_dy and the sum of both g
+    asked, readings : the cotangents, and what came for each
+    findings : breaches of the contract, in the order in which they were seen
+    notes : what is no breach and good to know
     """
 
-    dy: list[Array]
-    g: Array
-    other_dy: list[Array]
-    other_g: Array
-    terms: list[Array]
-    noise: list[float]
+    asked: list[Cotangent]
+    readings: list[Reading] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def find(self, code: str, sentence: str, leaf: str = "") -> None:
+        """Add a finding, once a code and leaf."""
+        if not any((f.code, f.leaf) == (code, leaf) for f in self.findings):
+            self.findings.append(Finding(code, leaf, sentence))
 
 
-def keep(trial: Trial) -> Kept:
-    """Call f and its pullback in all the ways that they must bear, and return what they gave."""
-    if not all(np.isfinite(leaf).all() for leaf in trial.leaves):
-        raise Stop("cannot tell", "nonfinite", "an argument is not finite at this point")
-    before = tree.map(np.copy, trial.args)
-    y, pullback = trial.run(trial.args)
-    _unwritten("f writes to its argument", trial.labels, before, trial.args)
-    if not all(np.isfinite(leaf).all() for _, leaf in tree.leaves(y)):
-        raise Stop("cannot tell", "nonfinite", "f is not finite at this point")
-    y_before = tree.map(np.copy, y)
-    dy, other = random_cotangent(y, trial.rng), random_cotangent(y, trial.rng, 4)
-    given = tree.map(np.copy, dy)
-    first = pullback(given)
-    g = trial.cotangents(first)
-    _unwritten("the pullback writes to its cotangent", ("dy",), (dy,), (given,))
-    _unwritten("the pullback writes to the argument", trial.labels, before, trial.args)
-    _unwritten("the pullback writes to the result", ("y",), (y_before,), (y,))
-    other_g = trial.cotangents(pullback(tree.map(np.copy, other)))
-    reason = "a second call of the pullback overwrites what the first one gave"
-    _unmoved(trial, "impure", reason, g, trial.cotangents(first))
-    both = trial.cotangents(pullback(tree.map(np.add, dy, other)))
-    again = trial.cotangents(pullback(tree.map(np.copy, dy)))
-    _unmoved(trial, "impure", "a second call of the pullback gives another result", g, again)
-    nothing = trial.cotangents(pullback(tree.map(np.zeros_like, dy)))
-    for name, part in zip(trial.names, trial.parts, strict=True):
-        if np.isfinite(nothing[part]).all() and nothing[part].any():
-            worst = float(np.abs(nothing[part]).max())
-            reason = (
-                f"the pullback is not linear in dy: for dy = 0 it gives d{name} up to {worst:.3g}"
-            )
-            raise Stop("wrong", "nonlinear", reason)
-    _run_elsewhere(trial)
-    again = trial.cotangents(pullback(tree.map(np.copy, dy)))
-    reason = "after f ran on other arguments, the first pullback gives another result"
-    _unmoved(trial, "stale", reason, g, again)
-    pairs = zip(tree.leaves(dy), tree.leaves(y), strict=True)
-    terms = [np.abs(d * leaf).astype(np.float64) for (_, d), (_, leaf) in pairs]
-    largest = max((float(term.max(initial=0)) for term in terms), default=0.0)
-    natural = [largest / trial.span(i) for i in range(len(trial.leaves))]
-    noise = [0.0] * len(trial.parts)
-    # Beyond these shares a move is no rounding, but a fault of its own or a switch.
-    moves = [(both - g - other_g, 1024 * trial.unit)]
-    moves += [(move, 1e-2) for move in _nudged(trial, dy, g)]
-    for move, share in moves:
-        for i, part in enumerate(trial.parts):
-            most, size = (float(np.abs(v[part]).max(initial=0)) for v in (move, g))
-            if most <= share * max(size, natural[i]):
-                noise[i] = max(noise[i], most)
-    dys, others = ([leaf for _, leaf in tree.leaves(d)] for d in (dy, other))
-    return Kept(dys, g, others, other_g, terms, noise)
+def keep(forward: Forward, rng: np.random.Generator, unit: float) -> Kept:
+    """Call f and its pullback in all the ways that they must bear, and return what they gave.
+
+    `unit` is the precision of the arguments. Each cotangent gets a pullback of its own, fresh from
+    f, so that one that spoils what it has saved is found out and still read.
+    """
+    _finite_here(forward)
+    kept = Kept(draw(rng, forward.results.size, _rounder(forward.results)))
+    _same_again(forward, unit)
+    for cotangent in kept.asked:
+        results, pullback, args = forward.start()
+        _ask(forward.layout, kept, cotangent, results, pullback, args)
+    again = _Again(forward, kept, unit)
+    again.twice()
+    again.zero()
+    again.other_memory()
+    again.after_another_run(rng)
+    return kept
 
 
-def random_cotangent(y: Any, rng: np.random.Generator, size: float = 1.0) -> Any:
-    """Return a cotangent like `y`: random signs, magnitudes from 0.5 to 1.5 times `size`."""
-    return tree.map(lambda leaf: (size * kinks.spread(rng, leaf.shape)).astype(leaf.dtype), y)
-
-
-def flat(arrays: Any) -> Array:
-    """Return all leaves as one vector of float64."""
-    return np.concatenate([leaf.astype(np.float64).ravel() for _, leaf in tree.leaves(arrays)])
-
-
-def _fit(label: str, arg: Any, cotangent: Any) -> None:
+def first(forward: Forward) -> Reading:
+    """Return what the pullback gives when it is asked for the first time."""
+    results, pullback, _ = forward.start()
     try:
-        laid = tree.map(lambda _, given: given, arg, cotangent)
-    except ValueError as error:
-        kind = type(cotangent).__name__
-        reason = f"d{label}: expected a cotangent like {label}, got {kind} ({error})"
-        raise Stop("wrong", "structure", reason) from None
-    pairs = zip(tree.leaves(arg, label), tree.leaves(laid), strict=True)
-    for (name, leaf), (_, given) in pairs:
-        if given.shape != leaf.shape:
-            reason = f"d{name}: expected shape {leaf.shape} like {name}, got {given.shape}"
-            raise Stop("wrong", "shape", reason)
-        if given.dtype != leaf.dtype:
-            reason = f"d{name}: expected dtype {leaf.dtype} like {name}, got {given.dtype}"
-            raise Stop("wrong", "dtype", reason)
+        return read(forward.layout, pullback(results.cotangent(np.ones(results.size))))
+    except Stop:
+        raise
+    except Exception as error:
+        raise Stop("wrong", "exception", _raised(error)) from error
 
 
-def _unwritten(what: str, labels: tuple[str, ...], before: Any, after: Any) -> None:
-    for label, old, new in zip(labels, before, after, strict=True):
-        pairs = zip(tree.leaves(old, label), tree.leaves(new), strict=True)
-        for (name, was), (_, now) in pairs:
-            if not np.array_equal(was, now, equal_nan=True):
-                raise Stop("wrong", "writes", f"{what} {name}")
+def ask(forward: Forward, asked: list[Cotangent]) -> list[Reading]:
+    """Return what the pullback gives for each cotangent, with no duties looked at."""
+    found = []
+    for cotangent in asked:
+        results, pullback, _ = forward.start()
+        found.append(read(forward.layout, pullback(results.cotangent(cotangent.dy))))
+    return found
 
 
-def _unmoved(trial: Trial, code: str, reason: str, before: Array, after: Array) -> None:
-    for name, part in zip(trial.names, trial.parts, strict=True):
-        old, new = before[part], after[part]
-        # Sums in threads may add up in another order: a few roundings are no change of state.
-        room = 64 * trial.unit * np.abs(old[np.isfinite(old)]).max(initial=0)
-        if not np.allclose(old, new, rtol=0, atol=float(room), equal_nan=True):
-            raise Stop("wrong", code, f"{reason}: d{name} differs")
+def _finite_here(forward: Forward) -> None:
+    for leaf in forward.layout.leaves:
+        if not np.isfinite(leaf.value.astype(np.float64)).all():
+            raise Stop("cannot tell", "nonfinite", f"{leaf.name} is not finite at this point")
+    for name, part in zip(forward.results.names, forward.results.parts, strict=True):
+        bad = ~np.isfinite(forward.y[part])
+        if bad.any():
+            reason = f"f is not finite at this point: {name} has {int(bad.sum())} such entries"
+            raise Stop("cannot tell", "nonfinite", reason)
 
 
-def _run_elsewhere(trial: Trial) -> None:
-    """Run f at another place, as the second use of a shared layer does."""
+def _rounder(results: Results) -> Callable[[Array], Array]:
+    def rounded(dy: Array) -> Array:
+        parts = [
+            dy[part].astype(leaf.dtype).astype(np.float64)
+            for leaf, part in zip(results.leaves, results.parts, strict=True)
+        ]
+        return np.concatenate(parts) if parts else dy
+
+    return rounded
+
+
+def _same_again(forward: Forward, unit: float) -> None:
+    """Stop unless f gives the same result when it is called again."""
+    again = forward.start()[0]
+    y = forward.results.read(again.y, forward.y.dtype)
+    if y is None or not _same(forward.y, y, unit):
+        raise Stop(
+            "cannot tell",
+            "random",
+            "f gives another result when it is called again, so that no derivative can be told; "
+            "if it draws random numbers, seed them: before=lambda: np.random.seed(0)",
+        )
+
+
+def _same(one: Array, two: Array, unit: float) -> bool:
+    """Tell whether two vectors are equal but for the order in which threads add up."""
+    size = float(np.abs(one[np.isfinite(one)]).max(initial=0))
+    return bool(np.allclose(one, two, rtol=0, atol=64 * unit * size, equal_nan=True))
+
+
+def _ask(
+    layout: Layout,
+    kept: Kept,
+    cotangent: Cotangent,
+    results: Results,
+    pullback: Pullback,
+    args: tuple[Any, ...],
+) -> None:
+    """Ask for one cotangent, and watch what is written to."""
+    first = not kept.readings
+    if first:
+        _unwritten(kept, layout, args, "f writes to its argument")
+    dy = results.cotangent(cotangent.dy)
     try:
-        y, pullback = trial.run(tree.map(lambda leaf: leaf * leaf.dtype.type(1.25), trial.args))
-        pullback(random_cotangent(y, trial.rng))
-    except Exception:  # f need not be defined there
+        result = pullback(dy)
+    except Exception as error:
+        raise Stop("wrong", "exception", _raised(error, cotangent.name)) from error
+    reading = read(layout, result)
+    kept.readings.append(reading)
+    if not first:
         return
+    for fault in reading.faults:
+        kept.find(fault.code, fault.sentence, fault.leaf)
+    given = results.read(dy, np.float64) if results.size else cotangent.dy
+    if given is None or not np.array_equal(given, cotangent.dy, equal_nan=True):
+        kept.find("writes", "the pullback writes to its cotangent dy")
+    _unwritten(kept, layout, args, "the pullback writes to the argument")
+    if not _untouched(results):
+        kept.find("writes", "the pullback writes to the result y", "y")
 
 
-def _nudged(trial: Trial, dy: Any, g: Array) -> list[Array]:
-    """Return how g moves when arguments and dy move by some roundings, equal values equally."""
+def _raised(error: Exception, when: str = "") -> str:
+    said = f": {error}" if str(error) else ""
+    return f"the pullback raised {type(error).__name__}{f' for {when}' if when else ''}{said}"
 
-    def nudge(leaf: Array) -> Array:
-        return (leaf * (1 + 2 * trial.unit * kinks.together(trial.rng, leaf))).astype(leaf.dtype)
 
-    moves = []
-    for _ in range(4):
+def _untouched(results: Results) -> bool:
+    now = results.read(results.y, np.float64)
+    flat = [leaf.astype(np.float64).ravel() for leaf in results.leaves]
+    was = np.concatenate(flat) if flat else np.zeros(0)
+    return now is not None and np.array_equal(was, now, equal_nan=True)
+
+
+def _unwritten(kept: Kept, layout: Layout, args: tuple[Any, ...], what: str) -> None:
+    """Find out whether arguments were written to, those without a gradient too."""
+    for label, old, new in zip(layout.labels, layout.build(), args, strict=True):
+        for name, was, now in _pairs(label, old, new):
+            same = was.shape == now.shape and np.array_equal(was, now, equal_nan=_has_nan(was))
+            if not same:
+                known = any(f.code == "writes" and f.leaf == name for f in kept.findings)
+                if not known:
+                    kept.findings.append(Finding("writes", name, f"{what} {name}"))
+
+
+def _has_nan(array: Array) -> bool:
+    return array.dtype.kind in "fc"
+
+
+def _pairs(name: str, old: Any, new: Any) -> list[tuple[str, Array, Array]]:
+    if isinstance(old, np.ndarray) and isinstance(new, np.ndarray):
+        return [(name, old, new)]
+    below, now = branches(old), branches(new)
+    if below is None or now is None:
+        return []
+    found = []
+    for key, child in below.items():
+        found += _pairs(f"{name}.{key}", child, now.get(key))
+    return found
+
+
+class _Again:
+    """The same pullback, called more than once."""
+
+    def __init__(self, forward: Forward, kept: Kept, unit: float) -> None:
+        self._forward, self._kept, self._unit = forward, kept, unit
+        self._layout = forward.layout
+        self._dy, self._other = (each.dy for each in kept.asked[:2])
+
+    def _moved(self, code: str, reason: str, before: Array, after: Array) -> None:
+        for leaf in self._layout.leaves:
+            old, new = before[leaf.part], after[leaf.part]
+            if not _same(old, new, self._unit):
+                self._kept.find(code, f"{reason}: d{leaf.name} differs", leaf.name)
+                return
+
+    def twice(self) -> None:
+        """Call for dy, for another, and for dy again; without what writes to inputs explains."""
+        results, pullback, _ = self._forward.start()
+        result = pullback(results.cotangent(self._dy))
+        g = read(self._layout, result).g
         try:
-            _, pullback = trial.run(tree.map(nudge, trial.args))
-            moves.append(trial.cotangents(pullback(tree.map(nudge, dy))) - g)
+            pullback(results.cotangent(self._other))
+            after = read(self._layout, result).g
+            again = read(self._layout, pullback(results.cotangent(self._dy))).g
+        except Stop:
+            raise
+        except Exception as error:
+            return self._kept.find("impure", f"a second call: {_raised(error)}")
+        reason = "a second call of the pullback overwrites what the first one gave"
+        self._moved("impure", reason, g, after)
+        reason = "a second call of the pullback gives another result"
+        return self._moved("impure", reason, g, again)
+
+    def zero(self) -> None:
+        """Demand that nothing comes of nothing."""
+        results, pullback, _ = self._forward.start()
+        g = read(self._layout, pullback(results.cotangent(0 * self._dy))).g
+        right = self._kept.readings[0].g
+        for leaf in self._layout.leaves:
+            part = g[leaf.part]
+            lost = np.isnan(part) & np.isfinite(right[leaf.part])
+            if lost.any():
+                said = f"for dy = 0 the pullback gives a d{leaf.name} with NaN (0 times infinity)"
+                self._kept.find("nan", said, leaf.name)
+            elif np.isfinite(part).all() and part.any():
+                most = float(np.abs(part).max())
+                said = "the pullback is not linear in dy: for dy = 0 it gives "
+                self._kept.find("nonlinear", f"{said}d{leaf.name} up to {most:.3g}", leaf.name)
+
+    def other_memory(self) -> None:
+        """Demand the same of a dy that lies in memory in another order."""
+        results, pullback, _ = self._forward.start()
+        try:
+            laid = results.cotangent(self._dy, in_other_order)
+            g = read(self._layout, pullback(laid)).g
+        except Stop:
+            raise
+        except Exception as error:
+            said = f"{_raised(error)}, for a dy that lies in memory in another order"
+            return self._kept.find("layout", said)
+        reason = "for an equal dy that lies in memory in another order the pullback gives another"
+        return self._moved("layout", f"{reason} result", self._kept.readings[0].g, g)
+
+    def after_another_run(self, rng: np.random.Generator) -> None:
+        """Run f at another place, as the second use of a shared layer does, and ask again."""
+        results, pullback, _ = self._forward.start()
+        try:
+            away, other = self._forward.at(self._forward.x * 1.25)
+            other(away.cotangent(spread(rng, away.size)))
         except Exception:  # f need not be defined there
-            continue
-    return moves
+            return
+        again = read(self._layout, pullback(results.cotangent(self._dy))).g
+        reason = "after f ran on other arguments, the first pullback gives another result"
+        self._moved("stale", reason, self._kept.readings[0].g, again)

@@ -2,57 +2,77 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from npcbam.checks import Array
-from npcbam.gradcheck import kinks
-from npcbam.gradcheck.contract import Trial
+from npcbam.gradcheck.cotangents import spread
+from npcbam.gradcheck.domain import Domain, projected, units
+from npcbam.gradcheck.layout import Layout
+from npcbam.gradcheck.noise import together
 
 
 class Directions:
-    """Draws directions in the space of all arguments, laid end to end."""
+    """Draws directions in the space of all arguments, laid end to end.
 
-    def __init__(self, trial: Trial) -> None:
-        """Draw from the randomness of `trial`."""
-        self._trial = trial
+    Attributes
+    ----------
+    units : (n,) in what steps each entry is moved; 0 where its domain has no room
+    """
 
-    def along(self, i: int | None = None, own: bool = False) -> Array:
-        """Return a random direction in leaf i, or in all.
+    def __init__(
+        self, layout: Layout, domains: Sequence[Domain | None], rng: np.random.Generator
+    ) -> None:
+        """Measure the entries of all leaves."""
+        self._layout, self._domains, self._rng = layout, domains, rng
+        self._x = layout.vector(np.float64)
+        self.units = np.zeros(layout.size)
+        for leaf, domain in zip(layout.leaves, domains, strict=True):
+            x = self._x[leaf.part].reshape(leaf.value.shape)
+            self.units[leaf.part] = units(x, domain).ravel()
 
-        It is in units of each leaf's scale, or of each element's `own`, where that is not 0.
+    def along(self, entries: Array | slice) -> Array:
+        """Return a random direction in these entries."""
+        v = np.zeros(self._layout.size)
+        v[entries] = self.units[entries]
+        return self._allowed(v * spread(self._rng, v.size))
+
+    def one(self, entries: Array | int) -> Array:
+        """Return the direction that moves these entries, each by its unit."""
+        v = np.zeros(self._layout.size)
+        v[entries] = self.units[entries]
+        return self._allowed(v)
+
+    def bound(self, i: int) -> bool:
+        """Tell whether moving one entry of leaf i moves others with it."""
+        return self._domains[i] in ("symmetric", "simplex")
+
+    def joint(self, i: int | None = None, still: float | None = None) -> Array:
+        """Return a random direction in leaf i, or in all, in which equal values move equally.
+
+        What equals `still` stays. Leaves that are bound to a domain stay too where they are joined
+        with others.
         """
-        v = np.zeros(self._trial.size)
-        for k, part in enumerate(self._trial.parts):
-            if i in (None, k):
-                sizes = np.abs(self._trial.leaves[k].ravel().astype(np.float64))
-                units = np.where(sizes > 0, sizes, self.scale(k)) if own else self.scale(k)
-                v[part] = units * kinks.spread(self._trial.rng, part.stop - part.start)
+        leaves = self._layout.leaves if i is None else [self._layout.leaves[i]]
+        v = np.zeros(self._layout.size)
+        inside = np.concatenate([np.arange(leaf.part.start, leaf.part.stop) for leaf in leaves])
+        x = self._x[inside]
+        sizes = np.abs(x)
+        typical = float(np.median(sizes[sizes > 0])) if sizes.any() else 1.0
+        v[inside] = np.where(sizes > 0, sizes, typical) * together(self._rng, x)
+        v[inside] *= self.units[inside] > 0
+        if still is not None:
+            v[inside] = np.where(x == still, 0, v[inside])
+        for leaf, domain in zip(self._layout.leaves, self._domains, strict=True):
+            if i is None and domain is not None:
+                v[leaf.part] = 0
+        return self._allowed(v)
+
+    def _allowed(self, v: Array) -> Array:
+        for leaf, domain in zip(self._layout.leaves, self._domains, strict=True):
+            if domain is not None and v[leaf.part].any():
+                shape = leaf.value.shape
+                part, x = v[leaf.part].reshape(shape), self._x[leaf.part].reshape(shape)
+                v[leaf.part] = projected(part, x, domain).ravel()
         return v
-
-    def together(self, i: int, still: float | None = None) -> Array:
-        """Return a random direction in leaf i in which equal values move equally."""
-        leaf, v = self._trial.leaves[i], np.zeros(self._trial.size)
-        moves = self.scale(i) * kinks.together(self._trial.rng, leaf)
-        v[self._trial.parts[i]] = np.where(leaf == still, 0, moves).ravel()
-        return v
-
-    def blocks(self, i: int, v: Array, count: int) -> list[Array]:
-        """Split a direction in leaf i into those in `count` blocks of about one size."""
-        inside = np.arange(v.size)[self._trial.parts[i]]
-        return [only(v, block) for block in np.array_split(inside, count)]
-
-    def scale(self, i: int) -> float:
-        """Return the largest magnitude in leaf i, and 1 where all is 0."""
-        return self._trial.largest(i) or 1.0
-
-    def scales(self) -> Array:
-        """Return the scale of its leaf for each element of all arguments."""
-        sizes = [leaf.size for leaf in self._trial.leaves]
-        return np.repeat([self.scale(i) for i in range(len(sizes))], sizes)
-
-
-def only(v: Array, inside: Array) -> Array:
-    """Return `v` where it is `inside`, and 0 elsewhere."""
-    part = np.zeros_like(v)
-    part[inside] = v[inside]
-    return part

@@ -3,243 +3,277 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from npcbam.checks import Array
-from npcbam.gradcheck import kinks
-from npcbam.gradcheck.around import Around
-from npcbam.gradcheck.contract import Kept, Trial
-from npcbam.gradcheck.directions import Directions, only
-from npcbam.gradcheck.reference import choose
-from npcbam.gradcheck.report import Entry, GradReport, LeafCheck
-from npcbam.gradcheck.verdict import decide
-from npcbam.slopes import ComplexStep, Direction, Ridders, Slope
+from npcbam.gradcheck.columns import Columns, Move
+from npcbam.gradcheck.directions import Directions
+from npcbam.gradcheck.kinks import Near
+from npcbam.gradcheck.numbers import Numbers
+from npcbam.gradcheck.reference import Reference
+from npcbam.gradcheck.report import Entry
+from npcbam.slopes import Slopes
 
-EVERY_ENTRY = 2048  # leaves up to this size are checked entry by entry, unless they pass
-BLOCK = 32  # along one random direction in each block of this size, by the complex step,
-SHARP = 1e-6  # and no error above this part of the largest entry would have passed so.
-DIRECTIONS = 4  # Larger leaves are checked along this many directions in blocks of EVERY_ENTRY,
+SINGLY = 32  # leaves up to this size are checked entry by entry, where a move is one call of f;
+FEW = 8  # and up to this size where it is a series of differences.
+BLOCK = 32  # Larger ones along one random direction in each block of this size,
 MOST_BLOCKS = 16  # in larger blocks where there were more than these.
+KINKED = 128  # So many entries that may sit on a kink are looked at one by one.
 
-# The allowed error is derived from the run itself. Each term is a rounding of the arguments' own
-# precision, with the room that sums of many terms need:
-SUM = 4  # of the terms |dy ∂y/∂x| that add up to the entry,
-NOISE = 16  # of what the pullback's result moves by when its arguments move by some roundings,
-FLOOR = 4  # and of the largest |dy y|, below which y itself cannot tell.
 
-# What was compared, how, and the least error of an entry that would have been caught.
-Checked = tuple[list[Entry], str, float]
+@dataclass(eq=False)
+class Seen:
+    """What was seen of one leaf.
+
+    Attributes
+    ----------
+    how : how it was looked at
+    entries : all comparisons
+    allowed : the largest error of one entry that may have passed
+    wrong : entries of the leaf, or directions in it, that are off by both references
+    """
+
+    how: str = ""
+    entries: list[Entry] = field(default_factory=list)
+    allowed: float = 0.0
+    wrong: int = 0
+    looked: int = 0
+    kinked: list[Array] = field(default_factory=list)
+    jumps: bool = False
+
+    def take(self, other: Seen) -> None:
+        """Add what was seen in another look."""
+        self.entries += other.entries
+        self.wrong += other.wrong
+        self.looked += other.looked
+        self.kinked += other.kinked
+        self.jumps |= other.jumps
 
 
 class Judge:
     """Compares what a pullback gave with the derivative of its forward."""
 
-    def __init__(self, trial: Trial, kept: Kept) -> None:
-        """Choose the derivative to judge by."""
-        self._trial, self._kept = trial, kept
-        self._directions = Directions(trial)
-        self._reference, self.doubt = choose(trial, kept.dy)
-        self._around = Around(trial, kept, self._reference)
-        self._naturals: dict[int, float] = {}
-        self._exact = self._reference.exact
+    def __init__(
+        self, numbers: Numbers, reference: Reference, directions: Directions, near: Near
+    ) -> None:
+        """Judge by a reference, along some directions."""
+        self._numbers, self._reference, self._directions = numbers, reference, directions
+        self._near, self._rng = near, near.rng
+        self._layout = numbers.forward.layout
+        self.columns = Columns(reference, directions)
+        self._wrong: dict[int, set[int]] = {}
 
-    def verdict(self, directions: int | None, seed: int) -> GradReport:
-        """Look at every leaf and say what was found."""
-        seen: list[LeafCheck] = []
-        entries: list[Entry] = []
-        for i, leaf in enumerate(self._trial.leaves):
-            if leaf.size:
-                looked, checked = self._leaf(i, directions)
-                entries += checked
-                seen.append(looked)
-        kinky = [e for e in entries if e.index is not None and e.at_kink]
-        outcome, code, reason = decide(seen, entries, kinky)
-        switch = kinks.members(kinky)
-        if self._exact and (outcome != "right" or kinky):
-            switch = "; ".join(filter(None, [switch, self._around.next_switch()]))
-        doubt = f" ({self.doubt})" if self.doubt else ""
-        return GradReport(
-            outcome=outcome,
-            code=code,
-            reason=reason,
-            seed=seed,
-            reference=self._reference.name + doubt,
-            leaves=tuple(seen),
-            ties=kinks.rule(kinky),
-            switch=switch or None,
-        )
-
-    # Slopes, and the error allowed to them
-
-    def _sides(self, v: Direction, both: bool) -> tuple[Slope, Slope]:
-        """Return the derivatives from the left and from the right."""
-        if both:
-            return self._reference.slope(v, -1), self._reference.slope(v, 1)
-        slope = self._reference.slope(v)
-        return slope, slope
-
-    def _allowed(self, i: int, slope: Slope, length: float) -> float:
-        """Return the error allowed to a cotangent of leaf i along a direction of this length."""
-        rounding = SUM * self._trial.unit * slope.scale
-        floor = FLOOR * self._trial.unit * self._natural(i)
-        noise = NOISE * self._kept.noise[i]
-        return rounding + (noise + floor + self._trial.tiny) * length + slope.error
-
-    def _natural(self, i: int) -> float:
-        """Return the derivative by which the range of leaf i would account for the largest |dy y|.
-
-        Only results that the leaf reaches count: the roundings of others are not its own.
-        """
-        if i not in self._naturals:
-            reached = self._reference.reach(self._directions.along(i))
-            terms = zip(self._kept.terms, reached, strict=True)
-            largest = max((float(term[hit].max(initial=0)) for term, hit in terms), default=0.0)
-            self._naturals[i] = largest / self._trial.span(i)
-        return self._naturals[i]
-
-    # One leaf
-
-    def _leaf(self, i: int, directions: int | None) -> tuple[LeafCheck, list[Entry]]:
-        left, right = self._sides(self._directions.along(i), both=True)
-        kinked = left.apart(right)
-        if directions or self._trial.leaves[i].size > EVERY_ENTRY:
-            entries, how, caught = self._at_random(i, directions, kinked)
+    def leaf(self, i: int, directions: int | None) -> Seen:
+        """Look at one leaf."""
+        leaf, exact = self._layout.leaves[i], self._reference.exact[i]
+        inside = np.arange(leaf.part.start, leaf.part.stop)
+        inside = inside[self._directions.units[inside] > 0]
+        whole = self._slopes(i, self._directions.along(leaf.part), both=True)
+        self._numbers.natural(i, (whole.left != 0) | (whole.right != 0))
+        kinked = bool(whole.kinked.any())
+        singly = inside.size <= (SINGLY if exact else FEW) and not self._directions.bound(i)
+        if directions is None and (singly or self._apart(i, inside.size, exact)):
+            seen = self._entries(i, inside, kinked)
+            seen.how = "every entry"
         else:
-            entries, how, caught = self._in_blocks(i, kinked) or self._every_entry(i, kinked)
-        size = [max(abs(e.left), abs(e.right)) for e in entries if e.index is not None]
-        extra = self._joint(i) if kinked else []
-        extra += self._other_cotangent(i)
-        seen = LeafCheck(
-            leaf=self._trial.names[i],
-            size=self._trial.leaves[i].size,
-            how=how,
-            worst=max(entries + extra, key=lambda e: e.badness),
-            caught=caught,
-            scale=max([self._largest(i), *size]),
-            quiet=self._quiet(i, max(left.error, right.error)),
-        )
-        return seen, entries + extra
+            seen = self._blocks(i, inside, kinked, directions)
+        if kinked or seen.kinked:
+            seen.take(self._joint(i))
+        return seen
 
-    def _every_entry(self, i: int, kinked: bool) -> Checked:
-        part = self._trial.parts[i]
-        entries = [self._entry(i, e, kinked) for e in range(part.start, part.stop)]
-        return entries, "every entry", 2 * max(e.allowed for e in entries)
+    def _apart(self, i: int, size: int, exact: bool) -> bool:
+        """Tell whether it takes few moves to see every entry."""
+        if exact or size <= 4 * BLOCK:
+            return False
+        found = self.columns.structure(i)
+        return found is not None and len(found.groups) <= MOST_BLOCKS
 
-    def _in_blocks(self, i: int, kinked: bool) -> Checked | None:
-        """Compare in small blocks; None if that leaves anything open.
+    def _slopes(self, i: int, v: Array, both: bool) -> Slopes:
+        return self._reference.slopes(v, self._reference.exact[i], both)
 
-        The complex step is exact along any direction, so that no entry's error can hide but
+    # Entry by entry
+
+    def _entries(self, i: int, entries: Array, both: bool) -> Seen:
+        seen = Seen(looked=int(entries.size))
+        for move in self.columns.moves(i, entries, both):
+            alone = not self._directions.bound(i)
+            off, allowed, worst = self._numbers.compare(i, move, alone=True)
+            steps = np.abs(move.v[move.entries]) if alone else np.ones(1)
+            seen.allowed = max(seen.allowed, float((allowed / steps).max(initial=0)))
+            seen.jumps |= bool(move.slopes.jumps.any())
+            if off.any():
+                seen.take(self._confirmed(i, move.entries[off], both))
+                worst = [entry for entry in worst if entry.ok]
+            seen.entries += worst
+            seen.kinked += self._on_kinks(i, move)
+        return seen
+
+    def _on_kinks(self, i: int, move: Move) -> list[Array]:
+        sums = move.sums(self._numbers.asked[0].dy)
+        at = sums.high - sums.low > 2 * sums.error
+        return [move.entries[at]] if at.any() else []
+
+    def _confirmed(self, i: int, entries: Array, both: bool) -> Seen:
+        """Ask the second reference about entries that are off; both must say so."""
+        seen = Seen()
+        for move in self.columns.moves(i, entries[:KINKED], both, second=True):
+            off, allowed, worst = self._numbers.compare(i, move, alone=True)
+            doubts = [self._near.excuse(i, entry) for entry in worst if not entry.ok]
+            sums = move.sums(self._numbers.asked[0].dy)
+            blind = np.isnan(sums.low + sums.high)
+            if blind.any():
+                first = worst[0].but(left=0.0, right=0.0, doubt="no second reference has a value")
+                seen.entries.append(first.but(got=0.0))
+            if not off.any():
+                steps = np.abs(move.v[move.entries])
+                seen.allowed = max(seen.allowed, float((allowed / steps).max(initial=0)))
+                seen.entries += worst
+                continue
+            seen.entries += doubts
+            certain = [entry for entry in doubts if not entry.ok and not entry.doubt]
+            if certain:
+                seen.wrong += int(off.sum())
+                self._wrong.setdefault(i, set()).update(map(int, move.entries[off]))
+        return seen
+
+    def entries_for(self, i: int, calls: int) -> Array:
+        """Return as many entries of leaf i as can be had for some calls of f, wrong ones first."""
+        leaf = self._layout.leaves[i]
+        inside = np.arange(leaf.part.start, leaf.part.stop)
+        each = 2 if self._reference.exact[i] else 12
+        found = self.columns.structure(i)
+        moves = inside.size if found is None else len(found.groups)
+        if moves * each <= calls:
+            return inside
+        if found is not None:
+            return found.groups[0]
+        first = np.array(sorted(self._wrong.get(i, ())), int)[: calls // each]
+        rest = np.setdiff1d(inside, first)
+        count = max(calls // each - first.size, 0)
+        drawn = self._rng.choice(rest, min(count, rest.size), replace=False)
+        return np.sort(np.concatenate([first, drawn]))
+
+    # In blocks
+
+    def _blocks(self, i: int, inside: Array, kinked: bool, directions: int | None) -> Seen:
+        """Compare along random directions, in blocks of entries of about one size.
+
+        A small entry then does not hide behind a large one; and no entry's error can hide but
         behind those of others, to all digits and by chance.
         """
-        size = self._trial.leaves[i].size
-        if kinked or not self._exact or size <= BLOCK:
+        count = directions or min(MOST_BLOCKS, -(-inside.size // BLOCK))
+        if directions:
+            blocks = [inside] * directions
+        else:
+            g = np.abs(self._numbers.g()[inside]) * self._directions.units[inside]
+            order = np.argsort(-np.nan_to_num(g.astype(np.float64)), kind="stable")
+            blocks = [b for b in np.array_split(inside[order], count) if b.size]
+        seen = Seen(how=f"{len(blocks)} direction{'s' * (len(blocks) > 1)}")
+        for block in blocks:
+            move = self._move(i, block, self._directions.along(block), kinked)
+            if self._is_kinked(move):
+                seen.take(self._at_kinks(i, block))
+                continue
+            seen.take(self._block(i, move, block))
+            seen.allowed = max(seen.allowed, self._passing(i, move, block))
+        return seen
+
+    def _move(self, i: int, block: Array, v: Array, both: bool) -> Move:
+        slopes = self._slopes(i, v, both)
+        return Move(block[:1], v, np.zeros(slopes.left.size, int), slopes)
+
+    def _is_kinked(self, move: Move) -> bool:
+        return bool((move.slopes.kinked & (self._numbers.asked[0].dy != 0)).any())
+
+    def _passing(self, i: int, move: Move, block: Array) -> float:
+        """Return the least error of one entry that the direction would not let pass."""
+        _, allowed, _ = self._numbers.compare(i, move, alone=False)
+        steps = np.abs(move.v[block])
+        return float(allowed[0] / (steps[steps > 0].min() if steps.any() else 1.0))
+
+    def _block(self, i: int, move: Move, block: Array) -> Seen:
+        off, _, worst = self._numbers.compare(i, move, alone=False)
+        seen = Seen(entries=worst)
+        if not off.any():
+            return seen
+        exact = self._reference.exact[i]
+        again = Move(move.entries, move.v, move.local, self._reference.second(move.v, exact))
+        off, allowed, second = self._numbers.compare(i, again, alone=False)
+        if not off.any():
+            seen.entries = second
+            step = np.abs(move.v[block]).min()
+            seen.allowed = float(allowed[0]) / step if step else 0.0
+            return seen
+        seen.entries = [e for e in worst if e.ok]
+        found = self._localised(i, move.v, block)
+        if found is not None:
+            alone = self._entries(i, found, both=True)
+            seen.take(alone)
+            if alone.wrong or any(e.doubt for e in alone.entries):
+                return seen
+        seen.entries += [e for e in second if not e.ok]
+        seen.wrong += 1
+        return seen
+
+    def _localised(self, i: int, v: Array, block: Array) -> Array | None:
+        """Find an entry that the mismatch along v comes from, halving the block."""
+        if self._directions.bound(i):
             return None
-        moves = self._directions.blocks(i, self._directions.along(i), -(-size // BLOCK))
-        entries = []
-        for v in moves:
-            slope = self._reference.slope(v)
-            allowed = self._allowed(i, slope, float(np.linalg.norm(v)))
-            entries.append(self._compare(i, None, _dot(self._kept.g, v), slope, slope, allowed))
-        caught = self._caught(i, entries)
-        settled = all(e.ok for e in entries) and caught <= SHARP * self._largest(i)
-        return (entries, _directions(len(entries)), caught) if settled else None
+        while block.size > 1:
+            halves = np.array_split(block, 2)
+            block = max(halves, key=lambda half: self._mismatch(i, v, half))
+        return block
 
-    def _at_random(self, i: int, directions: int | None, kinked: bool) -> Checked:
-        size = self._trial.leaves[i].size
-        blocks = 1 if directions or kinked else min(MOST_BLOCKS, -(-size // EVERY_ENTRY))
-        count = blocks * (directions or DIRECTIONS)
-        entries = [self._direction(i, kinked, k % blocks, blocks) for k in range(count)]
-        return entries, _directions(count), self._caught(i, entries)
+    def _mismatch(self, i: int, v: Array, entries: Array) -> float:
+        part = np.zeros_like(v)
+        part[entries] = v[entries]
+        move = self._move(i, entries, part, False)
+        worst = max(
+            self._numbers.compare(i, move, alone=False)[2], key=lambda entry: entry.badness
+        )
+        return worst.badness if math.isfinite(worst.badness) else math.inf
 
-    def _caught(self, i: int, entries: list[Entry]) -> float:
-        """Return the least error of one entry that no direction lets pass."""
-        # A direction has at least half of the leaf's scale in every entry.
-        return 2 * max(e.allowed for e in entries) / (0.5 * self._directions.scale(i))
+    # At kinks
 
-    def _largest(self, i: int) -> float:
-        return float(np.abs(self._kept.g[self._trial.parts[i]]).max())
+    def _at_kinks(self, i: int, block: Array) -> Seen:
+        """Look at the entries of a block that has a kink in it, one by one as far as they go."""
+        few = block
+        if block.size > KINKED and self.columns.structure(i) is None:
+            few = np.sort(self._rng.choice(block, KINKED, replace=False))
+        seen = self._entries(i, few, both=True)
+        rest = np.setdiff1d(block, few)
+        if rest.size:  # along directions in which equal values move equally
+            seen.kinked.append(few[:0])
+        return seen
 
-    def _quiet(self, i: int, error: float) -> float:
-        """Return the size up to which a gradient of leaf i is nothing but rounding."""
-        known = error if error <= 1e-6 * self._natural(i) else 0.0
-        return NOISE * self._kept.noise[i] + known
-
-    # One comparison
-
-    def _entry(self, i: int, e: int, kinked: bool) -> Entry:
-        # Finite differences step in units of the leaf; the complex step has no step to scale.
-        unit = 1.0 if self._exact else self._directions.scale(i)
-        left, right = (s.times(1 / unit) for s in self._sides({e: unit}, kinked))
-        allowed = max(self._allowed(i, left, 1), self._allowed(i, right, 1))
-        entry = self._compare(i, e, float(self._kept.g[e]), left, right, allowed)
-        return entry if entry.ok else self._around.excuse(e, entry)
-
-    def _compare(
-        self, i: int, e: int | None, got: float, left: Slope, right: Slope, allowed: float
-    ) -> Entry:
-        index = None if e is None else self._trial.place(e)[1]
-        at_kink = left.apart(right)
-        name = self._trial.names[i]
-        return Entry(name, index, got, left.value, right.value, allowed, at_kink=at_kink)
-
-    def _direction(self, i: int, kinked: bool, block: int, blocks: int) -> Entry:
-        whole = self._directions.together(i) if kinked else self._directions.along(i)
-        v = self._directions.blocks(i, whole, blocks)[block]
-        entry = self._sum(i, v, self._reference, self._kept.g)
-        if entry.at_kink:
-            return entry.but(doubt="at a kink that no joint move of equal elements avoids")
-        return entry if entry.ok else self._localise(i, v, kinked)
-
-    def _sum(self, i: int, v: Array, reference: ComplexStep | Ridders, g: Array) -> Entry:
-        """Compare ⟨g, v⟩ with the derivative along v."""
-        left, right = reference.slope(v, -1), reference.slope(v, 1)
-        if not self._exact and not left.apart(right):
-            left = right = reference.slope(v)
-        length = float(np.linalg.norm(v))
-        return self._compare(i, None, _dot(g, v), left, right, self._allowed(i, right, length))
-
-    def _joint(self, i: int) -> list[Entry]:
-        """Compare along directions in which tied elements move together, where those are smooth."""
-        found = []
+    def _joint(self, i: int | None) -> Seen:
+        """Compare along directions in which tied entries move together, where those are smooth."""
+        seen = Seen()
+        leaf = self._layout.leaves[i or 0]
         for still in (None, 0.0, None, 0.0):
-            v = self._directions.together(i, still)
-            entry = self._sum(i, v, self._reference, self._kept.g)
-            if not entry.at_kink:
-                found.append(entry)
-        return found
+            v = self._directions.joint(i, still)
+            exact = all(self._reference.exact) if i is None else self._reference.exact[i]
+            slopes = self._reference.slopes(v, exact, True)
+            if slopes.kinked.any() or not v.any():
+                continue
+            at = np.array([leaf.part.start])
+            move = Move(at, v, np.zeros(slopes.left.size, int), slopes)
+            off, _, worst = self._numbers.compare(i or 0, move, alone=False)
+            if off.any():
+                again = Move(at, v, move.local, self._reference.second(v, exact))
+                off, _, second = self._numbers.compare(i or 0, again, alone=False)
+                if again.slopes.kinked.any():
+                    continue
+                worst = second
+            seen.entries += worst
+            seen.wrong += bool(off.any())
+        return seen
 
-    def _other_cotangent(self, i: int) -> list[Entry]:
-        """Compare once more with another dy: a pullback must be linear in it."""
-        dy = self._kept.other_dy
-        reference = type(self._reference)(self._trial.f, self._reference.point, dy)
-        entry = self._sum(i, self._directions.together(i), reference, self._kept.other_g)
-        if entry.at_kink:
-            return []
-        growth = max(float(np.abs(d).max(initial=0)) for d in dy)
-        return [entry.but(allowed=entry.allowed * max(1.0, growth), other=True)]
-
-    def _localise(self, i: int, v: Array, kinked: bool) -> Entry:
-        """Find an entry that the mismatch along v comes from, halving the leaf."""
-        part = self._trial.parts[i]
-        inside = np.arange(part.start, part.stop)
-        while inside.size > 1:
-            halves = np.array_split(inside, 2)
-            inside = max(halves, key=lambda half: self._mismatch(only(v, half)))
-        entry = self._entry(i, int(inside[0]), kinked)
-        # Errors that only add up to too much have no single place.
-        return self._sum(i, v, self._reference, self._kept.g) if entry.ok else entry
-
-    def _mismatch(self, v: Array) -> float:
-        gap = abs(_dot(self._kept.g, v) - self._reference.slope(v).value)
-        return math.inf if math.isnan(gap) else gap
-
-
-def _dot(g: Array, v: Array) -> float:
-    """Return ⟨g, v⟩; NaN where g is not finite somewhere that v goes."""
-    terms = g[v != 0] * v[v != 0]
-    return math.fsum(terms) if np.isfinite(terms).all() else math.nan
-
-
-def _directions(count: int) -> str:
-    return f"{count} direction{'s' * (count > 1)}"
+    def joined(self) -> Seen:
+        """Compare along directions in which equal values of different arguments move together."""
+        names = " and ".join(leaf.name for leaf in self._layout.leaves)
+        seen = self._joint(None)
+        seen.entries = [entry.but(leaf=names) for entry in seen.entries]
+        return seen

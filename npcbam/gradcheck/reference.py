@@ -1,56 +1,186 @@
-"""The derivative to judge by: the complex step where it can be trusted, else finite differences."""
+"""The derivative to judge by, and a second one of another kind to ask before "wrong" is said.
+
+The complex step is exact where f is analytic, and nothing but a number where it is not. So it is
+held, leaf by leaf, against finite differences, which know their error; one clear disagreement
+decides against it.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from npcbam.checks import Array
-from npcbam.gradcheck.contract import Trial
+from npcbam.differences import Differences, listen
 from npcbam.gradcheck.directions import Directions
-from npcbam.slopes import ComplexStep, Point, Ridders
+from npcbam.gradcheck.forward import Forward
+from npcbam.gradcheck.layout import Layout
+from npcbam.slopes import ComplexStep, Slopes
+
+# A span so short that what is smooth has no fourth difference in it, and so long that it has many
+# numbers: in units of what is moved.
+SPAN = {8: 2.0**-20, 16: 2.0**-24, 4: 2.0**-10, 2: 2.0**-4}
+AGREE = 1e-9  # of the largest: nearer than that finite differences seldom vouch
+ROUGH = 1e-3  # too rough to vouch for anything
+GROUPS = 1e4  # entries that differ by more than that in what they move are vouched for apart
 
 
-def choose(trial: Trial, dy: list[Array]) -> tuple[ComplexStep | Ridders, str]:
-    """Return the derivative of ⟨dy, f⟩ to judge by, and why it is not the complex step."""
-    directions = Directions(trial)
-    ridders = Ridders(trial.f, _real_point(trial), dy)
-    try:
-        step = ComplexStep(trial.f, Point(trial.args), dy)
-        step.slope(np.zeros(trial.size))
-    except Exception as error:  # whatever f raises on complex arguments
-        ridders.listen(directions.along())
-        return ridders, f"f does not run on complex128: {type(error).__name__}"
-    ridders.listen(directions.along())
-    if _analytic(directions, step, ridders):
-        return step, ""
-    return ridders, "on complex128 f has another derivative, as with abs, real and conj"
+class Reference:
+    """Derivatives of f at a point.
 
+    Attributes
+    ----------
+    exact : for each leaf, whether the complex step is used
+    doubt : why it is not, where that is so
+    """
 
-def _real_point(trial: Trial) -> Point:
-    """Return the point in float64 or better where f takes that, else in its own dtype."""
-    own = np.result_type(*(leaf.dtype for leaf in trial.leaves))
-    wide = np.result_type(np.float64, own)
-    try:
-        point = Point(trial.args, wide)
-        if all(leaf.dtype == wide for leaf in point.shifted(trial.f, {})):
-            return point
-    except Exception:  # f need not take a wider dtype
-        pass
-    return Point(trial.args, own)
+    def __init__(self, forward: Forward, directions: Directions) -> None:
+        """Measure the rounding of f, and try it on complex numbers."""
+        self.forward, self._directions = forward, directions
+        everywhere = directions.along(slice(None))
+        self.noise = _noise(forward, everywhere)
+        self.differences = Differences(forward.moved, forward.y, self.noise)
+        self._step = ComplexStep(forward.complex)
+        self.doubt = self._refuses()
+        self.exact = [not self.doubt] * len(forward.layout.leaves)
+        self._finer: Differences | None = None
+        self._tried = False
 
-
-def _analytic(directions: Directions, step: ComplexStep, ridders: Ridders) -> bool:
-    """Hold the complex step against finite differences, away from the kinks of this point."""
-    agreed = 0
-    for shift in (2.0**-10, 2.0**-8, 2.0**-6):
-        # Each element by a part of itself, so that none leaves the domain of a logarithm.
-        away, v = (size * directions.along(own=True) for size in (shift, 1))
+    def _refuses(self) -> str:
+        """Say why f does not run on complex numbers; nothing if it does."""
         try:
-            fine, rough = step.slope(v, away=away), ridders.slope(v, away=away)
-        except Exception:  # f need not be defined there
-            continue
-        room = 20 * rough.error + 1e-7 * max(fine.scale, rough.scale)
-        agreed += abs(fine.value - rough.value) <= room
-        if agreed == 2:
-            return True
-    return False
+            value = self._step.value(np.zeros(self.forward.x.size))
+        except Exception as error:  # whatever f raises on complex arguments
+            return f"f does not run on complex128: {type(error).__name__}"
+        return "" if np.isfinite(value).all() else "on complex128 f is not finite"
+
+    def vouch(self, i: int, g: Array) -> None:
+        """Find out whether f is analytic in leaf i, from entries that move it much and little."""
+        if not self.exact[i]:
+            return
+        for entries in self._groups(i, g):
+            v = self._directions.along(entries)
+            if not self._vouched(v):
+                self.exact[i] = False
+                self.doubt = "on complex128 f has another derivative, as with abs, real and conj"
+                return
+
+    def _groups(self, i: int, g: Array) -> list[Array]:
+        part = self.forward.layout.leaves[i].part
+        inside = np.arange(part.start, part.stop)
+        size = np.nan_to_num(np.abs(g[part] * self._directions.units[part]).astype(np.float64))
+        much = size * GROUPS >= size.max(initial=0)
+        return [group for group in (inside[much], inside[~much]) if group.size]
+
+    def _vouched(self, v: Array) -> bool:
+        rough = self.differences.along(v, enough=1e-8)
+        try:
+            fine = self._step.along(v, both=bool(rough.kinked.any()))
+        except Exception:  # f refuses some complex numbers and takes others
+            return False
+        sides = np.array([rough.left, rough.right])
+        low, high = sides.min(axis=0), sides.max(axis=0)
+        size = np.abs(sides).max(initial=0, where=np.isfinite(sides))
+        known = np.isfinite(rough.error) & np.isfinite(low + high)
+        if not known.any() and known.size:
+            return False
+        allowed = 2 * rough.error[known] + AGREE * size
+        total = float(rough.error[known].sum()), float(np.abs(fine.right).sum())
+        if total[0] > ROUGH * total[1] and total[0] > 1e3 * float(self.noise.sum()):
+            return False
+        for value in (fine.left[known], fine.right[known]):
+            off = np.maximum(low[known] - value, value - high[known])
+            if not (off <= allowed).all():  # NaN too
+                return False
+        return True
+
+    def slopes(self, v: Array, exact: bool, both: bool = False) -> Slopes:
+        """Return the slopes along v; by the complex step, from `both` sides, where `exact`."""
+        return self._step.along(v, both) if exact else self.differences.along(v)
+
+    def exactly(self, v: Array, away: Array) -> Array:
+        """Return the derivative of every result along v, `away` from the point."""
+        return self._step.value(v, away=away)
+
+    def second(self, v: Array, exact: bool) -> Slopes:
+        """Return the slopes along v by a reference of another kind.
+
+        Finite differences; in long double where f runs so, which knows three digits more.
+        """
+        finer = self._in_long_double()
+        if finer is not None:
+            found = finer.along(v, enough=1e-14)
+            if np.isfinite(found.error).all():
+                return found
+        if exact:
+            return self.differences.along(v)
+        # Along another direction the probes fall on other places.
+        return self.differences.along(v * (2 / 3)).times(1.5)
+
+    def _in_long_double(self) -> Differences | None:
+        if not self._tried:
+            self._tried = True
+            self._finer = _finer(self.forward, self._directions.along(slice(None)))
+        return self._finer
+
+    @property
+    def name(self) -> str:
+        """Where the derivative came from."""
+        if all(self.exact):
+            return ComplexStep.name
+        if not any(self.exact):
+            return f"{Differences.name} ({self.doubt})"
+        leaves = [leaf.name for leaf in self.forward.layout.leaves]
+        rest = [name for name, exact in zip(leaves, self.exact, strict=True) if not exact]
+        return f"{ComplexStep.name}; {Differences.name} for {', '.join(rest)} ({self.doubt})"
+
+
+def _noise(forward: Forward, v: Array) -> Array:
+    """Return the rounding of each result: as measured, and a unit of it at least."""
+    dtype = forward.wide
+    kinds = [leaf.dtype for leaf in forward.results.leaves if leaf.dtype.kind == "f"]
+    coarse = min([*kinds, dtype], key=lambda kind: kind.itemsize)
+    unit = float(np.finfo(coarse).eps) / 2
+    measured = listen(forward.moved, v, SPAN[coarse.itemsize if forward.dtype is None else 8])
+    measured = np.where(np.isfinite(measured), measured, 0.0).astype(np.float64)
+    size = np.abs(forward.y).astype(np.float64)
+    return np.asarray(np.maximum(measured, unit * size))
+
+
+def wide(
+    f: Callable[..., Any], layout: Layout, before: Callable[[], object] | None
+) -> Forward | None:
+    """Return f in float64, or better where an argument is; None where it takes or gives less."""
+    dtype = np.result_type(np.float64, *(d for d in layout.dtypes() if d.kind == "f"))
+    return _in(f, layout, dtype, before)
+
+
+def _in(
+    f: Callable[..., Any], layout: Layout, dtype: Any, before: Callable[[], object] | None
+) -> Forward | None:
+    try:
+        forward = Forward(f, layout, dtype, before)
+    except Exception:  # f need not take another dtype
+        return None
+    kinds = [leaf.dtype for leaf in forward.results.leaves]
+    fits = all(kind == dtype for kind in kinds) and np.isfinite(forward.y).all()
+    return forward if fits else None
+
+
+def _finer(forward: Forward, v: Array) -> Differences | None:
+    if np.finfo(np.longdouble).eps >= np.finfo(np.float64).eps or forward.dtype is None:
+        return None
+    fine = _in(forward.f, forward.layout, np.longdouble, forward.before)
+    if fine is None or fine.y.shape != forward.y.shape:
+        return None
+    span = SPAN[16]
+    noise = np.maximum(listen(fine.moved, v, span), np.finfo(np.longdouble).eps * np.abs(fine.y))
+    return Differences(fine.moved, fine.y, noise)
+
+
+def scales(slopes: Slopes, weights: Sequence[float] | Array) -> float:
+    """Return Σ |dy (J v)|, that of the larger side."""
+    size = np.maximum(np.abs(slopes.left), np.abs(slopes.right))
+    return float((np.abs(weights) * size).sum())

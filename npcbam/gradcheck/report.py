@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-Outcome = Literal["right", "wrong", "cannot tell"]
+import numpy as np
+
+from npcbam.checks import Array
+from npcbam.gradcheck.outcomes import Outcome
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,7 @@ class Entry:
     allowed: float
     at_kink: bool = False
     doubt: str = ""
-    other: bool = False
+    cotangent: str = ""  # which dy, where it is not the first
 
     def but(self, **changes: Any) -> Entry:
         """Return this entry with `changes`."""
@@ -55,6 +59,14 @@ class Entry:
         """Whether the error is within the allowed one."""
         return self.error <= self.allowed
 
+    @property
+    def severity(self) -> str:
+        """How far the two agree: "unrelated", or to so many digits."""
+        if not 0 < self.relative < 0.05:
+            return "unrelated" if self.relative else ""
+        digits = math.floor(-math.log10(self.relative) + 0.3)
+        return f"{digits} digit{'s' * (digits != 1)}"
+
     def __str__(self) -> str:
         """Say which entry, what came and what was expected."""
         place = "along a random direction" if self.index is None else str(list(self.index))
@@ -69,32 +81,70 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong.
+
+    Attributes
+    ----------
+    code : as that of a report
+    leaf : the name of the argument whose cotangent it is about, or ""
+    sentence : what is wrong
+    kind : the code of `npcbam.diagnosis`, where the wrong array is like a known mistake
+    severity : "unrelated", or how many digits agree
+    """
+
+    code: str
+    leaf: str
+    sentence: str
+    kind: str = ""
+    severity: str = ""
+
+
+@dataclass(frozen=True, eq=False)
 class LeafCheck:
-    """What was seen of one leaf: how it was looked at, the worst entry, what would be caught."""
+    """What was seen of one leaf.
+
+    Attributes
+    ----------
+    leaf, shape, size : its name and how large it is
+    how : how it was looked at
+    worst : the comparison that is furthest off
+    caught : the smallest error in one entry that would not have passed
+    scale : the largest magnitude of the derivative
+    wrong, looked : of so many entries that were looked at singly, so many are wrong
+    got, want : the cotangent and the derivative, NaN where it is not known, of a leaf that is wrong
+    """
 
     leaf: str
+    shape: tuple[int, ...]
     size: int
     how: str
     worst: Entry
     caught: float
     scale: float
-    quiet: float
+    wrong: int = 0
+    looked: int = 0
+    got: Array | None = None
+    want: Array | None = None
 
 
 @dataclass(frozen=True)
 class GradReport:
-    """The outcome of `check_vjp`, with its evidence.
+    """The outcome of a gradient check, with its evidence.
 
     Attributes
     ----------
     outcome : "right", "wrong" or "cannot tell"
     code : a short stable word for scripts: right, mismatch, nan, count, structure, shape, dtype,
-        impure, stale, writes, kink, nonfinite, resolution
+        exception, impure, stale, writes, layout, nonlinear, precision; and of what cannot be told
+        kink, jump, nonfinite, random, resolution
     reason : one sentence
+    findings : all that is wrong, the gravest first
     leaves : what was seen of each leaf
     reference : where the derivative came from
     ties : the rule that is followed at tied maxima, or None where there is no tie
     switch : which elements switch, and how near, or None
+    notes : what else is worth knowing: what this point hides, and what was found out by the way
     smallest_caught : per leaf, the smallest error in one entry that this run would have caught
     """
 
@@ -102,10 +152,12 @@ class GradReport:
     code: str
     reason: str
     seed: int
+    findings: tuple[Finding, ...] = ()
+    leaves: tuple[LeafCheck, ...] = field(default=(), compare=False)
     reference: str = ""
-    leaves: tuple[LeafCheck, ...] = ()
     ties: str | None = None
     switch: str | None = None
+    notes: tuple[str, ...] = ()
     snippet: str = ""
 
     @property
@@ -122,23 +174,63 @@ class GradReport:
     def __str__(self) -> str:
         """Render as text for a terminal, the outcome first."""
         lines = [f"{self.outcome}: {self.reason}"]
+        told = [f for f in self.findings if f.sentence != self.reason]
+        lines += [f"  {f.sentence}" for f in told]
         if self.leaves:
-            width = max(len(seen.leaf) for seen in self.leaves) + 1
-            lines += ["", f"{'':{width}}  {'checked':24} {'worst / allowed':>15}  smallest caught"]
-            for seen in self.leaves:
-                caught = f"{seen.caught:.1e}"
-                if seen.scale > 0:
-                    caught += f" ({seen.caught / seen.scale:.1e} of the largest)"
-                how = f"{seen.how} of {seen.size}" if seen.size else "empty"
-                worst = f"{seen.worst.badness:.2g}"
-                lines.append(f"{'d' + seen.leaf:{width}}  {how:24} {worst:>15}  {caught}")
+            lines += ["", *_table(self.leaves)]
         for title, text in (("ties", self.ties), ("switch", self.switch)):
             if text:
                 lines.append(f"{title}: {text}")
+        lines += [f"note: {note}" for note in self.notes]
         lines.append(f"reference: {self.reference or 'none was needed'}; seed {self.seed}")
         if self.snippet and self.outcome != "right":
             lines += ["", "To see it again:", *("    " + line for line in self.snippet.split("\n"))]
         return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as what JSON has; a number that is not finite is a string."""
+        whole = {name: getattr(self, name) for name in ("outcome", "code", "reason", "seed")}
+        rest = {name: getattr(self, name) for name in ("reference", "ties", "switch", "snippet")}
+        return {
+            **whole,
+            "findings": [vars(finding).copy() for finding in self.findings],
+            "leaves": [_leaf_dict(seen) for seen in self.leaves],
+            **rest,
+            "notes": list(self.notes),
+        }
+
+    def to_json(self) -> str:
+        """Return the report as JSON."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _table(leaves: tuple[LeafCheck, ...]) -> list[str]:
+    width = max(len(seen.leaf) for seen in leaves) + 1
+    lines = [f"{'':{width}}  {'checked':28} {'worst / allowed':>15}  smallest caught"]
+    for seen in leaves:
+        caught = f"{seen.caught:.1e}"
+        if seen.scale > 0:
+            caught += f" ({seen.caught / seen.scale:.1e} of the largest)"
+        how = f"{seen.how} of {seen.size}" if seen.size else "empty"
+        worst = f"{seen.worst.badness:.2g}"
+        lines.append(f"{'d' + seen.leaf:{width}}  {how:28} {worst:>15}  {caught}")
+    return lines
+
+
+def _leaf_dict(seen: LeafCheck) -> dict[str, Any]:
+    worst = vars(seen.worst) | {"error": seen.worst.error, "relative": seen.worst.relative}
+    plain = {k: v for k, v in vars(seen).items() if k not in ("worst", "got", "want")}
+    return _finite({**plain, "shape": list(seen.shape), "worst": worst})
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(child) for key, child in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(child) for child in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class GradientError(AssertionError):
@@ -148,6 +240,10 @@ class GradientError(AssertionError):
         """Keep the report; its text is the message."""
         super().__init__(str(report))
         self.report = report
+
+    def __reduce__(self) -> tuple[type[GradientError], tuple[GradReport]]:
+        """Survive the way from one process to another."""
+        return type(self), (self.report,)
 
 
 class WrongGradientError(GradientError):

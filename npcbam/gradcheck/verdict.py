@@ -3,40 +3,64 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from npcbam.gradcheck import kinks
-from npcbam.gradcheck.report import Entry, LeafCheck, Outcome
+from npcbam.gradcheck.judge import Seen
+from npcbam.gradcheck.outcomes import Outcome
+from npcbam.gradcheck.report import Entry, Finding, LeafCheck
 
 COARSE = 0.01  # a run that would pass a larger error than this, relative, can tell nothing
 
 
-def decide(
-    seen: list[LeafCheck], entries: list[Entry], kinky: list[Entry]
-) -> tuple[Outcome, str, str]:
-    """Return the outcome, its code and its sentence."""
-    wrong = [e for e in entries if not e.ok and not e.doubt and math.isfinite(e.left + e.right)]
-    if wrong:
-        worst = max(wrong, key=lambda e: e.badness)
-        if not math.isfinite(worst.got):
-            return "wrong", "nan", str(worst)
+def mismatches(leaves: Sequence[LeafCheck], seen: Sequence[Seen]) -> list[Finding]:
+    """Return a finding for each leaf that is wrong."""
+    found = []
+    for leaf, each in zip(leaves, seen, strict=True):
+        wrong = [e for e in each.entries if not e.ok and not e.doubt and _known(e)]
+        if not wrong:
+            continue
         # Another cotangent counts only where the first one was right.
-        first = [e for e in wrong if not e.other]
-        if not first:
-            return "wrong", "nonlinear", f"the pullback is not linear in dy: {worst}"
-        rule = kinks.rule([e for e in kinky if e.leaf == worst.leaf])
-        told = f"; {rule}" if rule else ""
-        return "wrong", "mismatch", f"{max(first, key=lambda e: e.badness)}{told}"
-    if not all(math.isfinite(e.left + e.right) for e in entries):
-        return "cannot tell", "nonfinite", "the derivative is not finite at this point"
-    doubtful = [e for e in entries if e.doubt]
-    if doubtful:
-        return "cannot tell", "kink", f"{doubtful[0].doubt}: {doubtful[0]}"
-    for leaf in seen:
-        if leaf.caught > COARSE * leaf.scale and leaf.scale > leaf.quiet:
+        first = [e for e in wrong if not e.cotangent]
+        placed = [e for e in first or wrong if e.index is not None]
+        worst = max(placed or first or wrong, key=lambda e: e.badness)
+        if not math.isfinite(worst.got):
+            code, sentence = "nan", str(worst)
+        elif first:
+            rule = kinks.rule([e for e in each.entries if e.index is not None and e.at_kink])
+            code, sentence = "mismatch", f"{worst}{f'; {rule}' if rule else ''}"
+        else:
+            code = "nonlinear"
+            sentence = f"the pullback is not linear in dy: right for one, but for {worst.cotangent} "
+            sentence += str(worst)
+        found.append(Finding(code, leaf.leaf, sentence, severity=worst.severity))
+    return found
+
+
+def doubts(leaves: Sequence[LeafCheck], seen: Sequence[Seen]) -> tuple[Outcome, str, str] | None:
+    """Return why nothing can be told, if that is so."""
+    for leaf, each in zip(leaves, seen, strict=True):
+        unknown = [e for e in each.entries if not _known(e)]
+        if unknown and each.jumps:
+            return "cannot tell", "jump", f"f jumps at this point, in {_named(unknown[0])}"
+        if unknown:
+            reason = f"the derivative is not finite at this point, in {_named(unknown[0])}"
+            return "cannot tell", "nonfinite", reason
+        doubtful = [e for e in each.entries if e.doubt]
+        if doubtful:
+            return "cannot tell", "kink", f"{doubtful[0].doubt}: {doubtful[0]}"
+        if leaf.caught > COARSE * leaf.scale and leaf.scale > 0:
             reason = (
                 f"the derivative is too rough here: an error of {leaf.caught:.2g} in d{leaf.leaf}, "
                 f"whose largest entry is {leaf.scale:.2g}, would have passed"
             )
             return "cannot tell", "resolution", reason
-    at = " (this point sits on a kink)" if kinky else ""
-    return "right", "right", f"all cotangents agree with the derivative{at}"
+    return None
+
+
+def _named(entry: Entry) -> str:
+    return f"d{entry.leaf}{list(entry.index) if entry.index else ''}"
+
+
+def _known(entry: Entry) -> bool:
+    return math.isfinite(entry.left + entry.right)

@@ -1,0 +1,167 @@
+"""Derivatives of every result along a direction, by finite differences that know their error.
+
+Steps fall geometrically and are extrapolated to 0 (Ridders 1982), for each result by itself: a kink
+or a jump between the probes of one leaves the others alone. A result has a derivative where three
+rows agree; where left and right do not, it has two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from npcbam.checks import Array
+from npcbam.slopes import Moved, Slopes
+
+# No power of two: steps that halve meet the places of a jump in step, and agree by chance.
+RATIO = 0.4
+FIRST = 2.0**-4  # the largest step, of a direction that is in units of what it moves
+LEVELS = 22  # down to 1e-10 of it
+ROWS = 4  # what is extrapolated from: older rows may lie across a kink
+# Two rows may agree by chance; so an error counts four times what the last step of the
+# extrapolation changed, and six standard deviations of the rounding.
+CHANGE, ROUNDING = 4.0, 6.0
+STEADY = 0.75  # of what is smooth no more than RATIO stays when the step falls
+
+
+class Differences:
+    """Slopes by finite differences."""
+
+    name = "finite differences"
+
+    def __init__(self, moved: Moved, y: Array, noise: Array) -> None:
+        """Take derivatives of `moved`, with results `y` at the point and this rounding in each."""
+        self._moved, self._y, self._noise = moved, y, noise
+
+    def along(self, v: Array, enough: float = 1e-11) -> Slopes:
+        """Return the slopes along `v`, in units of what it moves.
+
+        `enough` is the error, of the largest slope, at which to stop.
+        """
+        table = _Table(self._noise, power=2)
+        for t in _steps():
+            ahead, behind = self._moved(t * v), self._moved(-t * v)
+            table.add((ahead - behind) / (2 * t), t, bend=(ahead - 2 * self._y + behind) / t)
+            if table.settled(enough):
+                break
+        rough = table.error > 1e-3 * np.abs(table.value[np.isfinite(table.value)]).max(initial=0)
+        at = table.bent | ~np.isfinite(table.error) | (rough & (table.error > 4 * table.rounding))
+        central = Slopes(table.value, table.value, table.error, np.zeros(at.shape, bool))
+        return self._sides(v, enough, central, at) if at.any() else central
+
+    def _sides(self, v: Array, enough: float, central: Slopes, at: Array) -> Slopes:
+        """Take the slopes from left and right of the results `at` which a central one is none."""
+        left, right = (self._one_side(v, enough, side, at) for side in (-1, 1))
+        error = np.maximum(left.error, right.error)
+        apart = np.abs(left.value - right.value) > 2 * error
+        two = at & ((error < central.error) | apart)
+        low, high = (np.where(two, side.value, central.right) for side in (left, right))
+        error = np.where(two, error, central.error)
+        jumps = at & (left.bent | right.bent)
+        # At an edge, of the domain or of a jump, one side alone has a derivative.
+        for one, other in ((left, right), (right, left)):
+            only = at & np.isfinite(one.error) & ~one.bent & (other.bent | ~np.isfinite(other.error))
+            low, high = np.where(only, one.value, low), np.where(only, one.value, high)
+            error = np.where(only, one.error, error)
+        error = np.where(at & left.bent & right.bent, np.inf, error)
+        return Slopes(low, high, error, jumps)
+
+    def _one_side(self, v: Array, enough: float, side: int, at: Array) -> _Table:
+        table = _Table(self._noise, power=1, at=at)
+        for t in _steps():
+            rise = side * (self._moved(side * t * v) - self._y)
+            table.add(rise / t, t, bend=rise)
+            if table.settled(enough):
+                break
+        return table
+
+
+class _Table:
+    """Richardson's table of every result: the best of its entries, with their errors.
+
+    Attributes
+    ----------
+    value, error : of each result; NaN and infinite while there is none
+    rounding : how much of the error is rounding
+    bent : whether the bend of a result stays while the step falls: of a central difference that
+        tells a kink, of a rise to one side a jump
+    """
+
+    def __init__(self, noise: Array, power: int, at: Array | None = None) -> None:
+        """Extrapolate quotients whose error starts with this `power` of the step.
+
+        `at` tells for which results to go on.
+        """
+        self._noise, self._power = noise, power
+        self._at = np.ones(noise.shape, bool) if at is None else at
+        self.value, self.error = np.full(noise.shape, np.nan), np.full(noise.shape, np.inf)
+        self.rounding = np.full(noise.shape, np.inf)
+        self.bent = np.zeros(noise.shape, bool)
+        self._row: list[Array] = []
+        self._bends: list[Array] = []
+        self._next = np.full(noise.shape, np.inf)
+
+    def add(self, quotient: Array, t: float, bend: Array) -> None:
+        """Take in the quotient at step t, and extrapolate."""
+        if not np.isfinite(quotient).any():
+            self._row, self._bends = [], []
+            return
+        rounding = ROUNDING * self._noise / t
+        self._bends = [*self._bends[-2:], np.abs(bend)]
+        bent = self._steady(2 * rounding if self._power == 2 else 1e3 * self._noise)
+        row = [quotient]
+        for order, previous in enumerate(self._row[: ROWS - 1], start=1):
+            factor = RATIO ** (self._power * order)
+            row.append((row[-1] - factor * previous) / (1 - factor))
+            if order > 1:
+                last = np.maximum(np.abs(row[-1] - row[-2]), np.abs(row[-1] - previous))
+                self._take(row[-1], CHANGE * last + rounding, rounding, bent)
+        if self._power == 1:
+            self.bent = bent
+        self._row, self._next = row, rounding
+
+    def _take(self, value: Array, error: Array, rounding: Array, bent: Array) -> None:
+        better = error < self.error  # never where it is NaN
+        self.value = np.where(better, value, self.value)
+        self.error = np.where(better, error, self.error)
+        self.rounding = np.where(better, rounding, self.rounding)
+        self.bent = np.where(better, bent, self.bent)
+
+    def _steady(self, seen: Array) -> Array:
+        if len(self._bends) < 3:
+            return np.zeros(seen.shape, bool)
+        a, b, c = self._bends
+        return np.asarray((c > STEADY * b) & (b > STEADY * a) & (c > seen) & (a > 0))
+
+    def settled(self, enough: float) -> bool:
+        """Tell whether no smaller step can help, or none need."""
+        error, value = self.error[self._at], np.abs(self.value[self._at])
+        if not self._row or not np.isfinite(error).all():
+            return False
+        # The rounding grows as the step falls: nothing better can follow.
+        return bool((error <= np.maximum(enough * value.max(initial=0), self._next[self._at])).all())
+
+
+def rounding_of(values: Array) -> Array:
+    """Return the rounding (standard deviation) in each of some results, from values along a line.
+
+    Parameters
+    ----------
+    values : (13, m) results at 13 places in equal distances, so near to each other that fourth
+        differences of what is smooth are nothing
+
+    The median of the nine fourth differences: a kink among them raises four at most.
+    """
+    fourth = np.abs(np.diff(values, 4, axis=0))
+    # A fourth difference of independent roundings is √70 times one of them, its median 0.67 of that.
+    return np.asarray(np.median(fourth, axis=0) / (0.67 * np.sqrt(70)))
+
+
+def listen(moved: Callable[[Array], Array], v: Array, width: float) -> Array:
+    """Return `rounding_of` the results between -v and v times `width`."""
+    return rounding_of(np.array([moved(width * t * v) for t in np.linspace(-1, 1, 13)]))
+
+
+def _steps() -> Iterator[float]:
+    return (FIRST * RATIO**level for level in range(LEVELS))

@@ -1,0 +1,179 @@
+"""What is wrong with a cotangent, in words: its entries beside the right ones, as far as they go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from npcbam import diagnosis
+from npcbam.checks import Array
+from npcbam.gradcheck.columns import Move
+from npcbam.gradcheck.judge import Judge
+from npcbam.gradcheck.numbers import NOISE, SUM, Numbers
+from npcbam.gradcheck.report import Finding, LeafCheck
+
+LEAST = 64  # calls of f at least, to find out what is wrong,
+TIMES = 1.5  # and so many times those that it took to find out that something is.
+MOST = 4_000_000  # numbers of a Jacobian
+TOLD = ("mismatch", "nan", "nonlinear", "shape", "structure")
+
+
+@dataclass(eq=False)
+class Known:
+    """Entries of one leaf, for each of two cotangents, and the Jacobian's columns for them.
+
+    Attributes
+    ----------
+    want, allowed : lists of arrays of the leaf's shape, NaN where nothing is known
+    jacobian : (m, size of the leaf), NaN where not known; None if it would be too large
+    """
+
+    want: list[Array]
+    allowed: list[Array]
+    jacobian: Array | None
+    looked: int = 0
+
+
+def explained(
+    judge: Judge, numbers: Numbers, leaves: Sequence[LeafCheck], findings: Sequence[Finding]
+) -> tuple[list[LeafCheck], list[Finding]]:
+    """Return the leaves and findings, with what is known of those that are wrong."""
+    layout = numbers.forward.layout
+    names = [leaf.name for leaf in layout.leaves]
+    wrong = [f.leaf for f in findings if f.code in TOLD and f.leaf in names]
+    wrong = [name for name in dict.fromkeys(wrong) if layout.leaves[names.index(name)].size]
+    if not wrong:
+        return list(leaves), list(findings)
+    calls = numbers.forward.calls
+    budget = int((TIMES * calls + LEAST) / len(wrong))
+    known = {name: _known(judge, numbers, names.index(name), budget) for name in wrong}
+    seen = {f"d{name}": _wrongs(numbers, names.index(name), known, names) for name in wrong}
+    told = {n: d for d in diagnosis.diagnose_all(seen) for n in d.names}
+    shown = [_counted(leaf, known, numbers, names) for leaf in leaves]
+    return shown, [_told(f, told.get(f"d{f.leaf}")) for f in findings]
+
+
+def _told(finding: Finding, found: diagnosis.Diagnosis | None) -> Finding:
+    if found is None or finding.code not in TOLD:
+        return finding
+    sentence = f"{found.sentence} ({finding.sentence})"
+    return replace(finding, kind=found.code, sentence=sentence)
+
+
+def _known(judge: Judge, numbers: Numbers, i: int, budget: int) -> Known:
+    """Take the derivative by as many entries of leaf i as a number of calls allows."""
+    leaf = numbers.forward.layout.leaves[i]
+    start, size = leaf.part.start, leaf.size
+    m = numbers.forward.y.size
+    small = m * size <= MOST
+    known = Known(
+        [np.full(size, np.nan) for _ in range(2)],
+        [np.full(size, np.nan) for _ in range(2)],
+        np.full((m, size), np.nan) if small else None,
+    )
+    entries = judge.entries_for(i, budget)
+    for move in judge.columns.moves(i, entries, both=True):
+        at = move.entries - start
+        steps = move.v[move.entries]
+        for k in range(2):
+            low, high, allowed = _sums(numbers, move, k, steps)
+            got = np.nan_to_num(numbers.g(k)[move.entries].astype(np.float64))
+            known.want[k][at] = np.clip(got, np.minimum(low, high), np.maximum(low, high))
+            known.allowed[k][at] = allowed
+        if known.jacobian is not None:
+            known.jacobian[:, at] = move.columns() / steps
+    known.looked = int(np.isfinite(known.want[0]).sum())
+    return known
+
+
+def _sums(numbers: Numbers, move: Move, k: int, steps: Array) -> tuple[Array, Array, Array]:
+    asked = numbers.asked[k]
+    sums = move.sums(asked.dy)
+    allowed = SUM * numbers.unit * sums.scale + sums.error + numbers.tiny
+    size = np.abs(steps)
+    noise = NOISE * numbers.noise[move.entries] * asked.size
+    return sums.low / steps, sums.high / steps, allowed / size + noise
+
+
+def _wrongs(
+    numbers: Numbers, i: int, known: dict[str, Known], names: list[str]
+) -> list[diagnosis.Wrong]:
+    """Return one leaf as the diagnosis takes it, once for each of two cotangents."""
+    results = numbers.forward.results
+    leaf = numbers.forward.layout.leaves[i]
+    mine = known[leaf.name]
+    inputs = {
+        name: numbers.forward.x[each.part].reshape(each.value.shape).astype(np.float64)
+        for name, each in zip(names, numbers.forward.layout.leaves, strict=True)
+    }
+    found = []
+    for k in range(2):
+        dy = {
+            name: numbers.asked[k].dy[part].reshape(each.shape)
+            for name, part, each in zip(results.names, results.parts, results.leaves, strict=True)
+        }
+        y = {
+            name: numbers.forward.y[part].reshape(each.shape).astype(np.float64)
+            for name, part, each in zip(results.names, results.parts, results.leaves, strict=True)
+        }
+        found.append(
+            diagnosis.Wrong(
+                name=f"d{leaf.name}",
+                got=_got(numbers, i, k),
+                want=mine.want[k].reshape(leaf.value.shape),
+                allowed=mine.allowed[k].reshape(leaf.value.shape),
+                argument=inputs[leaf.name],
+                arguments=inputs,
+                y=y,
+                dy=dy,
+                others=_others(numbers, i, k, known, names),
+                jacobian=mine.jacobian,
+            )
+        )
+    return found
+
+
+def _got(numbers: Numbers, i: int, k: int) -> Array:
+    """Return what came for a leaf, in whatever shape it came."""
+    leaf = numbers.forward.layout.leaves[i]
+    reading = numbers.readings[k]
+    if i in reading.unread:
+        return np.asarray(reading.given.get(i, np.zeros(0)), np.float64)
+    return np.asarray(reading.g[leaf.part].reshape(leaf.value.shape), np.float64)
+
+
+def _others(
+    numbers: Numbers, i: int, k: int, known: dict[str, Known], names: list[str]
+) -> dict[str, Array]:
+    """Return the right cotangents of the other leaves."""
+    found = {}
+    for j, leaf in enumerate(numbers.forward.layout.leaves):
+        if j == i or j in numbers.readings[k].unread:
+            continue
+        own = known.get(names[j])
+        value = numbers.g(k)[leaf.part] if own is None else own.want[k]
+        found[f"d{leaf.name}"] = value.reshape(leaf.value.shape).astype(np.float64)
+    return found
+
+
+def _counted(
+    leaf: LeafCheck, known: dict[str, Known], numbers: Numbers, names: list[str]
+) -> LeafCheck:
+    """Count the wrong entries of a leaf, and keep both arrays for a picture."""
+    if leaf.leaf not in known:
+        return leaf
+    mine = known[leaf.leaf]
+    want, allowed = mine.want[0], mine.allowed[0]
+    got = _got(numbers, names.index(leaf.leaf), 0)
+    at = np.isfinite(want)
+    off = ~(np.abs(got.ravel()[at] - want[at]) <= allowed[at])
+    return replace(
+        leaf,
+        wrong=max(int(off.sum()), min(leaf.wrong, 1)),
+        looked=max(mine.looked, 1),
+        got=got,
+        want=want.reshape(leaf.shape),
+        scale=max(leaf.scale, float(np.abs(want[at]).max(initial=0))),
+    )

@@ -1,0 +1,18 @@
+"""What ends a check early: its outcome is known."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Outcome = Literal["right", "wrong", "cannot tell"]
+
+
+class Stop(Exception):  # noqa: N818
+    """Ends a check early: the outcome is known."""
+
+    def __init__(self, outcome: Outcome, code: str, reason: str) -> None:
+        """Keep what the report will say."""
+        super().__init__(reason)
+        self.outcome: Outcome = outcome
+        self.code = code
+        self.reason = reason

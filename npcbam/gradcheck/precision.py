@@ -1,0 +1,144 @@
+"""Arguments in less than double precision: the same backward in float64, and what rounding may.
+
+A backward that runs in float64 too is judged there, sharply; and what it gives in its own precision
+is held, entry by entry, to what it gives in float64 at the same numbers. A difference counts where
+rounding does not explain it: where it is there, with the same sign and size, at all of several
+places so near to each other that rounding alone tells them apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from npcbam.checks import Array
+from npcbam.gradcheck import contract, noise
+from npcbam.gradcheck.cotangents import Cotangent
+from npcbam.gradcheck.forward import Forward
+from npcbam.gradcheck.layout import Layout
+from npcbam.gradcheck.numbers import NOISE, SUM, Numbers
+from npcbam.gradcheck.reading import Reading, read
+from npcbam.gradcheck.report import Finding
+
+PLACES = 6
+STEADY = 0.25  # of its mean, by which an error may vary that is no rounding
+ULPS = 8.0  # how far the places lie from the point, in units of rounding
+
+
+def unit_of(dtype: np.dtype[np.generic]) -> float:
+    """Return the unit of rounding of a dtype, that of NumPy's extensions too."""
+    if dtype.kind == "f":
+        return float(np.finfo(dtype).eps)
+    import ml_dtypes  # whoever has such an array has it
+
+    return float(ml_dtypes.finfo(dtype).eps)
+
+
+def tiny_of(dtype: np.dtype[np.generic]) -> float:
+    """Return the smallest number of a dtype that has all its digits."""
+    if dtype.kind == "f":
+        return float(np.finfo(dtype).tiny)
+    import ml_dtypes
+
+    return float(ml_dtypes.finfo(dtype).tiny)
+
+
+def unit(layout: Layout) -> float:
+    """Return the unit of the coarsest argument; no finer than double precision is judged."""
+    return max([float(np.finfo(np.float64).eps), *map(unit_of, layout.dtypes())])
+
+
+def is_wide(layout: Layout, forward: Forward) -> bool:
+    """Tell whether arguments and results are in double precision."""
+    kinds = [*layout.dtypes(), *(leaf.dtype for leaf in forward.results.leaves)]
+    return all(unit_of(kind) <= np.finfo(np.float64).eps for kind in kinds)
+
+
+def readings(wider: Forward, asked: Sequence[Cotangent]) -> list[Reading] | None:
+    """Return what the pullback gives in float64; None if it does not run so."""
+    try:
+        found = contract.ask(wider, list(asked))
+    except Exception:  # it need not take float64
+        return None
+    given = [array for reading in found for array in reading.given.values()]
+    wide = all(a.dtype.kind == "f" and a.dtype.itemsize >= 8 for a in given)
+    return found if wide or not given else None
+
+
+def compared(
+    own: Forward, numbers: Numbers, rng: np.random.Generator, known: Sequence[Finding]
+) -> tuple[list[Finding], list[str]]:
+    """Hold the cotangents in their own precision to those in float64; return findings and notes."""
+    layout, cotangent = own.layout, numbers.asked[0]
+    coarse = max(map(unit_of, [*layout.dtypes(), *(leaf.dtype for leaf in own.results.leaves)]))
+    errors, right = [], []
+    for k in range(PLACES):
+        x = own.x * (1 + (ULPS * coarse * noise.together(rng, own.x) if k else 0))
+        x = np.concatenate([x[e.part].astype(e.value.dtype).astype(own.wide) for e in layout.leaves])
+        pair = [_given(forward, x, cotangent.dy) for forward in (own, numbers.forward)]
+        if pair[0] is not None and pair[1] is not None:
+            errors.append((pair[0] - pair[1]).astype(np.float64))
+            right.append(np.abs(pair[1]).astype(np.float64))
+    if len(errors) < PLACES // 2:
+        return [], []
+    rounding = noise.rounding_of(numbers.forward, cotangent, numbers.g(), coarse, rng)
+    found, notes = [], []
+    told = {finding.leaf for finding in known}
+    for i, leaf in enumerate(layout.leaves):
+        if leaf.name in told or i in numbers.readings[0].unread or not leaf.size:
+            continue
+        part = leaf.part
+        least = tiny_of(leaf.value.dtype)
+        at = [e[part] for e in errors]
+        allowed = NOISE * rounding[part] + SUM * coarse * np.max(right, axis=0)[part] + least
+        finding, note = _leaf(leaf.name, leaf.value, np.array(at), allowed, right[0][part])
+        found += [finding] if finding else []
+        notes += [note] if note else []
+    return found, notes
+
+
+def _given(forward: Forward, x: Array, dy: Array) -> Array | None:
+    try:
+        results, pullback = forward.at(x)
+        return read(forward.layout, pullback(results.cotangent(dy))).g
+    except Exception:  # f need not be defined there
+        return None
+
+
+def _leaf(
+    name: str, value: Array, errors: Array, allowed: Array, right: Array
+) -> tuple[Finding | None, str]:
+    """Return what is wrong with one leaf in its own precision, or what is worth a note."""
+    kind = value.dtype.name
+    lost = ~np.isfinite(errors).all(axis=0) & np.isfinite(right)
+    if lost.any():
+        place = _place(lost, value.shape)
+        said = f"in {kind} d{name}{place} is NaN or infinite, in float64 {right[lost][0]:.4g}"
+        return Finding("precision", name, f"{said}: something overflows", "overflow"), ""
+    errors = np.where(np.isfinite(errors), errors, 0.0)
+    mean, varies = errors.mean(axis=0), errors.std(axis=0)
+    beyond = (np.abs(errors) > allowed).all(axis=0)
+    wrong = beyond & (varies <= STEADY * np.abs(mean))
+    size = float(right.max(initial=0))
+    if wrong.any():
+        at = int(np.argmax(np.where(wrong, np.abs(mean) / allowed, 0)))
+        share = abs(mean[at]) / right[at] if right[at] else np.inf
+        gone = right[at] > 0 and abs(abs(mean[at]) - right[at]) <= 1e-3 * right[at]
+        why = "underflow" if gone else "precision"
+        tail = ": something underflows to 0" if gone else ""
+        said = (
+            f"in {kind} d{name}{_place(at, value.shape)} is off by {abs(mean[at]):.3g} "
+            f"({share:.3g} relative), where rounding explains {allowed[at]:.3g}; in float64 it is "
+            f"right{tail}; {int(wrong.sum())} of {wrong.size} entries"
+        )
+        return Finding("precision", name, said, why), ""
+    most = float(np.abs(errors).max(initial=0))
+    if size and most > 0.01 * size:
+        return None, f"in {kind} rounding moves d{name} by up to {most / size:.2g} of its largest"
+    return None, ""
+
+
+def _place(at: Array | int, shape: tuple[int, ...]) -> str:
+    flat = int(np.flatnonzero(at)[0]) if isinstance(at, np.ndarray) else int(at)
+    return str([int(k) for k in np.unravel_index(flat, shape)])

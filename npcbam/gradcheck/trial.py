@@ -1,0 +1,189 @@
+"""One check at one point: what is owed, the numbers, what they are held against, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from npcbam.gradcheck import contract, hints, kinks, noise, precision, verdict
+from npcbam.gradcheck.directions import Directions
+from npcbam.gradcheck.domain import domains
+from npcbam.gradcheck.explain import explained
+from npcbam.gradcheck.forward import Forward
+from npcbam.gradcheck.judge import Judge, Seen
+from npcbam.gradcheck.kinks import Near
+from npcbam.gradcheck.layout import Layout
+from npcbam.gradcheck.numbers import Numbers
+from npcbam.gradcheck.outcomes import Outcome
+from npcbam.gradcheck.reference import Reference, wide
+from npcbam.gradcheck.report import Finding, GradReport, LeafCheck
+
+# The order in which findings are told: what stops a user first.
+GRAVEST = (
+    "count", "structure", "exception", "shape", "nan", "mismatch", "nonlinear", "precision",
+    "impure", "stale", "layout", "dtype", "writes",
+)  # fmt: skip
+
+
+@dataclass
+class Trial:
+    """A function, the place to check it at, and what is asked of the check."""
+
+    f: Callable[..., Any]
+    layout: Layout
+    rng: np.random.Generator
+    domain: Any = None
+    before: Callable[[], object] | None = None
+    allow: tuple[str, ...] = ()
+    rtol: float = 0.0
+    directions: int | None = None
+    findings: list[Finding] = field(default_factory=list)
+
+    def owed(self) -> tuple[Forward, contract.Kept]:
+        """Run f and its pullback in the arguments' own dtype, and see what they owe."""
+        forward = Forward(self.f, self.layout, None, self.before)
+        reading = contract.first(forward)
+        # A bare number that gets no cotangent is no argument to differentiate by.
+        idle = [leaf.name for leaf in self.layout.leaves if leaf.plain]
+        unasked = [name for name in idle if _place(self.layout, name) in reading.none]
+        if unasked and len(unasked) < len(self.layout.leaves):
+            fixed = (*self.layout.fixed, *unasked)
+            self.layout = Layout(self.layout.args, self.layout.labels, fixed)
+            forward = Forward(self.f, self.layout, None, self.before)
+        unit = precision.unit(self.layout)
+        kept = contract.keep(forward, self.rng, unit)
+        self.findings += [f for f in kept.findings if f.code not in self.allow]
+        return forward, kept
+
+
+def _place(layout: Layout, name: str) -> int:
+    return [leaf.name for leaf in layout.leaves].index(name)
+
+
+def examined(trial: Trial, seed: int) -> GradReport:
+    """Return the report of one check."""
+    own, kept = trial.owed()
+    found = domains(trial.domain, trial.layout)
+    directions = Directions(trial.layout, found, trial.rng)
+    numbers, doubt = _numbers(trial, own, kept)
+    reference = Reference(numbers.forward, directions)
+    near = Near(reference, directions, kept.asked[0].dy, trial.rng)
+    judge = Judge(numbers, reference, directions, near)
+    seen, leaves = [], []
+    for i, leaf in enumerate(trial.layout.leaves):
+        if not leaf.size or i in numbers.readings[0].unread:
+            continue
+        reference.vouch(i, numbers.g())
+        each = judge.leaf(i, trial.directions)
+        seen.append(each)
+        leaves.append(_checked(numbers, i, each))
+    joined = judge.joined() if len(leaves) > 1 and any(s.kinked for s in seen) else Seen()
+    if joined.entries:
+        seen.append(joined)
+        leaves.append(_of_all(joined, leaves))
+    findings = list(trial.findings) + _of_none(numbers, verdict.mismatches(leaves, seen))
+    leaves, findings = explained(judge, numbers, leaves, findings)
+    notes = [*kept.notes, *doubt, *_structures(judge, trial)]
+    if numbers.forward is not own:
+        narrow, said = precision.compared(own, numbers, trial.rng, findings)
+        findings, notes = findings + narrow, notes + said
+    notes += hints.hidden(trial.layout) if not findings else []
+    return _report(trial, seed, seen, leaves, findings, reference, notes)
+
+
+def _structures(judge: Judge, trial: Trial) -> list[str]:
+    """Say which structure was found, where it was of use."""
+    said = []
+    for i, leaf in enumerate(trial.layout.leaves):
+        found = judge.columns.known(i)
+        if found is not None:
+            together = f"{len(found.groups)} moves give all {leaf.size} entries of d{leaf.name}"
+            said.append(f"entries of {leaf.name} that never meet in one result: {together}")
+    return said
+
+
+def _numbers(trial: Trial, own: Forward, kept: contract.Kept) -> tuple[Numbers, list[str]]:
+    """Return the pullback's side, in float64 where it runs so."""
+    forward, readings, doubt = own, kept.readings, []
+    unit = precision.unit(trial.layout)
+    if not precision.is_wide(trial.layout, own):
+        wider = wide(trial.f, trial.layout, trial.before)
+        fine = wider and precision.readings(wider, kept.asked)
+        if wider and fine:
+            forward, readings, unit = wider, fine, float(np.finfo(np.float64).eps)
+        else:
+            doubt = ["f or its pullback does not run in float64: it is judged in its own precision"]
+    g = readings[0].g
+    rounding = noise.rounding_of(forward, kept.asked[0], g, unit, trial.rng)
+    return Numbers(forward, kept.asked, readings, rounding, unit, trial.rtol), doubt
+
+
+def _checked(numbers: Numbers, i: int, seen: Seen) -> LeafCheck:
+    leaf = numbers.forward.layout.leaves[i]
+    g = np.abs(numbers.g()[leaf.part].astype(np.float64))
+    sizes = [max(abs(e.left), abs(e.right)) for e in seen.entries if e.index is not None]
+    finite = [s for s in sizes if np.isfinite(s)]
+    scale = max([float(g[np.isfinite(g)].max(initial=0)), *finite])
+    worst = max(seen.entries, key=lambda e: e.badness)
+    caught = 2 * seen.allowed  # dy has magnitudes of at least a half
+    shape = leaf.value.shape
+    return LeafCheck(
+        leaf.name, shape, leaf.size, seen.how, worst, caught, scale, seen.wrong, seen.looked
+    )
+
+
+def _of_all(seen: Seen, leaves: Sequence[LeafCheck]) -> LeafCheck:
+    worst = max(seen.entries, key=lambda e: e.badness)
+    size = sum(leaf.size for leaf in leaves)
+    return LeafCheck(worst.leaf, (size,), size, "joint directions", worst, 0.0, 0.0, seen.wrong)
+
+
+def _of_none(numbers: Numbers, found: list[Finding]) -> list[Finding]:
+    """Say of a cotangent that was not given and should have been that there is none."""
+    leaves = numbers.forward.layout.leaves
+    none = {leaves[i].name for i in numbers.readings[0].none}
+    said = "the pullback gives no cotangent (None) for {0}, whose derivative is not 0"
+    return [
+        Finding("structure", f.leaf, said.format(f.leaf)) if f.leaf in none else f for f in found
+    ]
+
+
+def _report(
+    trial: Trial,
+    seed: int,
+    seen: Sequence[Seen],
+    leaves: Sequence[LeafCheck],
+    findings: list[Finding],
+    reference: Reference,
+    notes: Sequence[str],
+) -> GradReport:
+    entries = [e for each in seen for e in each.entries]
+    kinky = [e for e in entries if e.index is not None and e.at_kink and not e.cotangent]
+    findings = [f for f in findings if f.code not in trial.allow]
+    findings.sort(key=lambda f: GRAVEST.index(f.code))
+    open_ = verdict.doubts(leaves, seen)
+    outcome: Outcome
+    if findings:
+        outcome, code, reason = "wrong", findings[0].code, findings[0].sentence
+    elif open_:
+        outcome, code, reason = open_
+    else:
+        at = " (this point sits on a kink)" if kinky else ""
+        outcome, code = "right", "right"
+        reason = f"all cotangents agree with the derivative{at}"
+    return GradReport(
+        outcome=outcome,
+        code=code,
+        reason=reason,
+        seed=seed,
+        findings=tuple(findings),
+        leaves=tuple(leaves),
+        reference=reference.name,
+        ties=kinks.rule(kinky),
+        switch=kinks.members(kinky),
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
