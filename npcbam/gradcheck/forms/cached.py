@@ -7,13 +7,19 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Unpack
 
-import numpy as np
-
-from npcbam import tree
 from npcbam.gradcheck.forms.asked import asked_of, chosen, only, unasked
 from npcbam.gradcheck.forms.hint import which_form
-from npcbam.gradcheck.forms.naming import UnknownNameError, argument_names, by_name
-from npcbam.gradcheck.forms.run import Form, Options, check, labels, spelled, tried
+from npcbam.gradcheck.forms.naming import MisuseError, argument_names, by_name
+from npcbam.gradcheck.forms.run import (
+    FAILED,
+    Form,
+    Options,
+    check,
+    labels,
+    ones_like,
+    spelled,
+    tried,
+)
 
 if TYPE_CHECKING:
     from npcbam.gradcheck.report import GradReport
@@ -43,6 +49,7 @@ def check_cached(
     TypeError
         `forward` does not return (out, cache), or a gradient's name is that of no argument.
 
+    >>> import numpy as np
     >>> def forward(x, w):
     ...     return x @ w, (x, w)
     >>> def backward(dout, cache):
@@ -66,13 +73,10 @@ def cached_form(
             raise TypeError(f"{name}: expected a function, got {type(given).__name__}")
     names = labels(forward, args, options)
     found = tried(forward, args, options)
-    if found is not None:
+    if found is not FAILED:
         _split(found)
     f = cached_vjp(forward, backward, names)
-    given = tried(lambda *some: some_gradients(f, *some), args, options)
-    if isinstance(given, UnknownNameError):
-        raise given
-    kept = asked_of(args, given)
+    kept = asked_of(args, tried(lambda *some: _gradients(f, *some), args, options))
     if not kept:
         raise TypeError("args: expected an array of floats among the arguments")
     said = ", ".join([spelled(forward, "forward"), spelled(backward, "backward"), *names])
@@ -114,14 +118,9 @@ def cached_vjp(
     return f
 
 
-def some_gradients(f: Callable[..., Any], *args: Any) -> Any:
-    """Return what the pullback of f gives for a cotangent of ones."""
+def _gradients(f: Callable[..., Any], *args: Any) -> Any:
     y, pullback = f(*args)
-    ones = tree.map(np.ones_like, np.asarray(y) if np.isscalar(y) else y)
-    try:
-        return pullback(ones)
-    except UnknownNameError as error:
-        return error
+    return pullback(ones_like(y))
 
 
 def _split(found: Any) -> tuple[Any, Any, bool]:
@@ -131,4 +130,6 @@ def _split(found: Any) -> tuple[Any, Any, bool]:
     if isinstance(found, tuple) and len(found) > 2:
         return found[:-1], found[-1], True
     kind = type(found).__name__
-    raise TypeError(f"forward: expected it to return (out, cache), got {kind}; {which_form(found)}")
+    raise MisuseError(
+        f"forward: expected it to return (out, cache), got {kind}; {which_form(found)}"
+    )

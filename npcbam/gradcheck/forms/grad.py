@@ -12,7 +12,7 @@ import numpy as np
 from npcbam import tree
 from npcbam.gradcheck.forms.asked import only
 from npcbam.gradcheck.forms.loss import number
-from npcbam.gradcheck.forms.run import Form, Options, check, labels, spelled, tried
+from npcbam.gradcheck.forms.run import FAILED, Form, Options, check, labels, spelled, tried
 
 if TYPE_CHECKING:
     from npcbam.gradcheck.report import GradReport
@@ -57,7 +57,7 @@ def grad_form(
             raise TypeError(f"{name}: expected a function, got {type(given).__name__}")
     names = labels(f, args, options)
     found = tried(f, args, options)
-    if found is not None:
+    if found is not FAILED:
         number("f", found)
     said = ", ".join([spelled(f, "f"), spelled(grad, "grad"), *names])
     return Form(only(grad_vjp(f, grad), args, [0]), args[:1], names[:1], f"check_grad({said})")

@@ -12,8 +12,8 @@ import numpy as np
 from npcbam import tree
 from npcbam.gradcheck.forms.asked import chosen, has_floats, only, unasked
 from npcbam.gradcheck.forms.hint import which_form
-from npcbam.gradcheck.forms.naming import argument_names, by_name
-from npcbam.gradcheck.forms.run import Form, Options, check, labels, spelled, tried
+from npcbam.gradcheck.forms.naming import MisuseError, argument_names, by_name
+from npcbam.gradcheck.forms.run import FAILED, Form, Options, check, labels, spelled, tried
 
 if TYPE_CHECKING:
     from npcbam.gradcheck.report import GradReport
@@ -51,7 +51,7 @@ def loss_form(f: Callable[..., Any], args: tuple[Any, ...], options: Options) ->
     kept = [i for i, arg in enumerate(args) if has_floats(arg) and names[i] not in fixed]
     among = tuple(kept)
     found = tried(f, args, options)
-    if found is not None:
+    if found is not FAILED:
         kept = sorted(_placed(_split(found)[1], args, names, among))
     if not kept:
         raise TypeError("args: expected an array of floats among the arguments")
@@ -105,7 +105,7 @@ def _split(found: Any) -> tuple[Any, Any]:
     if not isinstance(found, tuple | list) or len(found) < 2:
         said = which_form(found)
         kind = type(found).__name__
-        raise TypeError(f"f: expected it to return (loss, grad), got {kind}; {said}")
+        raise MisuseError(f"f: expected it to return (loss, grad), got {kind}; {said}")
     number("loss", found[0])
     return found[0], found[1] if len(found) == 2 else tuple(found[1:])
 
@@ -122,7 +122,7 @@ def _placed(
             return {i: grad for i, grad in enumerate(given) if grad is not None}
         if len(given) > len(among):
             wanted = ", ".join(names[i] for i in among)
-            raise TypeError(
+            raise MisuseError(
                 f"f: expected gradients of {wanted}, which are arrays of floats; got {len(given)}"
             )
         return dict(zip(among, given, strict=False))
@@ -143,7 +143,7 @@ def number(name: str, value: Any) -> Any:
     array = np.asarray(value)
     if array.size != 1 or array.dtype.kind not in "fciu":
         got = f"shape {array.shape}" if array.dtype.kind in "fciu" else type(value).__name__
-        raise TypeError(
+        raise MisuseError(
             f"{name}: expected one number, got {got}; check_vjp(f, *args) is for other results"
         )
     return array.reshape(())

@@ -53,8 +53,8 @@ def gradient_key(name: str, keys: Iterable[str], itself: bool = False) -> str | 
     return next((loose[_plain(key)] for key in spelled if _plain(key) in loose), None)
 
 
-class UnknownNameError(TypeError):
-    """A gradient is named after no argument."""
+class MisuseError(TypeError):
+    """Code has not the form that it is said to have."""
 
 
 def by_name(who: str, given: Mapping[str, Any], names: tuple[str, ...]) -> tuple[Any, ...]:
@@ -67,7 +67,7 @@ def by_name(who: str, given: Mapping[str, Any], names: tuple[str, ...]) -> tuple
     places = [gradient_key(name, keys, itself=True) for name in names]
     strange = [key for key in keys if key not in places]
     if strange:
-        raise UnknownNameError(
+        raise MisuseError(
             f"{who}: expected gradients named after {', '.join(names)}, such as d{names[0]}, "
             f"got {strange[0]!r}"
         )

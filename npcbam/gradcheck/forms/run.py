@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
-from npcbam.gradcheck.forms.naming import argument_names
+from npcbam import tree
+from npcbam.gradcheck.forms.naming import MisuseError, argument_names
 
 if TYPE_CHECKING:
     from npcbam.gradcheck.report import GradReport
+
+
+FAILED = object()
 
 
 class Options(TypedDict, total=False):
@@ -72,7 +76,7 @@ def labels(f: Callable[..., Any], args: tuple[Any, ...], options: Options) -> tu
 
 
 def tried(f: Callable[..., Any], args: tuple[Any, ...], options: Options) -> Any:
-    """Return what f gives for copies of its arguments; an exception of its own is None.
+    """Return what f gives for copies of its arguments, or FAILED where it raises.
 
     The checker runs f again and says in its own way what f raises.
     """
@@ -82,20 +86,29 @@ def tried(f: Callable[..., Any], args: tuple[Any, ...], options: Options) -> Any
             if before is not None:
                 before()
             return f(*copy.deepcopy(args))
+    except MisuseError:
+        raise
     except Exception:
-        return None
+        return FAILED
+
+
+def ones_like(y: Any) -> Any:
+    """Return a cotangent of ones for a result, be it a number or a tree of arrays."""
+    return tree.map(np.ones_like, np.asarray(y) if np.isscalar(y) else y)
 
 
 def _about(names: tuple[str, ...], asked: dict[str, Any]) -> dict[str, Any]:
     """Leave out what is said of arguments that the checker does not see."""
+
+    def seen(place: str) -> bool:
+        return any(place == name or place.startswith(f"{name}.") for name in names)
+
     if "fixed" in asked:
-        fixed = asked["fixed"]
-        asked["fixed"] = tuple(name for name in fixed if name.split(".")[0] in names)
+        asked["fixed"] = tuple(place for place in asked["fixed"] if seen(place))
         if not asked["fixed"]:
             del asked["fixed"]
     if isinstance(asked.get("domain"), Mapping):
-        domain = asked["domain"].items()
-        asked["domain"] = {k: v for k, v in domain if k.split(".")[0] in names}
+        asked["domain"] = {k: v for k, v in asked["domain"].items() if seen(k)}
     return asked
 
 

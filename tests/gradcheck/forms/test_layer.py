@@ -1,0 +1,289 @@
+"""Objects with forward and backward: found, run apart, right and planted wrong."""
+
+import numpy as np
+import pytest
+from layers_in_the_wild import LAYERS, Attributes, Dicts, Lists, Norm, Suffixed, Tanh, Tied
+
+from npcbam.gradcheck import WrongGradientError
+from npcbam.gradcheck.forms import check_layer
+
+X = np.random.default_rng(1).normal(size=(4, 3))
+
+
+# By hand
+
+
+@pytest.mark.parametrize("kind", LAYERS, ids=lambda kind: kind.__name__)
+def test_right_and_named(kind):
+    names, how = LAYERS[kind]
+    report = check_layer(kind(), X, **how)
+    assert report.outcome == "right"
+    assert tuple(leaf.leaf for leaf in report.leaves) == names
+
+
+@pytest.mark.parametrize("kind", LAYERS, ids=lambda kind: kind.__name__)
+def test_a_planted_fault_is_said_of_its_parameter(kind):
+    names, how = LAYERS[kind]
+    with pytest.raises(WrongGradientError) as caught:
+        check_layer(kind(1.01), X, **how)
+    report = caught.value.report
+    bad = [leaf.leaf for leaf in report.leaves if not leaf.worst.ok]
+    assert bad == [names[-2]]
+    assert report.code == "mismatch"
+
+
+def test_no_parameters():
+    assert check_layer(Tanh(), X).outcome == "right"
+    assert [leaf.leaf for leaf in check_layer(Attributes(), X, params=()).leaves] == ["x"]
+
+
+def test_float32():
+    layer = Attributes(wide=np.float32)
+    assert check_layer(layer, X.astype(np.float32)).outcome == "right"
+
+
+# Named by the user
+
+
+class OwnNames:
+    def __init__(self):
+        self.kernel, self.parts = np.ones((3, 2)), {"shift": np.ones(2)}
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.kernel + self.parts["shift"]
+
+    def backward(self, dout):
+        self.step = self.x.T @ dout
+        self.parts["back"] = dout.sum(0)
+        return dout @ self.kernel.T
+
+
+NAMED = [
+    {"params": {"kernel": "step", "parts.shift": "parts.back"}},
+    {"params": ("kernel", "parts.shift"), "grads": ("step", "parts.back")},
+]
+
+
+@pytest.mark.parametrize("how", NAMED)
+def test_named(how):
+    report = check_layer(OwnNames(), X, **how)
+    assert [leaf.leaf for leaf in report.leaves] == ["x", "kernel", "parts.shift"]
+
+
+def test_what_is_not_asked_about_is_said():
+    report = check_layer(OwnNames(), X)
+    assert report.notes == ("held, and not asked about: kernel, parts.shift",)
+
+
+def test_containers_by_name():
+    layer = Dicts()
+    layer.mine = layer.params
+    report = check_layer(layer, X, params="mine", grads="grads")
+    assert [leaf.leaf for leaf in report.leaves] == ["x", "mine.W", "mine.b"]
+    report = check_layer(layer, X, params=("params.W",))
+    assert [leaf.leaf for leaf in report.leaves] == ["x", "W"]
+
+
+def test_fixed():
+    assert check_layer(Attributes(), X, fixed=("nothing.of.this",)).outcome == "right"
+
+
+# Other forms of the two methods
+
+
+class Loss:
+    def forward(self, x, target):
+        self.left = x - target
+        return float((self.left**2).sum()) if np.isrealobj(x) else (self.left**2).sum()
+
+    def backward(self):
+        return 2 * self.left
+
+
+class Embedding:
+    def __init__(self):
+        self.table = X.copy()
+
+    def forward(self, words):
+        self.words = words
+        return self.table[words]
+
+    def backward(self, dout):
+        self.dtable = np.zeros_like(self.table)
+        np.add.at(self.dtable, self.words, dout)
+
+
+class Product:
+    def forward(self, a, b):
+        self.a, self.b = a, b
+        return a * b
+
+    def backward(self, dout):
+        return dout * self.b, dout * self.a
+
+
+class Passes(Attributes):
+    fprop, bprop = Attributes.forward, Attributes.backward
+    forward = backward = None
+
+
+class Drops:
+    def __init__(self):
+        self.rng = np.random.default_rng(0)
+
+    def forward(self, x):
+        self.mask = self.rng.random(x.shape) < 0.5
+        return x * self.mask
+
+    def backward(self, dout):
+        return dout * self.mask
+
+
+def test_an_embedding_has_no_gradient_of_its_input():
+    report = check_layer(Embedding(), np.array([0, 2, 2]))
+    assert [leaf.leaf for leaf in report.leaves] == ["table"]
+
+
+def test_two_inputs():
+    assert [leaf.leaf for leaf in check_layer(Product(), X, 2 * X).leaves] == ["a", "b"]
+
+
+def test_other_names_of_the_methods():
+    assert check_layer(Passes(), X, methods=("fprop", "bprop")).outcome == "right"
+
+
+def test_a_generator_inside_draws_the_same_in_every_copy():
+    assert check_layer(Drops(), X).outcome == "right"
+
+
+# Apart
+
+
+def test_the_object_is_not_changed():
+    for layer in (Suffixed(), Norm(), Lists(), Tied()):
+        before = {k: np.copy(v) for k, v in vars(layer).items() if isinstance(v, np.ndarray)}
+        held = set(vars(layer))
+        check_layer(layer, X, call={"train": True} if isinstance(layer, Norm) else None)
+        assert set(vars(layer)) == held
+        for name, value in before.items():
+            np.testing.assert_array_equal(getattr(layer, name), value)
+
+
+def test_gradients_that_add_up_are_told():
+    assert "backward adds to the gradients of W, b; they were set to 0 before each call" in (
+        check_layer(Suffixed(), X).notes
+    )
+    assert not check_layer(Attributes(), X).notes
+
+
+def test_statistics_are_told():
+    report = check_layer(Norm(), X, call={"train": True})
+    assert report.outcome == "right"
+
+
+def test_a_layer_that_ran_before():
+    layer = Suffixed()
+    layer.forward(X)
+    layer.backward(np.ones((4, 2)))
+    assert check_layer(layer, X).outcome == "right"
+
+
+def test_without_raising():
+    report = check_layer(Attributes(2.0), X, seed=5, raises=False)
+    assert report.outcome == "wrong"
+    assert "check_layer(obj, x, seed=5, raises=False)" in report.snippet
+
+
+# Errors
+
+
+class Unset(Attributes):
+    def __init__(self):
+        super().__init__()
+        self.dW = None
+
+    def backward(self, dout):
+        self.db = dout.sum(0)
+        return dout @ self.W.T
+
+
+class Captured(Attributes):
+    def __init__(self):
+        super().__init__()
+        self.act = lambda x: x @ self.W
+
+
+class Silent(Attributes):
+    def forward(self, x):
+        self.x = x
+
+
+class Locked(Attributes):
+    def __reduce_ex__(self, version):
+        raise TypeError("it holds a lock")
+
+
+BAD = [
+    (
+        (Attributes, X),
+        {},
+        "obj: expected an object, got the class Attributes; build it: "
+        "check_layer(Attributes(...), x)",
+    ),
+    (
+        (3, X),
+        {},
+        "obj: expected an object with forward and backward, got int, which has no forward",
+    ),
+    (
+        (Passes(), X),
+        {},
+        "obj: expected an object with forward and backward, got Passes, which has no forward",
+    ),
+    ((Attributes(),), {}, "inputs: expected at least one array for forward"),
+    ((Unset(), X), {}, "W: backward does not set dW"),
+    (
+        (Captured(), X),
+        {},
+        "obj: act is a function (<lambda>) that refers to the object, so that a copy would still "
+        "use the original; make it a method",
+    ),
+    ((Silent(), X), {}, "forward: expected it to return y, got None"),
+    ((Locked(), X), {}, "obj: it cannot be copied: it holds a lock"),
+    (
+        (Attributes(), X),
+        {"params": {"V": "dV"}},
+        "params: expected names of what Attributes holds after backward, got 'V', of which there "
+        "is no V",
+    ),
+    (
+        (Attributes(), X),
+        {"params": {"W": "slope"}},
+        "grads: expected names of what Attributes holds after backward, got 'slope', of which "
+        "there is no slope",
+    ),
+    (
+        (Attributes(), X),
+        {"params": ("fault",)},
+        "params: expected fault to be an array of floats, got float",
+    ),
+    (
+        (OwnNames(), X),
+        {"params": ("kernel",)},
+        "kernel: backward leaves no gradient for it, neither beside it, as in dkernel, nor in "
+        "grads, and returns none; say where: params={'kernel': 'dkernel'}",
+    ),
+]
+
+
+@pytest.mark.parametrize(("args", "how", "said"), BAD)
+def test_misuse_has_its_sentence(args, how, said):
+    with pytest.raises(TypeError) as caught:
+        check_layer(*args, **how)
+    assert str(caught.value) == said
+
+
+def test_as_many_gradients_as_parameters():
+    with pytest.raises(ValueError, match="grads: expected 2 names, one a parameter, got 1"):
+        check_layer(Attributes(), X, params=("W", "b"), grads=("dW",))
