@@ -71,27 +71,39 @@ def factors_of(seen: Sequence[Wrong], entries: Sequence[Array] | None = None) ->
     return factors
 
 
-def named(seen: Sequence[Wrong], factors: Sequence[float], alone: bool = False) -> str | None:
+def named(
+    seen: Sequence[Wrong], factors: Sequence[float], alone: bool = False, sources: bool = True
+) -> str | None:
     """Put factors, one a place, into words that begin with how many times.
 
-    `alone` wants a number that is plain or has a name, as nothing else vouches for the factor.
+    `alone` wants a number that is plain or has a name, as nothing else vouches for the factor;
+    without `sources` no length of an axis is looked for.
     """
     first = factors[0]
     common = all(_near(f, first) for f in factors)
     if common and _near(first, -1):
         return "-1"
-    sources = list(_sources(seen))
-    fits = [said for said, values in sources if all(map(_near, factors, values))]
+    found = _sources(seen) if sources else iter(())
+    fits = [said for said, values in found if all(map(_near, factors, values))]
     if common:
         much = f"{times(first)} what it should be"
         if fits and not _plain(first):
-            return f"{much}: {' or '.join(fits[:2])}"
+            return f"{much} ({_or(fits)})"
         if alone and not fits and not _small_fraction(first):
             return None
         return much
     if fits:
         return f"{fits[0]} times what it should be"
     return None if alone else _different(seen, factors)
+
+
+def _or(fits: Sequence[str]) -> str:
+    """Name one source, and a second of the same number."""
+    head, _, tail = fits[0].partition(", the ")
+    _, _, other = fits[1].partition(", the ") if len(fits) > 1 else ("", "", "")
+    if tail and other and fits[1].startswith(head):
+        return f"{fits[0]} or {other.removeprefix('length of ')}"
+    return fits[0] if " for N" in fits[0] else f"that is {fits[0]}"
 
 
 def _different(seen: Sequence[Wrong], factors: Sequence[float]) -> str:
@@ -143,15 +155,14 @@ def _of_a_size(
         yield name, values
         yield (f"1/({name})" if many > 1 else f"1/{name}"), [1 / v for v in values]
         return
-    n = f"{int(values[0])} {name}"
-    yield f"N = {n}", values
-    yield f"1/N, N = {n}", [1 / v for v in values]
-    yield f"the root of N = {n}", [math.sqrt(v) for v in values]
-    yield f"one over the root of N = {n}", [1 / math.sqrt(v) for v in values]
-    if all(v > 2 for v in values):
-        yield f"1/(N - 1), N = {n}", [1 / (v - 1) for v in values]
-        yield f"N/(N - 1), N = {n}", [v / (v - 1) for v in values]
-        yield f"(N - 1)/N, N = {n}", [(v - 1) / v for v in values]
+    n = f"for N = {int(values[0])}, {name}"
+    yield f"N {n}", values
+    yield f"1/N {n}", [1 / v for v in values]
+    yield f"√N {n}", [math.sqrt(v) for v in values]
+    yield f"1/√N {n}", [1 / math.sqrt(v) for v in values]
+    if all(v > 2 for v in values) and name.startswith("the length"):
+        yield f"1/(N - 1) {n}", [1 / (v - 1) for v in values]
+        yield f"N/(N - 1) {n}", [v / (v - 1) for v in values]
 
 
 def _of_numbers(seen: Sequence[Wrong]) -> Iterator[tuple[str, list[float]]]:

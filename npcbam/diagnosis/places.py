@@ -12,12 +12,14 @@ from npcbam.checks import Array
 from npcbam.diagnosis import factors
 from npcbam.diagnosis.arrays import at_hand, joined, spread
 from npcbam.diagnosis.guesses import Guess, Said, worst_first
-from npcbam.diagnosis.values import plain_values
+from npcbam.diagnosis.values import plain_values, products
 from npcbam.diagnosis.wrong import Wrong
 
 # A place is believed if one choice of as many entries in so many would have met it by chance.
 CHANCE, OWN_CHANCE = 200, 5
 FEW = 3
+# Larger arrays are not held against every product of two.
+FACTORS = 100_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +49,49 @@ def partly(seen: Sequence[Wrong]) -> Said | None:
             found = [g.made for g in made if g is not None]
             if all(_fits_wrong(w, m) for w, m in zip(seen, found, strict=True)):
                 return _said(seen, guess, found)
-    return _by_factor(seen)
+    return _by_factor(seen) or _by_constant(seen) or _by_product(seen, first)
+
+
+def _by_constant(seen: Sequence[Wrong]) -> Said | None:
+    """Tell whether the wrong entries are all off by the same number."""
+    made, numbers = [], []
+    for w in seen:
+        if w.wrong.any() and (w.wrong.sum() < 2 or not np.isfinite(w.got).all()):
+            return None
+        number = float(np.median((w.got - w.want)[w.wrong])) if w.wrong.any() else 0.0
+        numbers.append(number)
+        made.append(w.want + number)
+    if not all(map(_fits_wrong, seen, made)):
+        return None
+    where = describe(seen, made)
+    if where is None:
+        return None
+    said = f"is off by {numbers[0]:.6g} {where}{_one_a_row(seen)}, and right elsewhere"
+    return "added-partly", said
+
+
+def _one_a_row(seen: Sequence[Wrong]) -> str:
+    """Tell whether one entry of each row is wrong, as where a one-hot is missing."""
+    for axis in range(seen[0].want.ndim):
+        if seen[0].want.ndim > 1 and all((w.wrong.sum(axis) == 1).all() for w in seen):
+            return f", one in each row along axis {axis}"
+    return ""
+
+
+def _by_product(seen: Sequence[Wrong], first: Wrong) -> Said | None:
+    """Tell whether the wrong entries have a factor too many, or lack one."""
+    if first.want.size > FACTORS:
+        return None
+    for guess in products(first):
+        if not first.fits(guess.made, guess.grown, among=first.wrong):
+            continue
+        made = [next((g for g in products(w) if g.same(guess)), None) for w in seen]
+        found = [g.made for g in made if g is not None]
+        if len(found) == len(seen) and all(map(_fits_wrong, seen, found)):
+            where = describe(seen, found)
+            said = f"{guess.tail} {where}, and is right elsewhere"
+            return (guess.code, said) if where else None
+    return None
 
 
 def _fits_wrong(w: Wrong, made: Array) -> bool:
@@ -64,6 +108,8 @@ def _said(seen: Sequence[Wrong], guess: Guess, made: Sequence[Array]) -> Said | 
         return f"zero-{kind}", f"{verb} {where}, and should not be"
     if where is None:
         return None
+    if guess.tail[1:] in seen[0].y and " = " in where and not where.endswith(" = 0"):
+        return "ties", f"gets the whole of {guess.tail} at ties, {where}, and is right elsewhere"
     due = " and should be zero there" if _all_zero(seen) else ""
     return f"{guess.code}-partly", f"is {guess.tail} {where}{due}, and right elsewhere"
 
@@ -85,7 +131,7 @@ def _by_factor(seen: Sequence[Wrong]) -> Said | None:
     alone = all(int(w.wrong.sum()) < 2 for w in wrong)
     if not alone and not math.isclose(min(found), max(found), rel_tol=1e-6):
         return None
-    words = factors.named(wrong, found, alone)
+    words = factors.named(wrong, found, alone, sources=False)
     if words is None:
         return None
     made = [found[0] * w.want for w in seen]
@@ -101,7 +147,7 @@ def _count(w: Wrong) -> str:
 def describe(seen: Sequence[Wrong], made: Sequence[Array]) -> str | None:
     """Return in words where the entries are those of `made`, in all that is seen."""
     best: str | None = None
-    for place in [*_masks(seen[0]), *_rows(seen), *_entries(seen)]:
+    for place in [*_masks(seen[0]), *_rows(seen), *_beyond(seen), *_entries(seen)]:
         if all(_holds(place, w, m) for w, m in zip(seen, made, strict=True)):
             best = place.said
             break
@@ -128,7 +174,8 @@ def _masks(w: Wrong) -> Iterator[Place]:
     """Yield places that signs and equal numbers make."""
     hand = at_hand(w)
     own = w.name[1:] if w.argument is not None else ""
-    names = sorted(hand, key=lambda n: (n != own, n not in w.y, n[1:] not in w.y))
+    # The argument itself, the others, results, cotangents.
+    names = sorted(hand, key=lambda n: (n != own, n in w.y, n[1:] in w.y))
     for name in names:
         yield Place(f"where {name} = 0", _mask(name, lambda a: a == 0))
     for name in names:
@@ -137,7 +184,7 @@ def _masks(w: Wrong) -> Iterator[Place]:
         yield Place(f"where {name} > 0", _mask(name, lambda a: a > 0), chance)
     for i, one in enumerate(names):
         for two in names[i + 1 :]:
-            if hand[one].shape == hand[two].shape:
+            if hand[one].shape == hand[two].shape and two[1:] not in w.y:
                 a, b = sorted((one, two))
                 yield Place(f"where {a} = {b}", _compared(a, b, np.equal))
                 yield Place(f"where {a} < {b}", _compared(a, b, np.less), CHANCE)
@@ -209,6 +256,41 @@ def _row_mask(axis: int, indices: Sequence[int]) -> Callable[[Wrong], Array | No
     return where
 
 
+def _beyond(seen: Sequence[Wrong]) -> Iterator[Place]:
+    """Yield where something is beyond a number: the small entries, those of a large argument."""
+
+    def sized(w: Wrong) -> dict[str, Array]:
+        own = {} if w.argument is None else {w.name[1:]: np.asarray(w.argument)}
+        found = {"it": np.abs(w.want), **own, **{f"|{n}|": np.abs(a) for n, a in own.items()}}
+        dy = {f"|d{n}|": np.abs(dy) for n, dy in w.dy.items() if dy.shape == w.want.shape}
+        return found | dy
+
+    for name in sized(seen[0]):
+        pairs = [(sized(w).get(name), w.wrong, w.known) for w in seen]
+        if any(a is None or a.shape != wrong.shape for a, wrong, _ in pairs):
+            continue
+        bad = np.concatenate([a[wrong] for a, wrong, _ in pairs if a is not None])
+        good = np.concatenate([a[known & ~wrong] for a, wrong, known in pairs if a is not None])
+        if min(bad.size, good.size) < FEW:
+            continue
+        if bad.max() < good.min():
+            number = (bad.max() + good.min()) / 2
+            said = f"where {name} is small, below" if name[0] in "i|" else f"where {name} <"
+            yield Place(f"{said} {number:.2g}", _side(sized, name, number, -1), CHANCE)
+        elif bad.min() > good.max():
+            number = (bad.min() + good.max()) / 2
+            yield Place(f"where {name} > {number:.2g}", _side(sized, name, number, 1), CHANCE)
+
+
+def _side(
+    sized: Callable[[Wrong], dict[str, Array]], name: str, number: float, sign: int
+) -> Callable[[Wrong], Array | None]:
+    def where(w: Wrong) -> Array | None:
+        return np.asarray(sign * (sized(w)[name] - number) > 0)
+
+    return where
+
+
 def _entries(seen: Sequence[Wrong]) -> Iterator[Place]:
     """Yield a few entries, or how many they are."""
     shape = seen[0].want.shape
@@ -220,7 +302,7 @@ def _entries(seen: Sequence[Wrong]) -> Iterator[Place]:
         said = joined([str([int(i) for i in index]) for index in at])
         yield Place(f"at {said}", lambda w: wrong)
     count = f"at {len(at)} of its {int(seen[0].known.sum())} entries"
-    yield Place(count, lambda w: wrong)
+    yield Place(count, lambda w: w.wrong)
 
 
 def not_finite(seen: Sequence[Wrong]) -> Said | None:

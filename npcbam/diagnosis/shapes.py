@@ -41,7 +41,6 @@ def _made_right(w: Wrong) -> Iterator[Guess]:
     """Yield what makes the right array of one of another shape."""
     got, shape = w.got, w.want.shape
     came, due = spell(got.shape), spell(shape)
-    yield from _not_summed(w)
     if got.ndim == len(shape) >= 2:
         for order in itertools.permutations(range(got.ndim)) if got.ndim <= 4 else ():
             plain = "is transposed" if got.ndim == 2 else f"has its axes in the order {order}"
@@ -53,6 +52,7 @@ def _made_right(w: Wrong) -> Iterator[Guess]:
         yield Guess("shape", tail + more, got.reshape(shape), "reshape")
         tail = f"has the right numbers in the shape {came}, column by column, for {due}"
         yield Guess("shape", tail, got.reshape(shape, order="F"), "fortran")
+    yield from _not_summed(w)
     try:
         spread = np.broadcast_to(got, shape)
     except ValueError:

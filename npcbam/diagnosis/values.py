@@ -32,12 +32,18 @@ def plain_values(w: Wrong) -> Iterator[Guess]:
     yield Guess("zero", "zero", np.zeros(shape))
     yield Guess("sign", "the negative of what it should be", -w.want)
     for name, a in copies(w):
-        yield Guess(f"is-{name}", name, a)
+        yield Guess(_code(w, name), name, a)
     for name, dy in w.dy.items():
         if dy.shape == shape and dy.ndim:
             yield Guess("cotangent-squared", f"d{name} squared", dy * dy)
             yield Guess("cotangent-size", f"the size of d{name}, without its sign", np.abs(dy))
             yield Guess("cotangent-sign", f"the sign of d{name}, without its size", np.sign(dy))
+
+
+def _code(w: Wrong, name: str) -> str:
+    if any(name.split(" ")[0] == f"d{result}" for result in w.dy):
+        return "cotangent"
+    return "other-cotangent" if name.startswith("what ") else "other-array"
 
 
 def copies(w: Wrong) -> Iterator[tuple[str, Array]]:
@@ -62,11 +68,13 @@ def _brought(a: Array, shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]:
     """Yield a cotangent brought to another shape: spread, or summed."""
     if (out := spread(a, shape)) is not None:
         yield f"spread to {shape}", out
-    if (total := summed(a, shape)) is not None:
-        yield "summed", total
-        return
+    right = summed(a, shape)
+    if right is not None:
+        yield "summed", right
     for axes, total in summed_anyhow(a, shape):
-        yield f"summed over axes {axes}", total
+        word = f"axis {axes[0]}" if len(axes) == 1 else f"axes {axes}"
+        if right is None or not np.array_equal(total, right):
+            yield f"summed over {word}", total
 
 
 def itself(w: Wrong) -> Iterator[Guess]:
@@ -82,6 +90,28 @@ def itself(w: Wrong) -> Iterator[Guess]:
         yield Guess(guess.code, said, guess.made, guess.tail)
 
 
+def masked(w: Wrong) -> Iterator[Guess]:
+    """Yield a cotangent where the sign of an array lets it pass, and zero elsewhere."""
+    for name, dy in w.dy.items():
+        if dy.shape != w.want.shape:
+            continue
+        for said, a in at_hand(w).items():
+            out = spread(a, dy.shape)
+            for sign, mask in () if out is None else ((">", out > 0), ("<", out < 0)):
+                tail = f"is d{name} where {said} {sign} 0, and zero elsewhere"
+                if 1 < mask.sum() < mask.size - 1:
+                    yield Guess("mask", tail, dy * mask)
+
+
+def clipped(w: Wrong) -> Iterator[Guess]:
+    """Yield the right array clipped to the largest numbers that came."""
+    low, high = float(w.got.min(initial=0)), float(w.got.max(initial=0))
+    hit = w.wrong & ((w.got == high) | (w.got == low))
+    if int(hit.sum()) >= 3 and (w.wrong == hit).all():
+        said = f"±{high:.6g}" if low == -high else f"{low:.6g} and {high:.6g}"
+        yield Guess("clipped", f"is clipped at {said}", np.clip(w.want, low, high))
+
+
 def _some(w: Wrong) -> str:
     return f"{int(w.wrong.sum())} of its {int(w.known.sum())} entries"
 
@@ -92,6 +122,8 @@ def products(w: Wrong) -> Iterator[Guess]:
     for name, a in factors_at_hand(w):
         if (out := spread(a, shape)) is None:
             continue
+        if np.isin(out, (-1.0, 0.0, 1.0)).all():
+            continue  # a mask, and no factor
         with np.errstate(all="ignore"):
             yield Guess("factor-twice", f"is multiplied by {name} once too often", w.want * out,
                         grown=out)  # fmt: skip
@@ -131,10 +163,10 @@ def _fitting(a: Array, shape: tuple[int, ...]) -> Iterator[Array]:
 FUNCTIONS = (
     ("{}²", np.square),
     ("1 - {}", lambda a: 1 - a),
+    ("1 + {}", lambda a: 1 + a),
     ("1 - {}²", lambda a: 1 - a * a),
     ("{0} (1 - {0})", lambda a: a * (1 - a)),
     ("exp({})", np.exp),
     ("the root of {}", lambda a: np.sqrt(np.where(a < 0, np.nan, a))),
     ("|{}|", np.abs),
-    ("sign({})", np.sign),
 )

@@ -94,6 +94,14 @@ class Wrong:
         return np.where(np.isnan(limit) | ~self.known, share * np.abs(self.got), limit)
 
     @functools.cached_property
+    def slopes(self) -> Array | None:
+        """The Jacobian, with zeros where it holds no more than the rounding of its column."""
+        if self.jacobian is None or not self.jacobian.size:
+            return self.jacobian
+        size = np.abs(self.jacobian)
+        return np.where(size <= 1e-10 * size.max(0, keepdims=True), 0.0, self.jacobian)
+
+    @functools.cached_property
     def scale(self) -> float:
         """The largest right entry."""
         return float(np.abs(self.want[self.known]).max(initial=0))

@@ -1,0 +1,293 @@
+"""A term too many, lacking or wrong: a constant, a mean along an axis, a multiple of an array."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from npcbam.checks import Array
+from npcbam.diagnosis.arrays import at_hand, spread
+from npcbam.diagnosis.guesses import Said, worst_first
+from npcbam.diagnosis.values import copies
+from npcbam.diagnosis.wrong import Wrong
+
+# So many entries more than there are numbers to choose must agree.
+SPARE = 3
+LARGEST = 50_000
+
+
+@dataclass(frozen=True)
+class Term:
+    """Arrays by name, and the axes along which the number that multiplies each is the same."""
+
+    names: tuple[str, ...]
+    axes: tuple[int, ...]
+
+
+def off_by_a_term(seen: Sequence[Wrong]) -> Said | None:
+    """Explain by how much an array is off, by multiples of arrays that are at hand."""
+    if any(w.got.shape != w.want.shape or not np.isfinite(w.got).all() for w in seen):
+        return None
+    first = worst_first(seen)[0]
+    if not first.axes or first.want.size > LARGEST:
+        return None
+    bases = [_basis(w) for w in seen]
+    for term in _terms(first, bases):
+        fitted = [_fit(w, b, term) for w, b in zip(seen, bases, strict=True)]
+        found = [f for f in fitted if f is not None]
+        if len(found) == len(seen):
+            return _said(seen, bases, term, found)
+    return None
+
+
+def _basis(w: Wrong) -> dict[str, Array]:
+    """Return the arrays of which a term may be a multiple."""
+    shape = w.want.shape
+    found = {"1": np.ones(shape)}
+    found |= {n: np.asarray(a, dtype=float) for n, a in copies(w) if " with the " not in n}
+    single = {
+        n: out
+        for n, a in at_hand(w).items()
+        if a.size > 1 and (out := spread(np.asarray(a, dtype=float), shape)) is not None
+    }
+    found |= {n: a for n, a in single.items() if n not in found}
+    for one, two in itertools.combinations_with_replacement(single, 2):
+        said = f"{one}²" if one == two else f"{one}·{two}"
+        found[said] = single[one] * single[two]
+    return found
+
+
+def _terms(w: Wrong, bases: Sequence[dict[str, Array]]) -> Iterator[Term]:
+    """Yield terms, the simplest first."""
+    everywhere = tuple(range(w.want.ndim))
+    names = [n for n in bases[0] if all(n in b for b in bases)]
+    plain = [n for n in names if "·" not in n and "²" not in n]
+    for name in plain:
+        yield Term((name,), everywhere)
+    groups = [
+        axes
+        for many in reversed(range(1, w.want.ndim))
+        for axes in itertools.combinations(everywhere, many)
+        if all(w.want.shape[a] > 1 for a in axes)
+    ]
+    for axes in groups:
+        for name in plain:
+            yield Term((name,), axes)
+    for name in names:
+        if name not in plain:
+            yield Term((name,), everywhere)
+    for axes in [everywhere, *groups]:
+        for name in plain[1:]:
+            yield Term(("1", name), axes)
+    for axes in [everywhere, *groups]:
+        for name in names:
+            if name not in plain:
+                for one in name.replace("²", "").split("·"):
+                    if one in names:
+                        yield Term((one, name), axes)
+
+
+def _fit(w: Wrong, basis: dict[str, Array], term: Term) -> Array | None:
+    """Return the numbers that multiply the arrays, (groups, arrays); None if they do not fit."""
+    rows = _grouped(w.got - w.want, term.axes)
+    known = _grouped(w.known, term.axes).astype(bool)
+    columns = np.stack([_grouped(basis[name], term.axes) for name in term.names], axis=-1)
+    many, size, count = columns.shape
+    # An entry where all the arrays are 0 vouches for nothing.
+    told = (np.abs(columns) > 0).any(-1).sum(-1)
+    if not known.all() or size <= count or np.maximum(told - count, 0).sum() < SPARE:
+        return None
+    if not w.wrong.any():
+        return np.zeros((many, count))
+    units = np.sqrt(np.square(columns).sum(1, keepdims=True))
+    if not np.isfinite(columns).all() or not units.any():
+        return None
+    scaled = columns / np.where(units == 0, 1, units)
+    gram = np.einsum("gkc,gkd->gcd", scaled, scaled)
+    if count > 1 and (np.linalg.eigvalsh(gram)[:, 0] < 1e-8).any():
+        return None
+    numbers = np.einsum("gcd,gd->gc", np.linalg.pinv(gram), np.einsum("gkc,gk->gc", scaled, rows))
+    numbers = numbers / np.where(units[:, 0] == 0, 1, units[:, 0])
+    made = w.want + _ungrouped(np.einsum("gkc,gc->gk", columns, numbers), term.axes, w.want.shape)
+    return numbers if w.fits(made, 2.0) else None
+
+
+def _grouped(a: Array, axes: tuple[int, ...]) -> Array:
+    rest = tuple(i for i in range(a.ndim) if i not in axes)
+    size = int(np.prod([a.shape[i] for i in axes]))
+    return a.transpose(rest + axes).reshape(-1, size)
+
+
+def _ungrouped(a: Array, axes: tuple[int, ...], shape: tuple[int, ...]) -> Array:
+    order = tuple(i for i in range(len(shape)) if i not in axes) + axes
+    return a.reshape([shape[i] for i in order]).transpose(np.argsort(order))
+
+
+def _said(
+    seen: Sequence[Wrong], bases: Sequence[dict[str, Array]], term: Term, found: Sequence[Array]
+) -> Said:
+    """Put a term into words."""
+    whole = len(term.axes) == seen[0].want.ndim
+    if term.names == ("1",):
+        return _of_ones(seen, term, found, whole)
+    if len(term.names) == 2:
+        return _of_two(seen, term, found)
+    name = term.names[0]
+    if whole:
+        return _of_one(seen, name, [float(f[0, 0]) for f in found])
+    rows = f"in each row along {_axes(term.axes)}"
+    side = _side(seen, bases, name, term.axes)
+    return "projection", f"is off by a multiple of {name} {rows}: {side}"
+
+
+def _of_ones(seen: Sequence[Wrong], term: Term, found: Sequence[Array], whole: bool) -> Said:
+    if whole:
+        numbers = [float(f[0, 0]) for f in found]
+        if np.ptp(numbers) <= 1e-6 * max(map(abs, numbers)):
+            return "added", f"is off by a constant: {numbers[0]:.6g} is added to every entry"
+        said = "the same number is added to every entry, another one for another dy"
+        return "mean-term", f"is off by a constant, {_lacks_mean(seen, term.axes) or said}"
+    said = _lacks_mean(seen, term.axes) or "a mean or sum along it is wrong"
+    return "mean-term", f"is off by a term that is the same along {_axes(term.axes)}: {said}"
+
+
+def _lacks_mean(seen: Sequence[Wrong], axes: tuple[int, ...]) -> str:
+    """Tell which of the two has no mean along some axes."""
+    if all(_small(w, w.want.mean(axes)) for w in seen):
+        return "its mean is not taken out"
+    if all(_small(w, w.got.mean(axes)) for w in seen):
+        return "its mean is taken out, and should not be"
+    return ""
+
+
+def _small(w: Wrong, a: Array) -> bool:
+    return bool(np.abs(a).max(initial=0) <= 1e-9 * w.scale + float(w.limit.max(initial=0)))
+
+
+def _of_one(seen: Sequence[Wrong], name: str, numbers: Sequence[float]) -> Said:
+    used = [n for n, w in zip(numbers, seen, strict=True) if w.wrong.any()]
+    first = used[0]
+    if max(abs(n - first) for n in used) > 1e-6 * abs(first):
+        said = ", ".join(f"{n:.4g}" for n in used[:3])
+        return "added", f"is off by a multiple of {name}, another one each time: {said}"
+    if abs(abs(first) - 1) < 1e-6:
+        said = f"{name} is added to it" if first > 0 else f"the term {name} is missing"
+        return ("added" if first > 0 else "term-missing"), f"is off by one term: {said}"
+    much = "too much" if first > 0 else "too little"
+    return "added", f"is off by one term: it holds {abs(first):.6g} times {name} {much}"
+
+
+def _side(
+    seen: Sequence[Wrong], bases: Sequence[dict[str, Array]], name: str, axes: tuple[int, ...]
+) -> str:
+    along = [_inner(w.want, b[name], axes) for w, b in zip(seen, bases, strict=True)]
+    if all(_small(w, a) for w, a in zip(seen, along, strict=True)):
+        return f"its part along {name} is not taken out (a projection is missing)"
+    along = [_inner(w.got, b[name], axes) for w, b in zip(seen, bases, strict=True)]
+    if all(_small(w, a) for w, a in zip(seen, along, strict=True)):
+        return f"its part along {name} is taken out, and should not be"
+    return f"the term along {name} (of a norm, a projection) is missing or wrong"
+
+
+def _inner(a: Array, b: Array, axes: tuple[int, ...]) -> Array:
+    norm = np.sqrt(np.square(b).sum(axes)) + 1e-300
+    product: Array = (a * b).sum(axes) / norm
+    return product
+
+
+def _of_two(seen: Sequence[Wrong], term: Term, found: Sequence[Array]) -> Said:
+    one, two = term.names
+    rows = f"along {_axes(term.axes)}"
+    if one == "1":
+        said = f"is off by a constant and a multiple of {two} {rows}: "
+        return "statistics", said + _statistics(seen, term.axes)
+    numbers = np.concatenate([f for f, w in zip(found, seen, strict=True) if w.wrong.any()])
+    if np.allclose(numbers[:, 0], -numbers[:, 1], 1e-6):
+        factor = two.split("·")
+        extra = next((n for n in factor if n != one), one).replace("²", "")
+        return "term-factor", f"has a wrong factor in its term along {one}: {extra} is one too many"
+    return "term", f"is off by multiples of {one} and {two} {rows}"
+
+
+def _statistics(seen: Sequence[Wrong], axes: tuple[int, ...]) -> str:
+    """Tell whether terms through mean and variance lack, or are too many."""
+    if all(_follows_dy(w, w.want, axes) for w in seen):
+        return "it has terms through the mean and variance, which here do not depend on it"
+    if all(_small(w, w.want.mean(axes)) for w in seen):
+        return "terms through the mean and variance are missing or wrong"
+    return "terms such as those through a mean and a variance are missing or wrong"
+
+
+def _follows_dy(w: Wrong, a: Array, axes: tuple[int, ...]) -> bool:
+    """Tell whether an array is dy, up to a factor that is the same along some axes."""
+    dy = next(iter(w.dy.values()), None)
+    if dy is None or len(w.dy) != 1 or dy.shape != a.shape:
+        return False
+    factor = (a * dy).sum(axes, keepdims=True) / (dy * dy).sum(axes, keepdims=True)
+    return bool(np.allclose(a, factor * dy, 1e-9, 1e-9 * w.scale))
+
+
+def _axes(axes: tuple[int, ...]) -> str:
+    return f"axis {axes[0]}" if len(axes) == 1 else f"axes {' and '.join(map(str, axes))}"
+
+
+def over_another_axis(seen: Sequence[Wrong]) -> Said | None:
+    """Tell whether a sum in the gradient runs along another axis than it should.
+
+    Then what is off is an array times a number by row less a number by column.
+    """
+    shape = seen[0].want.shape
+    if any(w.got.shape != shape or w.want.shape != shape or not w.known.all() for w in seen):
+        return None
+    bases = [_basis(w) for w in seen]
+    plain = [n for n in bases[0] if "·" not in n and "²" not in n and all(n in b for b in bases)]
+    for one, two in itertools.combinations(seen[0].axes, 2):
+        spare = (shape[one] - 1) * (shape[two] - 1)
+        for name in plain if spare >= SPARE else ():
+            if all(_additive(w, b[name], one, two) for w, b in zip(seen, bases, strict=True)):
+                times = "" if name == "1" else f" times {name}"
+                tail = f"has a sum{times} along one of the axes {one} and {two}, and along the "
+                return "other-axis", tail + "other it is due"
+    return None
+
+
+def _additive(w: Wrong, a: Array, one: int, two: int) -> bool:
+    if not a.all() or not np.isfinite(w.got).all():
+        return False
+    off = (w.got - w.want) / a
+    rows, columns = off.mean(one, keepdims=True), off.mean(two, keepdims=True)
+    both = off.mean((one, two), keepdims=True)
+    return w.fits(w.want + a * (rows + columns - both), 2.0)
+
+
+def lost_through_a_sum(seen: Sequence[Wrong]) -> Said | None:
+    """Tell whether what is off is one fixed array times the sum of dy."""
+    wrong = [w for w in seen if w.wrong.any()]
+    if len(wrong) < 2 or any(len(w.dy) != 1 or w.got.shape != w.want.shape for w in wrong):
+        return None
+    (name, dy), *_ = wrong[0].dy.items()
+    if dy.size < 2 or wrong[0].want.size < 2 or not _one_point(wrong):
+        return None
+    sums = [float(next(iter(w.dy.values())).sum()) for w in wrong]
+    if not all(sums):
+        return None
+    array = (wrong[0].got - wrong[0].want) / sums[0]
+    if not all(w.fits(w.want + s * array, 4.0) for w, s in zip(wrong, sums, strict=True)):
+        return None
+    tail = (
+        f"is off by one array times the sum of d{name}: a way from {wrong[0].name[1:]} to all of "
+    )
+    return "term", tail + f"{name} at once is not counted, or counted wrongly"
+
+
+def _one_point(seen: Sequence[Wrong]) -> bool:
+    first = seen[0]
+    return first.argument is not None and all(
+        w.argument is not None and np.array_equal(w.argument, first.argument)
+        and w.arguments.keys() == first.arguments.keys()
+        and all(np.array_equal(a, first.arguments[n]) for n, a in w.arguments.items())
+        for w in seen
+    )  # fmt: skip
