@@ -102,6 +102,11 @@ class Slopes:
         """Return slopes of results that have no kink."""
         return cls(value, value, error, np.zeros(value.shape, bool))
 
+    def narrow(self) -> Slopes:
+        """Return the slopes in float64."""
+        parts = (self.left, self.right, self.error)
+        return Slopes(*(part.astype(np.float64) for part in parts), self.jumps)
+
     def times(self, factor: float) -> Slopes:
         """Return the slopes along `factor` times the direction."""
         error = abs(factor) * self.error

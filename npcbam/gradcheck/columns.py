@@ -63,7 +63,9 @@ class Move:
         size = np.maximum(np.abs(left), np.abs(right))
 
         def add(parts: Array) -> Array:
-            return np.bincount(self.local[at], parts, minlength=self.entries.size)
+            # Sums in long double would be exact to no purpose.
+            narrow = parts.astype(np.float64)
+            return np.bincount(self.local[at], narrow, minlength=self.entries.size)
 
         # Errors of many results do not all add up; cotangents of random signs see to that.
         together = np.minimum(add(error), 3 * np.sqrt(add(np.square(error))))

@@ -48,7 +48,7 @@ def embedding(table: Array, words: Array) -> tuple[Array, Callable[[Array], Arra
 
 
 # Their arguments as --args spells them, and what must be said of each.
-VERDICTS = {
+VERDICTS: dict[Callable[..., Any], tuple[tuple[str, ...], str]] = {
     softmax: (("N(3,4)",), "right"),
     layer_norm: (("N(3,5)",), "wrong"),
     embedding: (("N(4,3)", "I(6;0,4)"), "wrong"),

@@ -70,8 +70,10 @@ class Judge:
         leaf, exact = self._layout.leaves[i], self._reference.exact[i]
         inside = np.arange(leaf.part.start, leaf.part.stop)
         inside = inside[self._directions.units[inside] > 0]
-        whole = self._slopes(i, self._directions.along(leaf.part), both=True)
-        self._numbers.natural(i, (whole.left != 0) | (whole.right != 0))
+        v = self._directions.along(leaf.part)
+        whole = self._slopes(i, v, both=True)
+        if self._numbers.drowned(i, whole, v) and exact and self._reference.steady(v):
+            self._numbers.lower(i)
         kinked = bool(whole.kinked.any())
         singly = inside.size <= (SINGLY if exact else FEW) and not self._directions.bound(i)
         if directions is None and (singly or self._apart(i, inside.size, exact)):

@@ -13,12 +13,14 @@ from npcbam.gradcheck.cotangents import Cotangent
 from npcbam.gradcheck.forward import Forward
 from npcbam.gradcheck.reading import Reading
 from npcbam.gradcheck.report import Entry
+from npcbam.slopes import Slopes
 
 # The allowed error is derived from the run itself. Each term is a rounding of the precision that f
 # ran in, with the allowance that sums of many terms need:
 SUM = 4  # of the terms |dy ∂y/∂x| that add up to the entry,
 NOISE = 16  # of what the pullback's result moves by when its arguments move by some roundings,
 FLOOR = 4  # and of the largest |dy y|, below which y itself cannot tell.
+SMALL = 1e-2  # A leaf whose derivatives are all near that floor is asked about in another way.
 
 
 @dataclass(eq=False)
@@ -44,24 +46,32 @@ class Numbers:
         """Find the smallest number that has all its digits."""
         kinds = [leaf.dtype for leaf in self.forward.results.leaves if leaf.dtype.kind == "f"]
         self.tiny = max((float(np.finfo(kind).tiny) for kind in kinds), default=0.0)
-        self._natural: dict[int, float] = {}
+        self._floors: dict[int, float] = {}
 
     def g(self, k: int = 0) -> Array:
         """Return what came for cotangent k."""
         return self.readings[k].g
 
-    def natural(self, i: int, reached: Array | None = None) -> float:
-        """Return the derivative by which the range of leaf i would account for the largest |dy y|.
+    def drowned(self, i: int, slopes: Slopes, v: Array) -> bool:
+        """Find out below which size a derivative by leaf i drowns in the rounding of y.
 
-        Only results that it reaches count: the roundings of others are not its own.
+        That is the derivative by which the range of the leaf would account for the largest |dy y|,
+        of the results that it reaches: the roundings of others are not its own. Return whether all
+        of the leaf's derivatives are as small as that.
         """
-        if reached is not None:
-            terms = np.abs(self.asked[0].dy * self.forward.y)[reached]
-            leaf = self.forward.layout.leaves[i]
-            values = self.forward.x[leaf.part]
-            span = max(1.0, float(np.ptp(values))) if leaf.size else 1.0
-            self._natural[i] = float(terms.max(initial=0)) / span
-        return self._natural[i]
+        size = np.maximum(np.abs(slopes.left), np.abs(slopes.right))
+        dy = np.abs(self.asked[0].dy)
+        terms = np.abs(dy * self.forward.y)[size != 0]
+        leaf = self.forward.layout.leaves[i]
+        span = max(1.0, float(np.ptp(self.forward.x[leaf.part]))) if leaf.size else 1.0
+        floor = FLOOR * self.unit * float(terms.max(initial=0)) / span
+        own = float((dy * size)[np.isfinite(size)].sum()) / (float(np.linalg.norm(v)) or 1.0)
+        self._floors[i] = floor
+        return 0 < own < floor / SMALL
+
+    def lower(self, i: int) -> None:
+        """Ask for the derivatives by leaf i however small they are."""
+        self._floors[i] = 0.0
 
     def compare(self, i: int, move: Move, alone: bool) -> tuple[Array, Array, list[Entry]]:
         """Hold what came along a move against the slopes, for every cotangent.
@@ -114,7 +124,7 @@ class Numbers:
         return np.array([float((g[at] * move.v[at]).sum())])
 
     def _noise(self, i: int, move: Move, alone: bool) -> Array:
-        floor = FLOOR * self.unit * self.natural(i) + self.tiny
+        floor = self._floors[i] + self.tiny
         at = move.entries if alone and np.count_nonzero(move.v) <= move.entries.size else move.v != 0
         each = NOISE * self.noise[at] + floor
         steps = np.abs(move.v[at])

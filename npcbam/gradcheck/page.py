@@ -106,7 +106,7 @@ def _worst(got: Array, want: Array) -> list[tuple[str, ...]]:
     order = np.where(np.isnan(off), np.inf, off)
     order[~known] = -1
     places = [int(i) for i in np.argsort(-order, kind="stable")[:WORST] if order[i] > 0]
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for i in places:
         index = ", ".join(str(int(k)) for k in np.unravel_index(i, want.shape))
         values = (float(got.ravel()[i]), float(want.ravel()[i]))

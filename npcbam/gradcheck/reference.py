@@ -111,13 +111,46 @@ class Reference:
         """
         finer = self._in_long_double()
         if finer is not None:
-            found = finer.along(v, enough=1e-14)
+            found = finer.along(v.astype(np.longdouble), enough=1e-14)
             if np.isfinite(found.error).all():
-                return found
+                found = found.narrow()
+                return self._step.along(v) if exact and self._faint(found, v) else found
         if exact:
             return self.differences.along(v)
         # Along another direction the probes fall on other places.
         return self.differences.along(v * (2 / 3)).times(1.5)
+
+    def steady(self, v: Array) -> bool:
+        """Tell whether the complex step gives a number that is more than rounding.
+
+        What is left of terms that cancel changes when all arguments move by some roundings.
+        """
+        value = self._step.value(v)
+        size = np.abs(value).max(initial=0)
+        x, unit = self.forward.x, float(np.finfo(np.float64).eps)
+        for sign in (1, -1, 3):
+            near = self._step.value(v, away=4 * sign * unit * x * np.sign(v))
+            if not (np.abs(near - value) <= 1e-3 * size).all():
+                return False
+        return True
+
+    def _faint(self, found: Slopes, v: Array) -> bool:
+        """Tell whether differences drown a slope that the complex step is shown to know.
+
+        It is known where it is no rounding, and where it is right at a place nearer to 0, at which
+        differences can tell.
+        """
+        exact = self._step.along(v)
+        moves = np.abs(exact.right) > 0
+        if (found.error <= 0.1 * np.abs(exact.right))[moves].any() or not self.steady(v):
+            return False
+        away = -0.9 * self.forward.x * (v != 0)
+        forward = self.forward
+        beside = Differences(lambda by: forward.moved(by + away), forward.moved(away), self.noise)
+        there, known = beside.along(v, enough=1e-8), self._step.value(v, away=away)
+        size = np.abs(known).max(initial=0)
+        off = np.abs(there.middle - known) - 2 * there.error
+        return bool(there.error.sum() < ROUGH * size) and bool((off <= AGREE * size).all())
 
     def _in_long_double(self) -> Differences | None:
         if not self._tried:
@@ -143,7 +176,7 @@ def _noise(forward: Forward, v: Array) -> Array:
     kinds = [leaf.dtype for leaf in forward.results.leaves if leaf.dtype.kind == "f"]
     coarse = min([*kinds, dtype], key=lambda kind: kind.itemsize)
     unit = float(np.finfo(coarse).eps) / 2
-    measured = listen(forward.moved, v, SPAN[coarse.itemsize if forward.dtype is None else 8])
+    measured = listen(forward.moved, v, SPAN[coarse.itemsize])
     measured = np.where(np.isfinite(measured), measured, 0.0).astype(np.float64)
     size = np.abs(forward.y).astype(np.float64)
     return np.asarray(np.maximum(measured, unit * size))
@@ -170,7 +203,8 @@ def _in(
 
 
 def _finer(forward: Forward, v: Array) -> Differences | None:
-    if np.finfo(np.longdouble).eps >= np.finfo(np.float64).eps or forward.dtype is None:
+    double = all(leaf.dtype == np.float64 for leaf in forward.results.leaves)
+    if np.finfo(np.longdouble).eps >= np.finfo(np.float64).eps or not double:
         return None
     fine = _in(forward.f, forward.layout, np.longdouble, forward.before)
     if fine is None or fine.y.shape != forward.y.shape:

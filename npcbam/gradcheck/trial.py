@@ -124,7 +124,8 @@ def _numbers(trial: Trial, own: Forward, kept: contract.Kept) -> tuple[Numbers, 
 def _checked(numbers: Numbers, i: int, seen: Seen) -> LeafCheck:
     leaf = numbers.forward.layout.leaves[i]
     g = np.abs(numbers.g()[leaf.part].astype(np.float64))
-    sizes = [max(abs(e.left), abs(e.right)) for e in seen.entries if e.index is not None]
+    first = [e for e in seen.entries if e.index is not None and not e.cotangent]
+    sizes = [max(abs(e.left), abs(e.right)) for e in first]
     finite = [s for s in sizes if np.isfinite(s)]
     scale = max([float(g[np.isfinite(g)].max(initial=0)), *finite])
     worst = max(seen.entries, key=lambda e: e.badness)
