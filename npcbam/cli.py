@@ -1,4 +1,4 @@
-"""The command line: `npcbam check`, `grad`, `vectors` and `bench`."""
+"""The command line: `npcbam check`, `grad`, `museum`, `vectors` and `bench`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from npcbam import __version__, bench
 from npcbam.child import Failed
 from npcbam.gradcheck import command as grad
+from npcbam.gradcheck.museum import command as museum
 from npcbam.messages import CannotRun, sentence
 from npcbam.oracle import command as check
 from npcbam.oracle import vectors_cli
@@ -50,6 +51,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="npcbam", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"npcbam {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (check, grad, vectors_cli, bench):
+    for command in (check, grad, museum, vectors_cli, bench):
         command.add(commands)
     return parser

@@ -20,11 +20,26 @@ def test_the_oracle_comes_when_asked_for():
         npcbam.chekc  # noqa: B018
 
 
-def test_importing_loads_numpy_and_the_layers_alone():
-    code = "import sys, numpy; before = set(sys.modules); import npcbam; "
-    code += "print(*(name for name in sys.modules if name not in before))"
+def test_modules_come_when_asked_for():
+    code = "import npcbam; print(npcbam.pooling.__name__, npcbam.relu.__name__); npcbam.nowhere"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.stdout == "npcbam.pooling relu\n"
+    assert "module 'npcbam' has no attribute 'nowhere'" in run.stderr
+    assert {"CBAM", "check", "__version__"} <= set(dir(npcbam))
+
+
+def loaded(code):
+    code = f"import sys; {code}; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = run.stdout.split()
-    assert "npcbam.cbam" in loaded
+    return set(run.stdout.split())
+
+
+def test_importing_loads_nothing():
+    assert not {"numpy", "scipy", "npcbam.cbam"} & loaded("import npcbam, npcbam.pytest_plugin")
+
+
+def test_the_layers_load_numpy_alone():
+    found = loaded("import npcbam; npcbam.CBAM")
+    assert "npcbam.cbam" in found
     for name in ("scipy", "npcbam.oracle", "npcbam.gradcheck", "npcbam.derivative"):
-        assert name not in loaded
+        assert name not in found

@@ -2,108 +2,167 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import shlex
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+import sysconfig
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+import npcbam
 from npcbam.child import Progress, Stopped, failure
-from npcbam.gradcheck import GradReport, examine
+from npcbam.gradcheck.command.subject import Subject, subject
 from npcbam.gradcheck.command.supply import Supply, from_maker, from_specs
-from npcbam.messages import CannotRun, plain
-from npcbam.targets import load
+from npcbam.gradcheck.page import to_html
+from npcbam.gradcheck.report import GradReport
+from npcbam.messages import CannotRun, plain, sentence
+from npcbam.targets import literal, load
 
 Answer = dict[str, Any]
+OURS = str(Path(npcbam.__file__).parent)
+LIBRARIES = tuple({*sysconfig.get_paths().values()} - {sysconfig.get_path("data")})
 
 
-def answer(
-    target: str,
-    specs: Sequence[str],
-    make: str | None,
-    seed: int,
-    points: int,
-    progress: Progress,
-    **options: Any,
-) -> Answer:
-    """Check `target`, and return the report in what JSON can hold, or why there is none.
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for.
 
-    Parameters
+    Attributes
     ----------
     target : "path/to/file.py:name" or "package.module:name"
     specs : its arguments, as `--args` spells them
-    make : the function that makes them instead: a name beside the target's, or a target
-    points : how often they are drawn
-    options : those of `examine`, as the command line has them
+    make : the function that makes them instead
+    form, other : one of FORMS, and the second function of those that have two
+    settings : what a class is built with, as text
+    seed, points : where drawing starts, and how often arguments are drawn
+    before : a function that is called before each call
+    options : those of `examine`
+
+    `make`, `other` and `before` are names beside the target's, or targets.
+    """
+
+    target: str
+    specs: Sequence[str] = ()
+    make: str | None = None
+    form: str = "auto"
+    other: str | None = None
+    settings: Sequence[tuple[str, str]] = ()
+    seed: int = 0
+    points: int = 1
+    before: str | None = None
+    options: Mapping[str, Any] | None = None
+
+    def beside(self, name: str | None) -> Any:
+        """Load a function of the target's file, or a target of its own."""
+        home = self.target.rpartition(":")[0]
+        return None if name is None else load(name if ":" in name else f"{home}:{name}")
+
+
+def answer(progress: Progress, **request: Any) -> Answer:
+    """Check a target, and return the report in what JSON can hold, or why there is none.
+
+    Parameters
+    ----------
+    progress : is told what is being done
+    request : the fields of `Request`
     """
     try:
-        progress("loading it")
-        f: Any = load(target)
-        if not callable(f):
-            raise CannotRun(f"{target}: expected a function, got {type(f).__name__}")
-        maker: Any = load(make if ":" in make else f"{_home(target)}:{make}") if make else None
-        report = None
-        for point in range(points):
-            at = f" at point {point + 1} of {points}" if points > 1 else ""
-            progress("making its arguments" + at)
-            # Of another stream than the check's own, whose cotangent would be x again.
-            rng = np.random.default_rng((seed + point, 1))
-            name = target.rpartition(":")[2]
-            if maker is None:
-                supply = from_specs(f, name, specs, rng)
-            else:
-                supply = from_maker(f, maker, str(make), rng)
-            progress("checking it" + at)
-            found = _checked(f, supply, seed + point, options)
-            report = found if report is None else _worse(report, found)
-        assert report is not None
-        again = ["npcbam", "grad", target, *(["--args", *specs] if specs else [])]
-        again += ["--make", make] if make else []
-        again += ["--seed", str(report.seed)] if report.seed else []
-        return as_answer(replace(report, snippet=shlex.join(again)), target)
+        asked = Request(**request)
+        return as_answer(_report(asked, progress), asked.target)
+    except Exception as error:
+        said = error if isinstance(error, CannotRun) else CannotRun(_whose(error, asked.target))
+        return failure(said.with_traceback(error.__traceback__))
     except BaseException as error:
         return failure(error)
 
 
-def _home(target: str) -> str:
-    return target.rpartition(":")[0]
-
-
-def _checked(
-    f: Callable[..., Any], supply: Supply, seed: int, options: Mapping[str, Any]
-) -> GradReport:
-    f = functools.partial(f, **supply.keywords) if supply.keywords else f
-    how = {key: value for key, value in options.items() if value}
-    if "domain" in how:
-        named = {name: _pair(what) for name, what in how["domain"]}
-        how["domain"] = named.get("", named)
-    for key in ("names", "fixed", "allow"):
-        if key in how:
-            how[key] = tuple(how[key])
-    return examine(f, *supply.args, seed=seed, **how)
-
-
-def _pair(what: Any) -> Any:
-    return tuple(what) if isinstance(what, list) else what
-
-
-def _worse(one: GradReport, other: GradReport) -> GradReport:
-    """Return the report that says more against it, the first of equals."""
+def _report(asked: Request, progress: Progress) -> GradReport:
+    """Return the report of the first point at which something is wrong, or of the last one."""
+    progress("loading it")
+    name = asked.target.rpartition(":")[2]
+    found, other = load(asked.target), asked.beside(asked.other)
+    settings = {key: literal(text) for key, text in asked.settings}
+    it = subject(found, name, asked.form, other, settings, asked.seed)
+    options = {k: tuple(v) if isinstance(v, list) else v for k, v in (asked.options or {}).items()}
+    if asked.before is not None:
+        options["before"] = asked.beside(asked.before)
+    maker = asked.beside(asked.make)
+    reports: list[GradReport] = []
+    for point in range(asked.points):
+        at = f" at point {point + 1} of {asked.points}" if asked.points > 1 else ""
+        seed = asked.seed + point
+        progress(f"making its arguments{at}")
+        supply = _supply(it, name, maker, asked, seed)
+        progress(f"checking it{at}")
+        report = it.check(supply, {"seed": seed, **_with_domains(options, supply)})
+        reports.append(replace(report, snippet=_again(asked, report)))
+        if report.outcome == "wrong":
+            break
     order = ("right", "cannot tell", "wrong")
-    return max(one, other, key=lambda report: order.index(report.outcome))
+    worst = max(reports, key=lambda report: order.index(report.outcome))
+    if asked.points > 1 and worst.outcome == "right":
+        worst = replace(worst, notes=(*worst.notes, f"right at all {asked.points} points"))
+    return worst
+
+
+def _supply(it: Subject, name: str, maker: Any, asked: Request, seed: int) -> Supply:
+    # Of another stream than the check's own, whose cotangent could be x again.
+    rng = np.random.default_rng((seed, 1))
+    if maker is not None:
+        return from_maker(it.takes, maker, str(asked.make), rng)
+    return from_specs(it.takes, name, asked.specs, rng)
+
+
+def _with_domains(options: dict[str, Any], supply: Supply) -> dict[str, Any]:
+    """Add the domains that draws such as spd(4) have, where none are given."""
+    given = options.get("domain", {})
+    if not isinstance(given, Mapping):
+        return options
+    names = options.get("names", ())
+    own = {names[i] if i < len(names) else name: what for i, (name, what) in supply.domains.items()}
+    merged = {**own, **given}
+    return {**options, "domain": merged} if merged else options
+
+
+def _again(asked: Request, report: GradReport) -> str:
+    """Return the command that shows this report."""
+    words = ["npcbam", "grad", asked.target]
+    words += ["--args", *asked.specs] if asked.specs else []
+    pairs = [("--make", asked.make), ("--with", asked.other), ("--before", asked.before)]
+    pairs += [("--form", None if asked.form == "auto" else asked.form)]
+    pairs += [("--set", f"{key}={text}") for key, text in asked.settings]
+    pairs += [("--seed", str(report.seed) if report.seed else None)]
+    words += [word for option, value in pairs if value is not None for word in (option, value)]
+    return shlex.join(words)
+
+
+def _whose(error: Exception, target: str) -> str:
+    """Say what was raised, and where in the target's own code, unless it was said by this package.
+
+    What npcbam says of an argument or an option is a sentence already.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    if frames[-1].filename.startswith(OURS):
+        known = isinstance(error, TypeError | ValueError)
+        return str(error) if known else f"{sentence(error)} (--debug shows where)"
+    libraries = (OURS, *LIBRARIES)
+    own = [frame for frame in frames if not frame.filename.startswith(libraries)]
+    at = f" at line {own[-1].lineno} of {Path(own[-1].filename).name}" if own else ""
+    return f"{target} raised {sentence(error)}{at}"
 
 
 def as_answer(report: GradReport, target: str) -> Answer:
     """Return the report in what JSON can hold."""
-    data = {"target": target, "outcome": report.outcome, "code": report.code}
+    data = {"target": target, "ok": report.outcome == "right", **report.to_dict()}
     return {
-        "ok": report.outcome == "right",
+        "ok": data["ok"],
         "text": str(report),
-        "json": json.dumps(data, indent=2),
-        "html": "",
+        "json": json.dumps(data, indent=2, ensure_ascii=False),
+        "html": to_html(report, target),
     }
 
 

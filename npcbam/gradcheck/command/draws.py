@@ -52,8 +52,8 @@ DRAWS: dict[str, tuple[str, Callable[..., Array], tuple[float, ...]]] = {
     "B": ("booleans", lambda rng, s: rng.random(s) < 0.5, ()),
     "Z": ("zeros", lambda rng, s: np.zeros(s), ()),
     "ones": ("ones", lambda rng, s: np.ones(s), ()),
-    "sym": ("symmetric matrices; sym(4)", _symmetric, ()),
-    "spd": ("symmetric positive definite ones; spd(4)", _spd, ()),
+    "sym": ("symmetric matrices", _symmetric, ()),
+    "spd": ("symmetric positive definite ones", _spd, ()),
     "simplex": (
         "sums to 1 along the last axis",
         lambda rng, s: rng.dirichlet(np.ones(s[-1]), s[:-1]),
@@ -61,6 +61,8 @@ DRAWS: dict[str, tuple[str, Callable[..., Array], tuple[float, ...]]] = {
     ),
 }
 OF_MATRICES = ("sym", "spd", "simplex")
+# Where the probes of what is drawn so have to stay.
+DOMAINS = {"P": "positive", "sym": "symmetric", "spd": "symmetric", "simplex": "simplex"}
 
 
 class Drawer:
@@ -127,6 +129,16 @@ class Drawer:
         return self.sizes.setdefault(size, SIZES[len(self.sizes) % len(SIZES)])
 
 
+def domain_of(text: str) -> str | None:
+    """Return the domain of what a spelling draws, where it draws one array.
+
+    >>> domain_of("spd(4)"), domain_of("N(4)"), domain_of("(P(2), P(2))")
+    ('symmetric', None, None)
+    """
+    match = TOKEN.fullmatch(text.strip())
+    return DOMAINS.get(match[1]) if match and match[1] else None
+
+
 def _parts(text: str) -> list[str]:
     parts = [part.strip() for part in text.split(",")]
     return parts[:-1] if not parts[-1] else parts  # as in (3,), and in ()
@@ -144,7 +156,8 @@ def _dtype(text: str, name: str) -> np.dtype[Any]:
         if name == "bfloat16":
             import ml_dtypes
 
-            return np.dtype(ml_dtypes.bfloat16)
+            found: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+            return found
         found = np.dtype(name)
         known = found.kind in "fciub"
     except (TypeError, ImportError):

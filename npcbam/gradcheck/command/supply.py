@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from npcbam.gradcheck.command.draws import DRAWS, Drawer
+from npcbam.gradcheck.command.draws import DRAWS, Drawer, domain_of
 from npcbam.messages import CannotRun, sentence
 
 NAMED = re.compile(r"([A-Za-z_]\w*)=(?!=)(.*)", re.DOTALL)
@@ -20,10 +20,17 @@ EMPTY = inspect.Parameter.empty
 
 @dataclass(frozen=True)
 class Supply:
-    """The arguments of one call; `keywords` are those that take no place."""
+    """The arguments of one call.
+
+    Attributes
+    ----------
+    args, keywords : those that have a place, and those that have none
+    domains : by place, the name and the domain of what was drawn from one
+    """
 
     args: tuple[Any, ...]
     keywords: dict[str, Any]
+    domains: dict[int, tuple[str, str]] = field(default_factory=dict)
 
 
 def from_specs(
@@ -44,17 +51,22 @@ def from_specs(
     given, more = _placed(known, name, specs)
     drawer = Drawer(rng)
     made: dict[str, Any] = {}
+    domains: dict[str, str] = {}
     missing = []
     for key, parameter in known.items():
         text = given.pop(key, None) or _annotated(parameter)
         if text is not None:
             made[key] = _typed(drawer.make(text, _dtype_of(parameter)), parameter)
+            if (domain := domain_of(text)) is not None:
+                domains[key] = domain
         elif parameter.default is EMPTY and parameter.kind in (*POSITIONAL, parameter.KEYWORD_ONLY):
             missing.append(key)
     if missing:
         raise CannotRun(_what_to_give(name, missing, known))
     keywords = {key: drawer.make(text) for key, text in given.items()}  # of **others
-    return _in_order(known, keywords | made, [drawer.make(text) for text in more])
+    supply = _in_order(known, keywords | made, [drawer.make(text) for text in more])
+    places = enumerate(known)
+    return replace(supply, domains={i: (k, domains[k]) for i, k in places if k in domains})
 
 
 def from_maker(
@@ -78,10 +90,12 @@ def from_maker(
 def _in_order(
     known: Mapping[str, inspect.Parameter], made: dict[str, Any], more: Sequence[Any] = ()
 ) -> Supply:
-    """Give each argument the place that the signature has for it; defaults fill the gaps."""
+    """Give each argument the place that the signature has for it; defaults fill the rest."""
     places = [key for key, parameter in known.items() if parameter.kind in POSITIONAL]
-    last = max((i for i, key in enumerate(places) if key in made), default=-1)
-    args = [made.pop(key, known[key].default) for key in places[: last + 1]]
+    args = [made.pop(key, known[key].default) for key in places]
+    missing = [key for key, arg in zip(places, args, strict=True) if arg is EMPTY]
+    if missing:
+        raise CannotRun(f"{missing[0]}: there is no such argument among those that were made")
     return Supply((*args, *more), made)
 
 

@@ -37,9 +37,8 @@ def many(*arrays, **others):
 
 
 def test_in_their_order_and_by_name():
-    assert shapes(supply(plain, "N(3,4)", "N(4)")) == [(3, 4), (4,)]
-    assert shapes(supply(plain, "w=N(4)", "N(3,4)")) == [(3, 4), (4,)]
-    # Defaults fill the gap in front of what is given by name.
+    assert shapes(supply(plain, "N(3,4)", "N(4)")) == [(3, 4), (4,), 1e-5, "same"]
+    assert shapes(supply(plain, "w=N(4)", "N(3,4)"))[:2] == [(3, 4), (4,)]
     assert shapes(supply(plain, "N(3)", "N(3)", "mode=full")) == [(3,), (3,), 1e-5, "full"]
 
 
@@ -77,7 +76,13 @@ def test_any_number():
     found = supply(many, "N(2)", "3", "a=N(4)")
     assert shapes(found) == [(2,), 3]
     assert found.keywords["a"].shape == (4,)
-    assert shapes(supply(np.dot, "N(2)", "N(2)")) == [(2,), (2,)]
+    assert shapes(supply(np.dot, "N(2)", "N(2)")) == [(2,), (2,), None]
+
+
+def test_what_is_drawn_from_a_domain_stays_there():
+    found = supply(plain, "N(3)", "P(3)", "eps=U(3)")
+    assert found.domains == {1: ("w", "positive")}
+    assert supply(plain, "(spd(3), 1)", "[P(3)]").domains == {}
 
 
 def test_named_sizes_are_shared_by_all():
@@ -119,6 +124,8 @@ def test_a_maker():
     found = from_maker(plain, lambda: {"mode": "full", "w": 1, "x": 2}, "named", rng)
     assert found.args == (2, 1, 1e-5, "full")
     assert from_maker(plain, lambda: {"w0": 1}, "params", rng).args == ({"w0": 1},)
+    with pytest.raises(CannotRun, match=r"^w: there is no such argument among those that were m"):
+        from_maker(plain, lambda: {"x": 1}, "few", rng)
 
 
 def test_a_maker_that_fails():
