@@ -3,121 +3,160 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from npcbam.checks import Array
-from npcbam.diagnosis.guesses import Guess, Said, worst_first
+from npcbam.diagnosis.arrays import joined
+from npcbam.diagnosis.guesses import Guess, Said
 from npcbam.diagnosis.wrong import Wrong
 
 # More axes have too many orders, and longer ones too many shifts, to try them all.
 AXES, SHIFTS = 4, 64
 
 
+@dataclass(frozen=True)
+class Turn:
+    """One way to put the numbers of an array into another order; the shape stays.
+
+    `unless` is a way that must change the array, for this one to say something.
+    """
+
+    code: str
+    said: str
+    key: str
+    of: Callable[[Array], Array]
+    unless: Callable[[Array], Array] | None = None
+
+    def tells(self, a: Array) -> bool:
+        """Tell whether an array shows this turn."""
+        return self.unless is None or not np.array_equal(self.unless(a), a, equal_nan=True)
+
+
 def reordered(w: Wrong) -> Iterator[Guess]:
     """Yield the right array in other orders."""
-    for made, (code, tail), key in orders(w.want):
-        limit = next(m for m, _, k in orders(w.limit) if k == key)
-        yield Guess(code, tail, made, key, _grown(limit, w.limit))
+    for turn in turns(w.want.shape):
+        if turn.tells(w.want):
+            grown = _grown(turn.of(w.limit), w.limit)
+            yield Guess(turn.code, turn.said, turn.of(w.want), turn.key, grown)
 
 
 def _grown(moved: Array, limit: Array) -> Array:
     """Return how many times more error is allowed for what moved to an entry."""
     with np.errstate(all="ignore"):
-        grown = np.where(limit > 0, moved / limit, np.where(moved > 0, 1.0, 1.0))
+        grown = np.where(limit > 0, moved / limit, 1.0)
     return np.asarray(np.nan_to_num(grown, nan=1.0, posinf=1.0))
 
 
 def orders(a: Array) -> Iterator[tuple[Array, Said, str]]:
     """Yield an array in other orders of the same shape, with what to say and a key."""
-    yield from _permuted(a)
-    yield from _flipped(a)
-    yield from _shifted(a)
-    yield from _regrouped(a)
+    for turn in turns(a.shape):
+        if turn.tells(a):
+            yield turn.of(a), (turn.code, turn.said), turn.key
 
 
-def _permuted(a: Array) -> Iterator[tuple[Array, Said, str]]:
-    if 2 <= a.ndim <= AXES:
-        for order in itertools.permutations(range(a.ndim)):
-            if order != tuple(range(a.ndim)) and tuple(a.shape[i] for i in order) == a.shape:
+def turns(shape: tuple[int, ...]) -> Iterator[Turn]:
+    """Yield the ways to reorder an array, the simplest first."""
+    yield from _permuted(shape)
+    yield from _flipped(shape)
+    yield from _shifted(shape)
+    yield from _regrouped(shape)
+
+
+def _permuted(shape: tuple[int, ...]) -> Iterator[Turn]:
+    ndim = len(shape)
+    if 2 <= ndim <= AXES:
+        for order in itertools.permutations(range(ndim)):
+            if order != tuple(range(ndim)) and tuple(shape[i] for i in order) == shape:
                 moved = [i for i, j in enumerate(order) if i != j]
                 said = "is transposed"
-                if a.ndim > 2 and len(moved) == 2:
+                if ndim > 2 and len(moved) == 2:
                     said = f"has axes {moved[0]} and {moved[1]} exchanged (transposed)"
-                elif a.ndim > 2:
+                elif ndim > 2:
                     said = f"has its axes in the order {order}"
-                yield a.transpose(order), ("transposed", said), f"order {order}"
-    if a.ndim >= 2:
+                yield Turn(
+                    "transposed", said, f"order {order}", lambda a, order=order: a.transpose(order)
+                )
+    if ndim >= 2:
         said = "has the right numbers, read in another memory order (Fortran for C)"
-        yield a.reshape(-1).reshape(a.shape, order="F"), ("memory-order", said), "F"
-        yield a.reshape(-1, order="F").reshape(a.shape), ("memory-order", said), "C"
+        yield Turn("memory-order", said, "F", lambda a: a.reshape(-1).reshape(a.shape, order="F"))
+        yield Turn("memory-order", said, "C", lambda a: a.reshape(-1, order="F").reshape(a.shape))
 
 
-def _flipped(a: Array) -> Iterator[tuple[Array, Said, str]]:
-    long = [axis for axis in range(a.ndim) if a.shape[axis] > 1]
+def _flipped(shape: tuple[int, ...]) -> Iterator[Turn]:
+    long = [axis for axis, size in enumerate(shape) if size > 1]
     for many in range(1, min(len(long), 3) + 1):
         for axes in itertools.combinations(long, many):
-            said = f"is flipped along {_axis(axes[0], a)}"
+            said = f"is flipped along {_axis(axes[0], shape)}"
             if many > 1:
-                said = f"is flipped along axes {' and '.join(map(str, axes))}"
-            yield np.flip(a, axes), ("flipped", said), f"flip {axes}"
+                said = f"is flipped along axes {joined([str(a) for a in axes])}"
+            yield Turn("flipped", said, f"flip {axes}", lambda a, axes=axes: np.flip(a, axes))
 
 
-def _axis(axis: int, a: Array) -> str:
-    return f"axis {axis}" if a.ndim > 1 else "its axis"
+def _axis(axis: int, shape: tuple[int, ...]) -> str:
+    return f"axis {axis}" if len(shape) > 1 else "its axis"
 
 
-def _shifted(a: Array) -> Iterator[tuple[Array, Said, str]]:
-    for axis in range(a.ndim):
-        size = a.shape[axis]
+def _shifted(shape: tuple[int, ...]) -> Iterator[Turn]:
+    for axis, size in enumerate(shape):
         near = [s for k in range(1, min(size // 2, SHIFTS) + 1) for s in (k, -k)]
-        for shift in near[: size - 1]:
+        for shift in near:
             to = f"by {abs(shift)} towards the {'end' if shift > 0 else 'front'}"
-            said = f"is shifted along {_axis(axis, a)} {to}"
-            yield np.roll(a, shift, axis), ("shifted", said), f"roll {axis} {shift}"
-            cut = np.roll(a, shift, axis)
-            ends = slice(0, shift) if shift > 0 else slice(shift, None)
-            cut = cut.copy()
-            cut[(slice(None),) * axis + (ends,)] = 0
-            yield cut, ("shifted", said + ", with zeros after it"), f"push {axis} {shift}"
+            said = f"is shifted along {_axis(axis, shape)} {to}"
+
+            def roll(a: Array, shift: int = shift, axis: int = axis) -> Array:
+                return np.roll(a, shift, axis)
+
+            def push(a: Array, shift: int = shift, axis: int = axis) -> Array:
+                made = np.roll(a, shift, axis)
+                ends = slice(0, shift) if shift > 0 else slice(shift, None)
+                made[(slice(None),) * axis + (ends,)] = 0
+                return made
+
+            yield Turn("shifted", said, f"roll {axis} {shift}", roll)
+            # Zeros at an end are no shift of what is the same all along.
+            zeros = f"{said}, with zeros after it"
+            yield Turn("shifted", zeros, f"push {axis} {shift}", push, roll)
 
 
-def _regrouped(a: Array) -> Iterator[tuple[Array, Said, str]]:
-    """Yield the array with the indices of an axis dealt out in groups, as a shuffle of channels."""
-    for axis in range(a.ndim):
-        size = a.shape[axis]
+def _regrouped(shape: tuple[int, ...]) -> Iterator[Turn]:
+    """Yield the ways to deal the indices of an axis out in groups, as a shuffle of channels."""
+    for axis, size in enumerate(shape):
         for groups in range(2, size // 2 + 1):
             if size % groups == 0:
                 index = np.arange(size).reshape(groups, -1).T.reshape(-1)
                 said = f"has axis {axis} in another order, dealt out in {groups} groups"
-                yield np.take(a, index, axis), ("regrouped", said), f"deal {axis} {groups}"
+                yield _taken("regrouped", said, axis, index)
         if size % 2 == 0 and size > 2:
             index = np.arange(size).reshape(-1, 2)[:, ::-1].reshape(-1)
             said = f"has neighbours along axis {axis} exchanged"
-            yield np.take(a, index, axis), ("regrouped", said), f"pairs {axis}"
+            yield _taken("regrouped", said, axis, index)
+
+
+def _taken(code: str, said: str, axis: int, index: Array) -> Turn:
+    return Turn(code, said, said, lambda a: np.take(a, index, axis))
 
 
 def shuffled(seen: Sequence[Wrong]) -> Said | None:
     """Tell whether the right numbers are all there, in other places."""
-    for w in worst_first(seen):
+    for w in seen:
         if w.got.shape != w.want.shape or not w.known.all() or w.want.size < 2:
             return None
-        # A zero has no place of its own.
         got, want = w.got.reshape(-1), w.want.reshape(-1)
         at, due = np.argsort(got), np.argsort(want)
         if not np.isfinite(got).all() or np.ptp(want) == 0:
             return None
-        again = Wrong(w.name, got[at], want[due] + 0.0, w.limit.reshape(-1)[due])
+        again = Wrong(w.name, got[at], want[due], w.limit.reshape(-1)[due])
         if again.wrong.any() and not np.allclose(got[at], want[due], 1e-9, 1e-12 * w.scale):
             return None
-    return "shuffled", f"has the right numbers in the wrong places{_pairs(seen)}"
+    return "shuffled", f"has the right numbers in the wrong places{_places(seen)}"
 
 
-def _pairs(seen: Sequence[Wrong]) -> str:
+def _places(seen: Sequence[Wrong]) -> str:
     """Name the entries, where they are few."""
-    w = seen[0]
-    at = np.argwhere(w.wrong)
-    if not 0 < len(at) <= 4:
+    at = np.argwhere(seen[0].wrong)
+    if not 0 < len(at) <= 4 or len(seen) > 1 and seen[0].want.shape != seen[1].want.shape:
         return ""
     return ": " + ", ".join(str([int(i) for i in index]) for index in at)

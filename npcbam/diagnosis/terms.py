@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from npcbam.checks import Array
-from npcbam.diagnosis.arrays import at_hand, spread
+from npcbam.diagnosis.arrays import at_hand, joined, spread
 from npcbam.diagnosis.guesses import Said, worst_first
 from npcbam.diagnosis.values import copies
 from npcbam.diagnosis.wrong import Wrong
@@ -36,6 +36,8 @@ def off_by_a_term(seen: Sequence[Wrong]) -> Said | None:
         return None
     bases = [_basis(w) for w in seen]
     for term in _terms(first, bases):
+        if _says_nothing(first, bases[seen.index(first)], term):
+            continue
         fitted = [_fit(w, b, term) for w, b in zip(seen, bases, strict=True)]
         found = [f for f in fitted if f is not None]
         if len(found) == len(seen):
@@ -88,6 +90,14 @@ def _terms(w: Wrong, bases: Sequence[dict[str, Array]]) -> Iterator[Term]:
                 for one in name.replace("²", "").split("·"):
                     if one in names:
                         yield Term((one, name), axes)
+
+
+def _says_nothing(w: Wrong, basis: dict[str, Array], term: Term) -> bool:
+    """Tell whether the right array is made of such terms itself, so that any multiple would be."""
+    if not w.known.all():
+        return True
+    like = Wrong(w.name, w.want, np.zeros(w.want.shape), 1e-6 * w.scale)
+    return _fit(like, basis, term) is not None
 
 
 def _fit(w: Wrong, basis: dict[str, Array], term: Term) -> Array | None:
@@ -150,8 +160,9 @@ def _of_ones(seen: Sequence[Wrong], term: Term, found: Sequence[Array], whole: b
             return "added", f"is off by a constant: {numbers[0]:.6g} is added to every entry"
         said = "the same number is added to every entry, another one for another dy"
         return "mean-term", f"is off by a constant, {_lacks_mean(seen, term.axes) or said}"
-    said = _lacks_mean(seen, term.axes) or "a mean or sum along it is wrong"
-    return "mean-term", f"is off by a term that is the same along {_axes(term.axes)}: {said}"
+    said = _lacks_mean(seen, term.axes)
+    tail = f"is off by a term that is the same along {_axes(term.axes)}"
+    return "mean-term", f"{tail}: {said}" if said else tail
 
 
 def _lacks_mean(seen: Sequence[Wrong], axes: tuple[int, ...]) -> str:
@@ -231,7 +242,7 @@ def _follows_dy(w: Wrong, a: Array, axes: tuple[int, ...]) -> bool:
 
 
 def _axes(axes: tuple[int, ...]) -> str:
-    return f"axis {axes[0]}" if len(axes) == 1 else f"axes {' and '.join(map(str, axes))}"
+    return f"axis {axes[0]}" if len(axes) == 1 else f"axes {joined([str(a) for a in axes])}"
 
 
 def over_another_axis(seen: Sequence[Wrong]) -> Said | None:

@@ -83,6 +83,8 @@ def itself(w: Wrong) -> Iterator[Guess]:
         if guess.code in ("zero", "sign"):
             continue
         said, right = f"is {guess.tail}", w.known & ~w.wrong
+        if guess.code == "other-array":
+            said = f"is what {guess.tail} is"
         if guess.tail[1:] in w.y:
             said += " itself: the derivative is not multiplied in"
             if right.any() and w.wrong.any() and not w.want[w.wrong].any():

@@ -62,8 +62,9 @@ def keep(forward: Forward, rng: np.random.Generator, unit: float) -> Kept:
 def first(forward: Forward) -> Reading:
     """Return what the pullback gives when it is asked for the first time."""
     results, pullback, _ = forward.start()
+    dy = spread(np.random.default_rng(0), results.size)
     try:
-        return read(forward.layout, pullback(results.cotangent(np.ones(results.size))))
+        return read(forward.layout, pullback(results.cotangent(dy)))
     except Stop:
         raise
     except Exception as error:

@@ -122,7 +122,8 @@ class Judge:
         seen = Seen()
         for move in self.columns.moves(i, entries[:KINKED], both, second=True):
             off, allowed, worst = self._numbers.compare(i, move, alone=True)
-            doubts = [self._near.excuse(i, entry) for entry in worst if not entry.ok]
+            pairs = zip(worst, self._numbers.asked, strict=True)
+            doubts = [self._near.excuse(i, e, asked.dy) for e, asked in pairs if not e.ok]
             sums = move.sums(self._numbers.asked[0].dy)
             blind = np.isnan(sums.low + sums.high)
             if blind.any():

@@ -19,24 +19,24 @@ class Near:
     PLACES = 12
 
     def __init__(
-        self, reference: Reference, directions: Directions, dy: Array, rng: np.random.Generator
+        self, reference: Reference, directions: Directions, rng: np.random.Generator
     ) -> None:
-        """Look with a reference, for the cotangent dy."""
-        self._reference, self._directions, self._dy, self.rng = reference, directions, dy, rng
+        """Look with a reference."""
+        self._reference, self._directions, self.rng = reference, directions, rng
 
-    def excuse(self, i: int, entry: Entry) -> Entry:
+    def excuse(self, i: int, entry: Entry, dy: Array) -> Entry:
         """Let an entry at a kink that does not fit count by the derivatives beside the point.
 
         One kink has two slopes. Where several meet in one entry its value need not lie between left
         and right, and what a rule gives at each of them may add up to what no place nearby has.
         """
-        if entry.ok or not entry.at_kink or entry.index is None or entry.cotangent:
+        if entry.ok or not entry.at_kink or entry.index is None or not np.isfinite(entry.got):
             return entry
         leaf = self._reference.forward.layout.leaves[i]
         e = leaf.part.start + int(np.ravel_multi_index(entry.index, leaf.value.shape))
         found = [entry.left, entry.right]
         quantiles = np.repeat(1 - 0.5 ** np.arange(self.PLACES / 2), 2)
-        found += [slope for q in quantiles if np.isfinite(slope := self._slope(i, e, float(q)))]
+        found += [slope for q in quantiles if np.isfinite(slope := self._slope(i, e, float(q), dy))]
         slack = 1e-5 * max(abs(entry.left), abs(entry.right), abs(entry.got)) + entry.allowed
         around = entry.but(left=min(found) - slack, right=max(found) + slack)
         if around.ok:
@@ -44,7 +44,7 @@ class Near:
         several = (np.diff(np.sort(found)) > slack).sum() > 1
         return entry.but(doubt="several kinks meet in one element") if several else entry
 
-    def _slope(self, i: int, e: int, quantile: float) -> float:
+    def _slope(self, i: int, e: int, quantile: float, dy: Array) -> float:
         """Return the derivative by entry e at a random place nearby.
 
         Few of the others move as far up as e does at a high `quantile`, so that it wins its ties.
@@ -61,7 +61,7 @@ class Near:
                 lambda by: forward.moved(by + away), forward.moved(away), self._reference.noise
             )
             value = beside.along(v * 2.0**-20).times(2.0**20).middle
-        return float((self._dy * value).sum()) / (float(v[e]) or 1.0)
+        return float((dy * value).sum()) / (float(v[e]) or 1.0)
 
 
 def rule(entries: Sequence[Entry]) -> str | None:

@@ -114,11 +114,20 @@ class Reference:
             found = finer.along(v.astype(np.longdouble), enough=1e-14)
             if np.isfinite(found.error).all():
                 found = found.narrow()
-                return self._step.along(v) if exact and self._faint(found, v) else found
+                return self._beside_step(found, v) if exact else found
         if exact:
-            return self.differences.along(v)
+            return self._beside_step(self.differences.along(v), v)
         # Along another direction the probes fall on other places.
         return self.differences.along(v * (2 / 3)).times(1.5)
+
+    def _beside_step(self, found: Slopes, v: Array) -> Slopes:
+        """Return differences, but where the complex step is shown to know more."""
+        exact = self._step.along(v)
+        if self._faint(found, exact, v):
+            return exact
+        # What the direction does not reach has no rounding either.
+        still = (exact.right == 0) & (found.left == 0) & (found.right == 0)
+        return Slopes(found.left, found.right, np.where(still, 0.0, found.error), found.jumps)
 
     def steady(self, v: Array) -> bool:
         """Tell whether the complex step gives a number that is more than rounding.
@@ -134,13 +143,12 @@ class Reference:
                 return False
         return True
 
-    def _faint(self, found: Slopes, v: Array) -> bool:
+    def _faint(self, found: Slopes, exact: Slopes, v: Array) -> bool:
         """Tell whether differences drown a slope that the complex step is shown to know.
 
         It is known where it is no rounding, and where it is right at a place nearer to 0, at which
         differences can tell.
         """
-        exact = self._step.along(v)
         moves = np.abs(exact.right) > 0
         if (found.error <= 0.1 * np.abs(exact.right))[moves].any() or not self.steady(v):
             return False

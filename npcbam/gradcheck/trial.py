@@ -16,7 +16,7 @@ from npcbam.gradcheck.forward import Forward
 from npcbam.gradcheck.judge import Judge, Seen
 from npcbam.gradcheck.kinks import Near
 from npcbam.gradcheck.layout import Layout
-from npcbam.gradcheck.numbers import Numbers
+from npcbam.gradcheck.numbers import NOISE, Numbers
 from npcbam.gradcheck.outcomes import Outcome
 from npcbam.gradcheck.reference import Reference, wide
 from npcbam.gradcheck.report import Finding, GradReport, LeafCheck
@@ -46,9 +46,13 @@ class Trial:
         """Run f and its pullback in the arguments' own dtype, and see what they owe."""
         forward = Forward(self.f, self.layout, None, self.before)
         reading = contract.first(forward)
-        # A bare number that gets no cotangent is no argument to differentiate by.
-        idle = [leaf.name for leaf in self.layout.leaves if leaf.plain]
-        unasked = [name for name in idle if _place(self.layout, name) in reading.none]
+        # A bare number that gets no cotangent, or comes back as it was, as the eps of a layer does,
+        # is no argument to differentiate by.
+        unasked = [
+            leaf.name
+            for i, leaf in enumerate(self.layout.leaves)
+            if leaf.plain and np.array_equal(reading.given.get(i, leaf.value), leaf.value)
+        ]
         if unasked and len(unasked) < len(self.layout.leaves):
             fixed = (*self.layout.fixed, *unasked)
             self.layout = Layout(self.layout.args, self.layout.labels, fixed)
@@ -59,10 +63,6 @@ class Trial:
         return forward, kept
 
 
-def _place(layout: Layout, name: str) -> int:
-    return [leaf.name for leaf in layout.leaves].index(name)
-
-
 def examined(trial: Trial, seed: int) -> GradReport:
     """Return the report of one check."""
     own, kept = trial.owed()
@@ -70,7 +70,7 @@ def examined(trial: Trial, seed: int) -> GradReport:
     directions = Directions(trial.layout, found, trial.rng)
     numbers, doubt = _numbers(trial, own, kept)
     reference = Reference(numbers.forward, directions)
-    near = Near(reference, directions, kept.asked[0].dy, trial.rng)
+    near = Near(reference, directions, trial.rng)
     judge = Judge(numbers, reference, directions, near)
     seen, leaves = [], []
     for i, leaf in enumerate(trial.layout.leaves):
@@ -128,6 +128,9 @@ def _checked(numbers: Numbers, i: int, seen: Seen) -> LeafCheck:
     sizes = [max(abs(e.left), abs(e.right)) for e in first]
     finite = [s for s in sizes if np.isfinite(s)]
     scale = max([float(g[np.isfinite(g)].max(initial=0)), *finite])
+    # A gradient that is nothing but rounding is as good as 0.
+    quiet = NOISE * float(numbers.noise[leaf.part].max(initial=0))
+    scale = 0.0 if scale <= quiet else scale
     worst = max(seen.entries, key=lambda e: e.badness)
     caught = 2 * seen.allowed  # dy has magnitudes of at least a half
     shape = leaf.value.shape

@@ -58,7 +58,7 @@ def unasked(args: tuple[Any, ...], names: Sequence[str], kept: Sequence[int]) ->
     return (f"not asked about, for no gradient is given: {', '.join(left)}",) if left else ()
 
 
-def chosen(f: Callable[..., Any], kept: list[int]) -> Callable[..., Any]:
+def chosen(f: Callable[..., Any], kept: Sequence[int]) -> Callable[..., Any]:
     """Return f with a pullback that gives the gradients of the arguments at `kept` alone."""
 
     def f_of_chosen(*args: Any) -> Any:

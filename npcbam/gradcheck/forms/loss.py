@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
@@ -12,7 +12,9 @@ import numpy as np
 from npcbam import tree
 from npcbam.gradcheck.forms.asked import chosen, has_floats, only, unasked
 from npcbam.gradcheck.forms.hint import which_form
-from npcbam.gradcheck.forms.naming import MisuseError, argument_names, by_name
+from npcbam.gradcheck.forms.model import held_by, model_vjp
+from npcbam.gradcheck.forms.naming import MisuseError, argument_names, by_name, gradient_key
+from npcbam.gradcheck.forms.parameters import Parameter
 from npcbam.gradcheck.forms.run import FAILED, Form, Options, check, labels, spelled, tried
 
 if TYPE_CHECKING:
@@ -26,7 +28,8 @@ def check_loss(f: Callable[..., Any], *args: Any, **options: Unpack[Options]) ->
     ----------
     f : `f(*args)` gives `(loss, grad)`, `(loss, (grad1, grad2))` or `(loss, {"w": grad})`; the loss
         is one number. Where f gives fewer gradients than there are arrays of floats, they are
-        those of the first ones, or of the only one that has their shape
+        those of the first ones, or of the only one that has their shape. Of a method such as
+        `model.loss(x, y)` they may be named after what the object holds in `params`
     options : those of `check_vjp`, and raises=False for a report whatever the outcome is
 
     Raises
@@ -51,17 +54,39 @@ def loss_form(f: Callable[..., Any], args: tuple[Any, ...], options: Options) ->
     kept = [i for i, arg in enumerate(args) if has_floats(arg) and names[i] not in fixed]
     among = tuple(kept)
     found = tried(f, args, options)
+    said = f"check_loss({', '.join([spelled(f, 'f'), *names])})"
     if found is not FAILED:
-        kept = sorted(_placed(_split(found)[1], args, names, among))
+        given = _split(found)[1]
+        parameters = [] if _named(given, names) else held_by(f, given)
+        if parameters:
+            return _of_model(f, args, parameters, said)
+        kept = sorted(_placed(given, args, names, among))
     if not kept:
         raise TypeError("args: expected an array of floats among the arguments")
     return Form(
         only(chosen(loss_vjp(f, names, among), kept), args, kept),
         tuple(args[i] for i in kept),
         tuple(names[i] for i in kept),
-        f"check_loss({', '.join([spelled(f, 'f'), *names])})",
+        said,
         unasked(args, names, kept),
     )
+
+
+def _of_model(f: Any, args: tuple[Any, ...], parameters: list[Parameter], said: str) -> Form:
+    """Return the check of a method whose gradients are those of what its object holds."""
+    values = tuple(p.where.of(f.__self__).copy() for p in parameters)
+    everything = (*args, *values)
+    kept = range(len(args), len(everything))
+    g = only(chosen(model_vjp(f, len(args), parameters), kept), everything, kept)
+    return Form(g, values, tuple(p.name for p in parameters), said)
+
+
+def _named(given: Any, names: Sequence[str]) -> bool:
+    """Tell whether gradients by name are named after arguments."""
+    if not isinstance(given, Mapping):
+        return True
+    keys = [str(key) for key in given]
+    return any(gradient_key(name, keys, itself=True) for name in names)
 
 
 def loss_vjp(
@@ -119,7 +144,8 @@ def _placed(
         given = by_name("f", given, names)
     if isinstance(given, tuple | list) and not alike:
         if len(given) == len(args):
-            return {i: grad for i, grad in enumerate(given) if grad is not None}
+            given = dict(enumerate(given))
+            return {i: given[i] for i in among if given[i] is not None}
         if len(given) > len(among):
             wanted = ", ".join(names[i] for i in among)
             raise MisuseError(

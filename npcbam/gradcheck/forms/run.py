@@ -5,35 +5,28 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from npcbam import tree
+from npcbam.gradcheck import options
 from npcbam.gradcheck.forms.naming import MisuseError, argument_names
 
 if TYPE_CHECKING:
     from npcbam.gradcheck.report import GradReport
 
 
+# What `tried` gives where the code that it tries raises.
 FAILED = object()
 
 
-class Options(TypedDict, total=False):
-    """What every form takes by keyword: the options of `examine`, and `raises`.
+class Options(options.Options, total=False):
+    """What every form takes by keyword: the options of `check_vjp`, and `raises`.
 
     With raises=False the report is returned whatever the outcome is.
     """
 
-    seed: int
-    names: tuple[str, ...] | None
-    fixed: tuple[str, ...]
-    domain: Any
-    before: Callable[[], Any] | None
-    allow: tuple[str, ...]
-    rtol: float | None
-    points: int
-    directions: int | None
     raises: bool
 
 
@@ -50,19 +43,37 @@ class Form:
 
 def check(form: Form, options: Options) -> GradReport:
     """Examine a form, and raise as `check_vjp` does unless raises=False."""
+    return check_all([form], options)
+
+
+def check_all(forms: list[Form], options: Options) -> GradReport:
+    """Examine one form after the other, and tell of the first that is not right, or of the first.
+
+    Raises as `check_vjp` does unless raises=False.
+    """
     from npcbam import gradcheck  # which imports the forms
 
-    asked: dict[str, Any] = {**options, "names": form.names}
-    raises = asked.pop("raises", True)
-    report = gradcheck.examine(form.f, *form.args, **_about(form.names, asked))
-    report = replace(report, snippet=_snippet(form, options))
-    if form.notes:
-        report = replace(report, notes=(*report.notes, *form.notes))
-    if raises and report.outcome == "wrong":
+    reports = []
+    for form in forms:
+        reports.append(_examined(form, options))
+        if reports[-1].outcome != "right":
+            break
+    report = reports[0] if reports[-1].outcome == "right" else reports[-1]
+    if options.get("raises", True) and report.outcome == "wrong":
         raise gradcheck.WrongGradientError(report)
-    if raises and report.outcome == "cannot tell":
+    if options.get("raises", True) and report.outcome == "cannot tell":
         raise gradcheck.CannotTellError(report)
     return report
+
+
+def _examined(form: Form, options: Options) -> GradReport:
+    from npcbam import gradcheck
+
+    asked: dict[str, Any] = {k: v for k, v in options.items() if k != "raises"}
+    asked = _about(form.names, {**asked, "names": form.names})
+    report = gradcheck.examine(form.f, *form.args, **asked)
+    notes = (*report.notes, *form.notes)
+    return replace(report, snippet=_snippet(form, options), notes=notes)
 
 
 def labels(f: Callable[..., Any], args: tuple[Any, ...], options: Options) -> tuple[str, ...]:

@@ -50,12 +50,15 @@ class Seen:
             parameters = named(self.obj, params, grads)
         else:
             parameters = find(self.obj, stays) or self._returned(rest)
-        of = of_inputs(self.returned, self.obj, names, asked)
-        where = used_up(self.returned, len(inputs), asked)
-        return parameters, [
-            *of,
-            *of_parameters(self.returned, where, parameters, self.how.backward),
+        start = used_up(self.returned, len(inputs), asked)
+        sources = [
+            *of_inputs(self.returned, self.obj, names, asked),
+            *of_parameters(self.returned, start, parameters, self.how.backward),
         ]
+        for source in sources:
+            if source is not None:
+                source(self.obj, self.returned)  # raises where backward leaves nothing
+        return parameters, sources
 
     def _returned(self, rest: Any) -> list[Parameter]:
         """Return the parameters whose gradients backward returns after those of the inputs."""

@@ -161,7 +161,7 @@ class Objects:
 
 
 class Slots:
-    """An object without a __dict__."""
+    """An object without a __dict__; the fault is in b, which comes first."""
 
     __slots__ = ("_b", "_db", "_dw", "_w", "_x", "fault")
 
@@ -174,7 +174,7 @@ class Slots:
         return x @ self._w + self._b
 
     def backward(self, dout):
-        self._dw, self._db = self.fault * (self._x.T @ dout), dout.sum(0)
+        self._dw, self._db = self._x.T @ dout, self.fault * dout.sum(0)
         return dout @ self._w.T
 
 

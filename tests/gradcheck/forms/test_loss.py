@@ -153,3 +153,40 @@ def test_misuse_has_its_sentence(args, said):
     with pytest.raises(TypeError) as caught:
         check_loss(*args)
     assert str(caught.value) == said
+
+
+# A method whose object holds the parameters
+
+
+class TwoLayers:
+    def __init__(self, fault=1.0):
+        rng = np.random.default_rng(0)
+        self.params = {"W1": rng.normal(size=(3, 4)), "W2": rng.normal(size=(4, 4))}
+        self.reg, self.fault = 0.1, fault
+
+    def loss(self, x, y):
+        w1, w2 = self.params["W1"], self.params["W2"]
+        h = np.tanh(x @ w1)
+        loss, dw2 = softmax_loss(w2, h, y, self.reg)
+        p = np.exp(h @ w2) / np.exp(h @ w2).sum(1, keepdims=True)
+        p[np.arange(len(y)), y] -= 1
+        dh = p @ w2.T / len(y)
+        return loss, {"W1": self.fault * (x.T @ (dh * (1 - h**2))), "W2": dw2}
+
+
+def test_parameters_that_the_object_holds():
+    model = TwoLayers()
+    report = check_loss(model.loss, X, LABELS)
+    assert report.outcome == "right"
+    assert [leaf.leaf for leaf in report.leaves] == ["W1", "W2"]
+    with pytest.raises(WrongGradientError, match="W1"):
+        check_loss(TwoLayers(1.01).loss, X, LABELS)
+
+
+def test_gradients_of_nothing_that_is_held():
+    class Odd(TwoLayers):
+        def loss(self, x, y):
+            return super().loss(x, y)[0], {"V": x}
+
+    with pytest.raises(TypeError, match="f: expected gradients named after x, y, such as dx"):
+        check_loss(Odd().loss, X, LABELS)
