@@ -1,0 +1,94 @@
+"""Reverse and forward mode held against each other: ⟨dy, J v⟩ = ⟨Jᵀ dy, v⟩."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Unpack
+
+import numpy as np
+
+from npcbam import tree
+from npcbam.checks import Array
+from npcbam.gradcheck.forms.asked import chosen, has_floats, only
+from npcbam.gradcheck.forms.run import FAILED, Form, Options, check, labels, spelled, tried
+from npcbam.gradcheck.forms.tangents import Push, Takes, y_of
+
+if TYPE_CHECKING:
+    from npcbam.gradcheck.report import GradReport
+
+NOTE = (
+    "x stands for the tangent of x: jvp is linear in it, and the pullback must be its transpose; "
+    "check_vjp and check_jvp tell which of the two is off"
+)
+
+
+def check_pair(
+    f: Callable[..., Any],
+    jvp: Callable[..., Any],
+    *args: Any,
+    takes: Takes | None = None,
+    **options: Unpack[Options],
+) -> GradReport:
+    """Check that a pullback and a forward-mode derivative are transposes of each other.
+
+    Parameters
+    ----------
+    f : `f(*args) -> (y, pullback)`
+    jvp, takes : as in `check_jvp`
+    options : those of `check_vjp`, and raises=False for a report whatever the outcome is
+
+    Raises
+    ------
+    WrongGradientError, CannotTellError
+        As `check_vjp` does.
+
+    No derivative of f is taken, so that it holds at kinks too, and of f that cannot be probed.
+
+    >>> import numpy as np
+    >>> def f(x):
+    ...     return x**2, lambda dy: 2 * x * dy
+    >>> check_pair(f, lambda x, v: 2 * x * v, np.array([1.0, -3.0])).outcome
+    'right'
+    """
+    for name, given in (("f", f), ("jvp", jvp)):
+        if not callable(given):
+            raise TypeError(f"{name}: expected a function, got {type(given).__name__}")
+    names = labels(f, args, options)
+    fixed = options.get("fixed", ())
+    kept = [i for i, arg in enumerate(args) if has_floats(arg) and names[i] not in fixed]
+    if not kept:
+        raise TypeError("args: expected an array of floats among the arguments")
+    y = tried(lambda *some: y_of(f(*some)), args, options)
+    push = Push.of(jvp, takes, args, None if y is FAILED else y)
+    rng = np.random.default_rng(options.get("seed", 0))
+    tangents = tuple(
+        tree.map(lambda leaf: _draw(leaf, rng), a) if has_floats(a) else None for a in args
+    )
+
+    def g(*some: Any) -> Any:
+        at = tuple(_like(a, v) if has_floats(a) else a for a, v in zip(args, some, strict=True))
+        y, pullback = f(*at)
+        leaves = iter(push(at, some, y))
+        return tree.replace_leaves(np.asarray(y) if np.isscalar(y) else y, leaves), pullback
+
+    said = f"check_pair({', '.join([spelled(f, 'f'), spelled(jvp, 'jvp'), *names])})"
+    kept_args, kept_names = tuple(tangents[i] for i in kept), tuple(names[i] for i in kept)
+    options = {k: v for k, v in options.items() if k != "domain"}  # type: ignore[assignment]
+    form = Form(only(chosen(g, kept), tangents, kept), kept_args, kept_names, said, (NOTE,))
+    return check(form, options)
+
+
+def _draw(leaf: Array, rng: np.random.Generator) -> Array:
+    if leaf.dtype.kind in "iub":
+        return np.zeros_like(leaf)
+    v = rng.choice([-1.0, 1.0], leaf.shape) * rng.uniform(0.5, 1.5, leaf.shape)
+    return v.astype(leaf.dtype)
+
+
+def _like(arg: Any, v: Any) -> Any:
+    """Return an argument in the precision of its tangent."""
+    return tree.map(
+        lambda leaf, t: leaf.copy() if leaf.dtype.kind in "iub" else leaf.astype(t.real.dtype),
+        arg,
+        v,
+    )
