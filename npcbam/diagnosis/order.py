@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -76,9 +77,7 @@ def _permuted(shape: tuple[int, ...]) -> Iterator[Turn]:
                     said = f"has axes {moved[0]} and {moved[1]} exchanged (transposed)"
                 elif ndim > 2:
                     said = f"has its axes in the order {order}"
-                yield Turn(
-                    "transposed", said, f"order {order}", lambda a, order=order: a.transpose(order)
-                )
+                yield Turn("transposed", said, f"order {order}", partial(np.transpose, axes=order))
     if ndim >= 2:
         said = "has the right numbers, read in another memory order (Fortran for C)"
         yield Turn("memory-order", said, "F", lambda a: a.reshape(-1).reshape(a.shape, order="F"))
@@ -92,7 +91,7 @@ def _flipped(shape: tuple[int, ...]) -> Iterator[Turn]:
             said = f"is flipped along {_axis(axes[0], shape)}"
             if many > 1:
                 said = f"is flipped along axes {joined([str(a) for a in axes])}"
-            yield Turn("flipped", said, f"flip {axes}", lambda a, axes=axes: np.flip(a, axes))
+            yield Turn("flipped", said, f"flip {axes}", partial(np.flip, axis=axes))
 
 
 def _axis(axis: int, shape: tuple[int, ...]) -> str:
@@ -157,6 +156,6 @@ def shuffled(seen: Sequence[Wrong]) -> Said | None:
 def _places(seen: Sequence[Wrong]) -> str:
     """Name the entries, where they are few."""
     at = np.argwhere(seen[0].wrong)
-    if not 0 < len(at) <= 4 or len(seen) > 1 and seen[0].want.shape != seen[1].want.shape:
+    if not 0 < len(at) <= 4 or (len(seen) > 1 and seen[0].want.shape != seen[1].want.shape):
         return ""
     return ": " + ", ".join(str([int(i) for i in index]) for index in at)

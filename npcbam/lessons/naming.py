@@ -71,16 +71,9 @@ def _contradicted(attempts: Sequence[Attempt], given: Sequence[Mapping[str, Arra
 
 
 def _exchanged(attempts: Sequence[Attempt], names: Sequence[str]) -> list[Found]:
-    """Return the pairs of results each of which is what the other should be."""
-
-    def holds(one: str, two: str) -> bool:
-        return all(close(a.got[one], a.want(two)) for a in attempts)
-
-    return [
-        Found((a, b), ("exchanged",), f"{a} and {b} have changed places")
-        for a, b in itertools.combinations(names, 2)
-        if holds(a, b) and holds(b, a)
-    ]
+    """Return the results that have changed places."""
+    found = structure.exchanged(attempts, names)
+    return [Found(each.names, (each.code,), each.sentence) for each in found]
 
 
 def _by_structure(attempts: Sequence[Attempt], name: str) -> Found | None:

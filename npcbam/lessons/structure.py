@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from npcbam.checks import Array
-from npcbam.diagnosis import Wrong, diagnose
+from npcbam.diagnosis import Diagnosis, Wrong, diagnose, several
 from npcbam.lessons.attempt import Attempt
 
 # Of the largest entry. Two float64 computations of one gradient, a few hundred operations deep,
@@ -33,6 +33,11 @@ def relation(attempts: Sequence[Attempt], name: str, wants: Sequence[Array]) -> 
     ]
     found = diagnose(seen)
     return None if found is None else (found.code, found.sentence.removeprefix(f"{name} "))
+
+
+def exchanged(attempts: Sequence[Attempt], names: Sequence[str]) -> list[Diagnosis]:
+    """Return which results came in each other's place."""
+    return several.exchanged({n: [_seen(a, n, a.want(n)) for a in attempts] for n in names})
 
 
 def _seen(a: Attempt, name: str, want: Array) -> Wrong:
