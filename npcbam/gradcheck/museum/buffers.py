@@ -82,6 +82,7 @@ def bidirectional_cotangent(rng: Rng, wrong: bool) -> Twin:
     "memory layout",
     shows="silent, only where the two orders differ; no contiguous cotangent shows it",
     note="the kernel alone: only a caller with a transposed cotangent sees the fault",
+    code="layout",
     hides="Checkers hand over cotangents in C order only.",
     misjudged=tuple(PEERS),
 )

@@ -107,7 +107,7 @@ def adder_normalised(rng: Rng, wrong: bool) -> Twin:
             if wrong:
                 dx = -(np.clip(apart, -1, 1) * dy[:, :, None]).sum(axis=1)
                 dw = (apart * dy[:, :, None]).sum(axis=0)
-                dw /= np.sqrt((dw * dw).sum())  # of length 1, whatever dy is
+                dw /= max(np.sqrt((dw * dw).sum()), 1e-12)  # of length 1, whatever dy is
             else:
                 dx = -(np.sign(apart) * dy[:, :, None]).sum(axis=1)
                 dw = (np.sign(apart) * dy[:, :, None]).sum(axis=0)

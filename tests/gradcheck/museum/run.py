@@ -61,7 +61,7 @@ def report(exhibit: Exhibit, seed: int, wrong: bool):
 
 def blamed(found) -> set[str]:
     """Return the names of the arguments that a report finds at fault."""
-    leaves = {each.leaf.partition(".")[0].partition("[")[0] for each in found.findings}
+    leaves = {leaf for each in found.findings for leaf in each.leaf.split(" and ")}
     return (leaves | {seen.leaf for seen in found.leaves if not seen.worst.ok}) - {""}
 
 
