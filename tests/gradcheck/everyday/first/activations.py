@@ -150,7 +150,8 @@ def softplus_with_where(fault):
 
         def pullback(dy):
             s = 1 / (1 + np.exp(-np.minimum(x, 20)))
-            return dy * np.where(x > 5, 0.9, s).astype(x.dtype) if fault == "branch" else dy * s
+            high = x > (5 if fault == "branch" else 20)
+            return dy * np.where(high, x.dtype.type(0.9 if fault == "branch" else 1), s)
 
         return y, pullback
 
