@@ -102,6 +102,7 @@ CASES = [
     case("numpy.power of 0, both", anp.power, at(0.0, 1.5), at(2.0, 0.5)),
     case("numpy.power of -2", anp.power, either(0.3, 2, 5), -2.0),
     case("numpy.expm1 in the tail", anp.expm1, at(-45.0, -30.0, -1.0)),
+    case("numpy.expm1 only in the tail", anp.expm1, at(-45.0, -40.0)),
     case("numpy.exp in the tail", anp.exp, at(-45.0, -300.0, 1.0)),
     case("numpy.tanh in the tail", anp.tanh, at(-20.0, 18.0, 1.0)),
     case("numpy.arctan in the tail", anp.arctan, at(-1e6, 1e8, 1.0)),

@@ -29,7 +29,12 @@ KNOWN = {
             "0 / 0 gives NaN; at the kink a finite value is a subgradient",
         ),
         ("numpy.prod with a 0", "wrong", "divides the product by the entry: 0 / 0 gives NaN"),
-        ("numpy.expm1 in the tail", "wrong", "expm1(x) + 1 is 0 at -45, where it should be 3e-20"),
+        (
+            "numpy.expm1 in the tail",
+            "right or wrong",
+            "expm1(x) + 1 is 0 at -45, where it should be 3e-20, beside an entry of 0.4",
+        ),
+        ("numpy.expm1 only in the tail", "wrong", "expm1(x) + 1 is 0 where it should be 3e-20"),
         (
             "numpy.arcsinh of very large",
             "right or wrong",

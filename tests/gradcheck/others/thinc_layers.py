@@ -82,6 +82,10 @@ OTHERS = [
     ("HashEmbed", lambda: t.HashEmbed(3, 7, seed=1), (), {"fixed": IDS}),
 ]
 
+# Layers whose backward hands dY to a compiled kernel.
+KERNELS = ["Relu", "Mish", "Maxout", "expand_window", "reduce_mean", "reduce_max", "reduce_sum"]
+OTHERS += [(f"{name}, dY as it comes", *LAYERS[name], {"as_it_comes": True}) for name in KERNELS]
+
 KINDS = [
     {"dtype": np.float32, "kernels": "NumpyOps"},
     {"dtype": np.float64, "kernels": "NumpyOps"},
@@ -101,6 +105,8 @@ CASES = [case for case in ALL if case.name not in NO_FLOAT64]
 
 FLOAT32, EITHER = ["float32 NumpyOps"], ["float64 NumpyOps", "float64 Ops"]
 EVERY = [*FLOAT32, *EITHER]
+COMPILED = ["float32 NumpyOps", "float64 NumpyOps"]
+REFUSED = "refuses a dY that is not in C order, aloud"
 SINGLE = "both passes sum in float32 buffers"
 REALLY = [
     ("Dish", EVERY, "wrong", "the backward takes x for W x + b: it raises where the widths differ"),
@@ -114,6 +120,12 @@ REALLY = [
     ("LSTM", ["float64 Ops"], "wrong", "the gates' gradients are never stored: all is 0"),
     ("LSTM of two layers", ["float64 Ops"], "wrong", "the gates' gradients are never stored"),
     ("LSTM both ways", ["float64 Ops"], "wrong", "the gates' gradients are never stored"),
+    ("Relu, dY as it comes", FLOAT32, "wrong", "reads the memory of dY as if it were in C order"),
+    ("Mish, dY as it comes", COMPILED, "wrong", "reads the memory of dY as if it were in C order"),
+    *((f"{name}, dY as it comes", COMPILED, "right or wrong", REFUSED) for name in KERNELS[2:]),
+    ("expand_window, dY as it comes", ["float64 Ops"], "wrong", "dX is float32 for a float64 X"),
+    ("reduce_sum, dY as it comes", ["float64 Ops"], "wrong", "dX is float32 for a float64 X"),
+    ("reduce_mean, dY as it comes", ["float64 Ops"], "wrong", "dX is float32 for a float64 X"),
     ("expand_window", ["float64 Ops"], "wrong", "dX is float32 for a float64 X"),
     ("reduce_sum", ["float64 Ops"], "wrong", "dX is float32 for a float64 X"),
     ("reduce_mean", ["float64 Ops"], "wrong", "dX is float32 for a float64 X"),

@@ -48,10 +48,14 @@ def layer(
     *,
     fixed: Any = None,
     train: bool = True,
+    as_it_comes: bool = False,
     kernels: str = "NumpyOps",
     dtype: Any = np.float32,
 ) -> Case:
-    """Return the case of one layer; `fixed` is an input that has no gradient (ids)."""
+    """Return the case of one layer; `fixed` is an input that has no gradient (ids).
+
+    The compiled kernels take arrays in C order: dY is brought into it, unless `as_it_comes`.
+    """
 
     def start(x: Any) -> tuple[Any, list[tuple[Any, str]]]:
         set_current_ops(KERNELS[kernels])
@@ -77,7 +81,7 @@ def layer(
             def thinc_pullback(dy: Any) -> Any:
                 for node, key in places:
                     node.set_grad(key, np.zeros_like(node.get_param(key)))
-                dx = backprop(form.like(np.array(dy), y))
+                dx = backprop(form.like(np.array(dy, order="K" if as_it_comes else "C"), y))
                 grads = [node.get_grad(key) for node, key in places]
                 dparameters = dict(zip(given, grads, strict=True))
                 dx = () if fixed is not None else (out_of(dx),)
