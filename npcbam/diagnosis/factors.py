@@ -41,13 +41,20 @@ def ratio_of(got: Array, want: Array, room: Array | float) -> float:
     return float((weight * got * want).sum()) / total if total > 0 else math.nan
 
 
+def multiple_of(got: Array, want: Array, room: Array | float) -> float | None:
+    """Return how many times `want` is in `got`; None if it is no multiple."""
+    ratio = ratio_of(got, want, room)
+    fits = np.isfinite(ratio) and Wrong("", got, want, room).fits(ratio * want, ratio)
+    return ratio if fits else None
+
+
 def multiple(seen: Sequence[Wrong]) -> Said | None:
     """Tell whether the array is a multiple of what it should be."""
     factors = factors_of(seen)
     if factors is None:
         return None
     # Of a single number anything is a multiple.
-    alone = all(_telling(w) < 2 for w in seen)
+    alone = not _vouched(seen)
     said = named(seen, factors, alone)
     if said is None:
         return None
@@ -109,6 +116,13 @@ def _or(fits: Sequence[str]) -> str:
 def _different(seen: Sequence[Wrong], factors: Sequence[float]) -> str:
     numbers = ", ".join(f"{f:.4g}" for f in factors[:4])
     return f"a multiple of what it should be, by another factor each time: {numbers}"
+
+
+def _vouched(seen: Sequence[Wrong]) -> bool:
+    """Tell whether a common factor is more than the ratio of two numbers."""
+    telling = [_telling(w) for w in seen]
+    dys = [sum(dy.size for dy in w.dy.values()) for w, n in zip(seen, telling, strict=True) if n]
+    return max(telling, default=0) > 1 or (len(dys) > 1 and min(dys) > 1)
 
 
 def _telling(w: Wrong) -> int:

@@ -17,6 +17,8 @@ LEFT = 1e-6
 ROUNDING = 32
 # Of its error, what an explanation may leave of a wrong entry at most, however much is allowed.
 MOST = 0.1
+# Of all wrong entries together, each in units of the error allowed, what it may leave.
+NEARER = 0.25
 
 
 @dataclass(frozen=True)
@@ -132,8 +134,20 @@ class Wrong:
             return False
         room = self.limit * np.maximum(1.0, np.abs(grown)) + LEFT * self.off
         room = room + ROUNDING * np.finfo(float).eps * max(self.scale, _largest(made))
-        room = np.where(self.wrong, np.minimum(room, MOST * self.off), room)
-        return bool((np.abs(self.got - made) <= room)[said].all())
+        # A wrong entry has to come right, by more than its own rounding would excuse.
+        most = np.maximum(self.limit, MOST * self.off)
+        room = np.where(self.wrong, np.minimum(room, most), room)
+        gap = np.abs(self.got - made)
+        return bool((gap <= room)[said].all()) and self._nearer(gap, must)
+
+    def _nearer(self, gap: Array, must: Array) -> bool:
+        """Tell whether the wrong entries together are much nearer to what is made than to right."""
+        off, gap = self.off[must], gap[must]
+        if not off.size or np.isinf(off).any():
+            return not off.size
+        size = np.maximum(self.limit[must], 1e-12 * off)
+        ratio = np.minimum(off / size, 1e12)
+        return bool(np.square(gap / off * ratio).sum() <= NEARER**2 * np.square(ratio).sum())
 
 
 def _largest(a: Array) -> float:

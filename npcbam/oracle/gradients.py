@@ -15,6 +15,7 @@ import numpy as np
 from npcbam import tree
 from npcbam.cbam import CBAM
 from npcbam.checks import Array
+from npcbam.diagnosis.factors import multiple_of, times
 from npcbam.oracle.by_step import against_step
 from npcbam.oracle.choices import Reading
 from npcbam.oracle.conventions import NOT_SEEN, OTHER
@@ -25,7 +26,7 @@ from npcbam.oracle.report import Row, evidence_of
 from npcbam.oracle.roles import Roles
 from npcbam.oracle.routes import Pulled, Valves
 from npcbam.oracle.shares import shares_all
-from npcbam.oracle.slips import LEFT, alike, name_dx, name_weight, ratio_of, times
+from npcbam.oracle.slips import LEFT, alike, name_dx, name_weight
 from npcbam.oracle.trial import Outcome
 
 # Inputs on which gradients are not looked at: the reference's own are not finite there.
@@ -225,7 +226,7 @@ class _Comparison:
         row = max(rows, key=lambda row: row.times)
         if not all(np.isfinite(each.dx).all() for each in given):
             return _finding("gradient-not-finite", "dx is not finite", row), {}
-        ratios = [ratio_of(each.dx, each.expected[1], each.room["dx"]) for each in given]
+        ratios = [multiple_of(each.dx, each.expected[1], each.room["dx"]) for each in given]
         known = [ratio for ratio in ratios if ratio is not None]
         if len(known) == len(given) and np.ptp(known) <= LEFT * max(abs(1 - r) for r in known):
             said = f"dx is {times(known[0])} what it should be"

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from npcbam.checks import Array
+from npcbam.diagnosis import Wrong, diagnose
+from npcbam.diagnosis.factors import multiple_of, times
 from npcbam.oracle.routes import Pulled, Valves, by_pool
 
 # What an explanation may leave of a difference, of the largest entry of it, besides rounding.
@@ -49,6 +51,10 @@ NAMES = {
     "channel-features": "of F as a factor",
     "residual": "of the x that is added back",
 }
+
+
+# What the oracle calls the kinds of a diagnosis.
+CODES = {"transposed": "gradient-transposed"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,17 +178,6 @@ def _say(
     return f"{code}-scaled", f"the gradient {NAMES[code]} is {times(share)} what it should be"
 
 
-def times(factor: float) -> str:
-    """Say how many times, to the first digit that is not 1's.
-
-    >>> times(0.5), times(1 + 1e-8)
-    ('0.5 times', '(1 + 1e-08) times')
-    """
-    if abs(factor - 1) >= 1e-4:
-        return f"{factor:.6g} times"
-    return f"(1 {'+' if factor > 1 else '-'} {abs(factor - 1):.2g}) times"
-
-
 def name_weight(leaf: str, each: Pulled, valves: Valves) -> tuple[str, str]:
     """Return the code and the sentence of what is amiss with a parameter's gradient.
 
@@ -202,29 +197,19 @@ def name_weight(leaf: str, each: Pulled, valves: Valves) -> tuple[str, str]:
             f"from the {lost[0]} descriptor" if len(lost) == 1 else "from one of the descriptors"
         )
         return "shared-weight-half", f"{leaf} gets no gradient {which}"
-    if (ratio := ratio_of(got, expected, room)) is not None:
+    if (ratio := multiple_of(got, expected, room)) is not None:
         said = f"the gradient of {leaf} is {times(ratio)} what it should be"
         return "gradient-scaled", said
-    square = got.ndim == 2 and got.shape == got.T.shape
-    if square and alike(got, expected.T, expected, room.T):
-        return "gradient-transposed", f"the gradient of {leaf} is transposed"
+    found = diagnose([Wrong(leaf, got, expected, room, arguments={"x": each.x})])
+    if found is not None:
+        code = CODES.get(found.code, "gradient-wrong")
+        return code, f"the gradient of {found.sentence}"
     return "gradient-wrong", f"the gradient of {leaf} is not that of what the forward computes"
 
 
-def ratio_of(got: Array, expected: Array, room: Array) -> float | None:
-    """Return how many times `expected` is in `got`, None if it is no multiple."""
-    weight = 1 / np.square(_floored(room))
-    total = float((weight * np.square(expected)).sum())
-    if not total > 0:
-        return None
-    ratio = float((weight * got * expected).sum()) / total
-    return ratio if alike(got, ratio * expected, expected, max(1.0, abs(ratio)) * room) else None
-
-
 def alike(got: Array, explained: Array, expected: Array, room: Array) -> bool:
-    """Tell whether an explanation leaves no more than rounding, and a share of the difference."""
-    off = float(np.abs(got - expected).max(initial=0))
-    return bool((np.abs(got - explained) <= room + LEFT * off).all())
+    """Tell whether an explanation leaves no more than rounding of a difference."""
+    return Wrong("", got, expected, room).fits(explained)
 
 
 def _floored(room: Array) -> Array:
