@@ -22,6 +22,7 @@ KIND = "broadcast or reduction axis: "
     code="shape",
     leaves=("b",),
     hides="torch adds up by itself what was broadcast, and says nothing.",
+    named="not summed",
 )
 def row_not_summed(rng: Rng, wrong: bool) -> Twin:
     """The gradient of a [1,4] row added to a [3,4] array is returned as [3,4], not summed back."""
@@ -42,7 +43,13 @@ def row_not_summed(rng: Rng, wrong: bool) -> Twin:
     return vjp, (rng.normal(size=(3, 4)), rng.normal(size=(1, 4)))
 
 
-@register("HIPS/autograd#376", KIND + "broadcast", shows="wrong shape", code="shape")
+@register(
+    "HIPS/autograd#376",
+    KIND + "broadcast",
+    shows="wrong shape",
+    code="shape",
+    named="spread",
+)
 def einsum_length_one(rng: Rng, wrong: bool) -> Twin:
     """einsum('i,i') with an operand of length 1 gives back a gradient of length 1."""
     z = rng.normal(size=1)
@@ -69,6 +76,7 @@ def einsum_length_one(rng: Rng, wrong: bool) -> Twin:
     code="shape",
     leaves=("b",),
     hides="With [batch, features], the only shape that was tried, axis 0 is the right one.",
+    named="not summed",
 )
 def bias_axis_0_only(rng: Rng, wrong: bool) -> Twin:
     """The bias gradient of a layer on [batch, seq, features] is summed over axis 0 only."""
@@ -94,6 +102,7 @@ def bias_axis_0_only(rng: Rng, wrong: bool) -> Twin:
     "flagos-ai/FlagGems#4992",
     KIND + "reduction axis",
     shows="silent where shape[1] equals shape[-1]",
+    named="axis 3 in place of axis 1",
 )
 def prelu_axis(rng: Rng, wrong: bool) -> Twin:
     """The backward reads the per-channel slope along the last axis and not along axis 1."""
@@ -120,6 +129,7 @@ def prelu_axis(rng: Rng, wrong: bool) -> Twin:
     "HawkAaron/warp-transducer#23",
     KIND + "broadcast",
     shows="silent where batch equals outputs, else a crash",
+    named="axis 3 in place of axis 0",
 )
 def transducer_batch_axis(rng: Rng, wrong: bool) -> Twin:
     """With reduction 'none' the [batch] cotangent multiplies the last axis of
@@ -145,6 +155,7 @@ def transducer_batch_axis(rng: Rng, wrong: bool) -> Twin:
     "eriklindernoren/ML-From-Scratch mlfromscratch/deep_learning/layers.py @a2806c6 (UpSampling2D)",
     KIND + "missing sum",
     shows="silent",
+    named="only the first",
 )
 def upsample_slices(rng: Rng, wrong: bool) -> Twin:
     """The gradient of nearest upsampling is every second element, not the block's sum."""
@@ -170,6 +181,7 @@ def upsample_slices(rng: Rng, wrong: bool) -> Twin:
     shows="silent",
     leaves=("x", "w"),
     hides="A cotangent of ones, which a sum of the losses sends back, has no second value.",
+    named="first dy for all",
 )
 def token_weights(rng: Rng, wrong: bool) -> Twin:
     """With reduction 'none' every gradient is multiplied by the first token's cotangent."""
@@ -199,6 +211,7 @@ def token_weights(rng: Rng, wrong: bool) -> Twin:
     shows="silent for odd block sizes",
     leaves=("b",),
     hides="Any size that is a power of 2 passes.",
+    named="leaves out dy",
 )
 def odd_tree_reduction(rng: Rng, wrong: bool) -> Twin:
     """The bias gradient is summed by halving the block, which loses elements where its size is no

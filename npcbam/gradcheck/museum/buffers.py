@@ -20,6 +20,7 @@ BUFFER = "stale or unwritten buffer: "
     shows="leftovers; depends on what was freed before",
     note="the freed memory is modelled as an array that always holds 1234.5",
     hides="Freed memory is often still zero.",
+    named="written",
 )
 def avg_pool_unwritten(rng: Rng, wrong: bool) -> Twin:
     """At even channel counts the gradient buffer is never written and holds what lay there."""
@@ -85,6 +86,7 @@ def bidirectional_cotangent(rng: Rng, wrong: bool) -> Twin:
     code="layout",
     hides="Checkers hand over cotangents in C order only.",
     misjudged=tuple(PEERS),
+    named="memory",
 )
 def cotangent_other_order(rng: Rng, wrong: bool) -> Twin:
     """The backward reads a cotangent in another memory order as if it were laid out like the
@@ -113,6 +115,7 @@ def cotangent_other_order(rng: Rng, wrong: bool) -> Twin:
     note="the concatenation is part of the function, as in the thread",
     leaves=("x", "z"),
     hides="The kernel alone, given a cotangent of its own, is right.",
+    named="memory",
 )
 def strided_cotangent(rng: Rng, wrong: bool) -> Twin:
     """A kernel reads the cotangent with the input's strides, and a concatenation passes it a

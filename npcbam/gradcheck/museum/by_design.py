@@ -14,7 +14,12 @@ from npcbam.gradcheck.museum.exhibit import Forward, Rng, Twin, register
 KIND = "by design"
 
 
-@register("huggingface/optimum-quanto#146", KIND, shows="by design")
+@register(
+    "huggingface/optimum-quanto#146",
+    KIND,
+    shows="by design",
+    named="dy itself",
+)
 def ste_round(rng: Rng, wrong: bool) -> Twin:
     """Rounding passes the gradient straight through, its derivative is 0."""
 
@@ -39,6 +44,7 @@ def ste_round(rng: Rng, wrong: bool) -> Twin:
     also=("eladhoffer/quantized.pytorch#5",),
     shows="silent",
     note="held against the clip, the surrogate that the estimator stands for",
+    named="dy itself",
 )
 def ste_unmasked(rng: Rng, wrong: bool) -> Twin:
     """The straight-through gradient is passed also where the value was clipped."""
@@ -64,6 +70,7 @@ def ste_unmasked(rng: Rng, wrong: bool) -> Twin:
     KIND,
     shows="by design, 'to speed things up'",
     leaves=("p",),
+    named="minus what index 1",
 )
 def dice_background(rng: Rng, wrong: bool) -> Twin:
     """The background channel, which the loss does not read, gets the foreground's gradient

@@ -24,6 +24,7 @@ COUNT = "number or structure of cotangents"
     code="nonlinear",
     hides="1 times 1 is 1: a check of the gradient of a sum passes.",
     misjudged=("torch",),
+    named="once too often",
 )
 def clip_squares_cotangent(rng: Rng, wrong: bool) -> Twin:
     """The upstream gradient is already inside the mask and is multiplied in a second time."""
@@ -50,6 +51,7 @@ def clip_squares_cotangent(rng: Rng, wrong: bool) -> Twin:
     shows="silent where the loss is the last node",
     code="nonlinear",
     hides="A cotangent of ones, as a loss gets it, is ignored without harm.",
+    named="lacks the factor dy",
 )
 def huber_ignores_cotangent(rng: Rng, wrong: bool) -> Twin:
     """The loss returns its own gradient, whatever comes from above."""
@@ -79,6 +81,7 @@ def huber_ignores_cotangent(rng: Rng, wrong: bool) -> Twin:
     code="nonlinear",
     leaves=("z",),
     hides="A cotangent of 1 passes.",
+    named="not linear in dy",
 )
 def ctc_partly_scaled(rng: Rng, wrong: bool) -> Twin:
     """Only some of the CTC gradient's terms are multiplied by the incoming gradient."""
@@ -116,6 +119,7 @@ def ctc_partly_scaled(rng: Rng, wrong: bool) -> Twin:
     code="nonlinear",
     hides="No random cotangent is 0.",
     misjudged=("jax", "CS231n", "scipy"),
+    named="dy = 0",
 )
 def loss_weight_zero(rng: Rng, wrong: bool) -> Twin:
     """With loss weight 0 the backward is skipped and the buffer still holds other numbers."""
@@ -148,6 +152,7 @@ def loss_weight_zero(rng: Rng, wrong: bool) -> Twin:
     code="structure",
     leaves=("w",),
     hides="The input gradient, which is what is checked, is right.",
+    named="None",
 )
 def rms_no_weight_gradient(rng: Rng, wrong: bool) -> Twin:
     """The backward returns None for the weight."""
@@ -173,6 +178,7 @@ def rms_no_weight_gradient(rng: Rng, wrong: bool) -> Twin:
     shows="a crash",
     code="count",
     leaves=(),
+    named="must return 3 cotangents",
 )
 def too_few_cotangents(rng: Rng, wrong: bool) -> Twin:
     """An argument was added to the forward, but no cotangent for it."""

@@ -22,6 +22,7 @@ KIND = "factor, eps or sign: "
     shows="silent, too small by N",
     leaves=("b",),
     hides="A batch of one has no mean to tell from a sum, and training only seems slow.",
+    named="1/N",
 )
 def bias_mean(rng: Rng, wrong: bool) -> Twin:
     """The bias gradient takes the mean over the batch where it should take the sum."""
@@ -43,7 +44,13 @@ def bias_mean(rng: Rng, wrong: bool) -> Twin:
     return vjp, (rng.normal(size=(5, 4)), rng.normal(size=(4, 3)), rng.normal(size=3))
 
 
-@register("jax-ml/jax#3213", KIND + "sign", shows="silent", leaves=("z",))
+@register(
+    "jax-ml/jax#3213",
+    KIND + "sign",
+    shows="silent",
+    leaves=("z",),
+    named="wrong sign",
+)
 def docs_sign(rng: Rng, wrong: bool) -> Twin:
     """The documented rule for sin(x) y gives -sin(x) for y."""
 
@@ -63,7 +70,12 @@ def docs_sign(rng: Rng, wrong: bool) -> Twin:
     return vjp, (rng.normal(size=4), rng.normal(size=4))
 
 
-@register("stdlib-js/stdlib#13111", KIND + "missing factor 2", shows="silent")
+@register(
+    "stdlib-js/stdlib#13111",
+    KIND + "missing factor 2",
+    shows="silent",
+    named="0.5 times",
+)
 def modified_huber_two(rng: Rng, wrong: bool) -> Twin:
     """The quadratic piece (1-d)² of the modified Huber loss is differentiated without its 2."""
     label = np.array([1, -1, 1, 1, -1, -1.0])
@@ -91,6 +103,7 @@ def modified_huber_two(rng: Rng, wrong: bool) -> Twin:
     shows="silent for large eps",
     note="the thread does not give the old formula; modelled",
     hides="With the usual eps of 1e-5 it is off by 1e-5 only.",
+    named="the term along x",
 )
 def l2_normalize_eps(rng: Rng, wrong: bool) -> Twin:
     """The backward of x / (|x| + eps) takes y for a unit vector, which it is not where eps
@@ -143,7 +156,11 @@ def padded_scale(rng: Rng, wrong: bool) -> Twin:
 
 
 @register(
-    "state-spaces/mamba#1023", KIND + "missing or extra factor", shows="silent", leaves=("x1",)
+    "state-spaces/mamba#1023",
+    KIND + "missing or extra factor",
+    shows="silent",
+    leaves=("x1",),
+    named="factor",
 )
 def second_branch_unscaled(rng: Rng, wrong: bool) -> Twin:
     """The norm of r0 x0 + r1 x1 gives x1 its gradient without r1."""
@@ -171,6 +188,7 @@ def second_branch_unscaled(rng: Rng, wrong: bool) -> Twin:
     "PaddlePaddle/Paddle#74077",
     KIND + "pooling divisor",
     shows="silent where the sizes do not divide",
+    named="right elsewhere",
 )
 def adaptive_avg_divisor(rng: Rng, wrong: bool) -> Twin:
     """Every bin of an adaptive average is divided by ceil(in/out) in the backward."""
@@ -200,6 +218,7 @@ def adaptive_avg_divisor(rng: Rng, wrong: bool) -> Twin:
     also=("pytorch/pytorch#198119",),
     shows="silent, last element only",
     hides="A length that the stride divides has no overhanging window.",
+    named="0.5 times",
 )
 def avg_pool_ceil(rng: Rng, wrong: bool) -> Twin:
     """An overhanging last window is divided by the full window in the backward."""
@@ -224,7 +243,11 @@ def avg_pool_ceil(rng: Rng, wrong: bool) -> Twin:
 
 
 @register(
-    "generalized-iou/g-darknet#20", KIND + "chain rule stops early", also=("#19",), shows="silent"
+    "generalized-iou/g-darknet#20",
+    KIND + "chain rule stops early",
+    also=("#19",),
+    shows="silent",
+    named="lacks the factor exp",
 )
 def giou_box_size(rng: Rng, wrong: bool) -> Twin:
     """The gradient for the log of the box size lacks the factor size."""

@@ -23,6 +23,7 @@ REPEATED = "silent, only for repeated indices"
     also=("PaddlePaddle/Paddle#17705", "apache/mxnet#9172"),
     shows=REPEATED,
     hides="Without a repeated index, `=` and `+=` are the same.",
+    named="only the last",
 )
 def gather_overwrites(rng: Rng, wrong: bool) -> Twin:
     """A source read several times keeps only the last contribution."""
@@ -44,7 +45,12 @@ def gather_overwrites(rng: Rng, wrong: bool) -> Twin:
     return vjp, (rng.normal(size=(4, 2)),)
 
 
-@register("pytorch/pytorch#80204", OVERWRITES, shows=REPEATED)
+@register(
+    "pytorch/pytorch#80204",
+    OVERWRITES,
+    shows=REPEATED,
+    named="does not reach",
+)
 def unpool_duplicates(rng: Rng, wrong: bool) -> Twin:
     """Where two inputs go to one place the last wins forward, but both get the gradient
     backward.
@@ -74,6 +80,7 @@ def unpool_duplicates(rng: Rng, wrong: bool) -> Twin:
     OVERWRITES,
     shows="silent, only for stride < window",
     hides="Pools of 2 with stride 2 do not overlap.",
+    named="only the last",
 )
 def pool_overlap_assigns(rng: Rng, wrong: bool) -> Twin:
     """The max pool backward assigns each window's block, so that overlapping windows erase each
@@ -105,6 +112,7 @@ def pool_overlap_assigns(rng: Rng, wrong: bool) -> Twin:
     KIND + "wrong index",
     shows="silent, only for oblong windows",
     hides="In a square window height and width are one number.",
+    named="routed wrongly",
 )
 def pool_row_index(rng: Rng, wrong: bool) -> Twin:
     """The flat position in a window is divided by its height, not by its width."""
@@ -131,7 +139,12 @@ def pool_row_index(rng: Rng, wrong: bool) -> Twin:
     return vjp, (x + 0.1 * rng.random((4, 6)),)
 
 
-@register("ahrefs/ocannl#512", OVERWRITES, shows="silent, only for overlapping windows")
+@register(
+    "ahrefs/ocannl#512",
+    OVERWRITES,
+    shows="silent, only for overlapping windows",
+    named="routed wrongly",
+)
 def tropical_last_write(rng: Rng, wrong: bool) -> Twin:
     """Which window an input won is kept once an input, and the last window's answer stands for
     all.
@@ -166,6 +179,7 @@ def tropical_last_write(rng: Rng, wrong: bool) -> Twin:
     shows="silent",
     note="the thread says only that the values were wrong; modelled",
     hides="A permutation that undoes itself, such as the exchange of two, passes.",
+    named="applied again",
 )
 def sort_gathers_back(rng: Rng, wrong: bool) -> Twin:
     """The backward of a sort applies the order again instead of undoing it."""

@@ -21,6 +21,7 @@ KIND = "mask: wrong mask"
     shows="silent, only for negative alpha",
     leaves=("x", "a"),
     hides="With a slope of 0.25, as it is initialised, output and input have the same sign.",
+    named="dy itself",
 )
 def prelu_mask_by_output(rng: Rng, wrong: bool) -> Twin:
     """The branch is chosen by the output's sign, which is the wrong one where alpha is negative."""
@@ -42,7 +43,12 @@ def prelu_mask_by_output(rng: Rng, wrong: bool) -> Twin:
     return vjp, (rng.normal(size=(4, 3)), np.array(-0.3))
 
 
-@register("tenstorrent/tt-metal#48201", KIND, shows="all gradients zero")
+@register(
+    "tenstorrent/tt-metal#48201",
+    KIND,
+    shows="all gradients zero",
+    named="all zeros",
+)
 def clamp_inverted(rng: Rng, wrong: bool) -> Twin:
     """The in-range mask of a clamp with two tensor bounds uses the comparisons inverted, so it is
     empty.
@@ -70,6 +76,7 @@ def clamp_inverted(rng: Rng, wrong: bool) -> Twin:
     KIND,
     shows="silent, only at zeros of the input",
     hides="Random input is never exactly 0; after a ReLU half of it is.",
+    named="where x = 0",
 )
 def dropout_by_ratio(rng: Rng, wrong: bool) -> Twin:
     """The dropout mask is recovered as output / input, and where the input is 0 the gradient passes

@@ -14,11 +14,17 @@ from npcbam.gradcheck.museum.exhibit import Forward, Rng, Twin, register
 
 AT_ZERO = "NaN: NaN at 0"
 FINE = "NaN: NaN where the value is fine"
-NAN: dict[str, Any] = {"code": "nan"}
 quiet = np.errstate(all="ignore")
 
 
-@register("rsokl/MyGrad#379", AT_ZERO, also=("HIPS/autograd#712",), shows="NaN", **NAN)
+@register(
+    "rsokl/MyGrad#379",
+    AT_ZERO,
+    also=("HIPS/autograd#712",),
+    shows="NaN",
+    code="nan",
+    named="NaN where x = 0",
+)
 def abs_at_zero(rng: Rng, wrong: bool) -> Twin:
     """The derivative of |x| is x / |x|, 0/0 at 0."""
 
@@ -40,7 +46,14 @@ def abs_at_zero(rng: Rng, wrong: bool) -> Twin:
     return vjp, (x,)
 
 
-@register("HIPS/autograd#151", AT_ZERO, also=("#268", "pytorch/pytorch#2421"), shows="NaN", **NAN)
+@register(
+    "HIPS/autograd#151",
+    AT_ZERO,
+    also=("#268", "pytorch/pytorch#2421"),
+    shows="NaN",
+    code="nan",
+    named="NaN everywhere",
+)
 def norm_at_zero(rng: Rng, wrong: bool) -> Twin:
     """x / |x| at the zero vector."""
 
@@ -65,7 +78,8 @@ def norm_at_zero(rng: Rng, wrong: bool) -> Twin:
     also=("#570", "#586"),
     shows="NaN",
     hides="No random row is all zeros; padding is.",
-    **NAN,
+    code="nan",
+    named="NaN where x = 0",
 )
 def squared_norm_zero_row(rng: Rng, wrong: bool) -> Twin:
     """norm(x, axis=-1)**2 at a row of zeros: 0 times 0/0, though the function is smooth."""
@@ -90,7 +104,14 @@ def squared_norm_zero_row(rng: Rng, wrong: bool) -> Twin:
     return vjp, (x,)
 
 
-@register("tinygrad/tinygrad#17404", AT_ZERO, also=("apache/mxnet#17864",), shows="NaN", **NAN)
+@register(
+    "tinygrad/tinygrad#17404",
+    AT_ZERO,
+    also=("apache/mxnet#17864",),
+    shows="NaN",
+    code="nan",
+    named="NaN where x = 0",
+)
 def prod_with_zero(rng: Rng, wrong: bool) -> Twin:
     """The gradient of a product is product / x, 0/0 at a zero."""
 
@@ -112,7 +133,14 @@ def prod_with_zero(rng: Rng, wrong: bool) -> Twin:
     return vjp, (x,)
 
 
-@register("seantalts/stanli#144", AT_ZERO, shows="NaN at some points only", leaves=("c",), **NAN)
+@register(
+    "seantalts/stanli#144",
+    AT_ZERO,
+    shows="NaN at some points only",
+    leaves=("c",),
+    code="nan",
+    named="NaN where y = 0",
+)
 def sqrt_of_underflow(rng: Rng, wrong: bool) -> Twin:
     """sqrt(c exp(-large)) underflows to 0, its adjoint dy / (2 sqrt) is infinite, times 0."""
     decay = np.exp(-np.array([1.0, 3.0, 900.0]))  # the last is 0
@@ -138,7 +166,8 @@ def sqrt_of_underflow(rng: Rng, wrong: bool) -> Twin:
     also=("tensorflow/tfjs#346", "seantalts/stanli#150"),
     shows="NaN in the exponent's gradient",
     leaves=("b",),
-    **NAN,
+    code="nan",
+    named="NaN where y = 0",
 )
 def power_zero_base(rng: Rng, wrong: bool) -> Twin:
     """a^b log a at a = 0 is 0 times minus infinity."""
@@ -164,7 +193,8 @@ def power_zero_base(rng: Rng, wrong: bool) -> Twin:
     "NaN: where trap",
     also=("jax-ml/jax#23842",),
     shows="NaN at masked places",
-    **NAN,
+    code="nan",
+    named="NaN where x = 0",
 )
 def late_mask(rng: Rng, wrong: bool) -> Twin:
     """Elements masked after atan2 still pass 0 times infinity back."""
@@ -189,7 +219,13 @@ def late_mask(rng: Rng, wrong: bool) -> Twin:
     return vjp, (x,)
 
 
-@register("clab/dynet#218", FINE, shows="NaN for logits some 745 below the largest", **NAN)
+@register(
+    "clab/dynet#218",
+    FINE,
+    shows="NaN for logits some 745 below the largest",
+    code="nan",
+    named="NaN at",
+)
 def log_softmax_zero_over_zero(rng: Rng, wrong: bool) -> Twin:
     """The sum of cotangents is taken as exp(t) d / exp(t), which is 0/0 for very unlikely
     classes.
@@ -215,7 +251,14 @@ def log_softmax_zero_over_zero(rng: Rng, wrong: bool) -> Twin:
     return vjp, (x,)
 
 
-@register("Dao-AILab/flash-attention#443", FINE, shows="NaN in dQ only", leaves=("q",), **NAN)
+@register(
+    "Dao-AILab/flash-attention#443",
+    FINE,
+    shows="NaN in dQ only",
+    leaves=("q",),
+    code="nan",
+    named="NaN at",
+)
 def empty_row_nan(rng: Rng, wrong: bool) -> Twin:
     """Queries that see no key get a finite output, and a NaN gradient."""
     seen = np.arange(4)[:, None] - 2 >= np.arange(2)

@@ -25,6 +25,7 @@ KIND = "normalisation"
     KIND,
     shows="silent; hidden while the weights are 1",
     hides="Weights that are all 1, as they are initialised, hide it.",
+    named="w is one too many",
 )
 def rms_weight_twice(rng: Rng, wrong: bool) -> Twin:
     """The variance term of the RMSNorm input gradient is multiplied by the weight twice."""
@@ -47,7 +48,13 @@ def rms_weight_twice(rng: Rng, wrong: bool) -> Twin:
     return vjp, (rng.normal(size=(3, 5)), rng.uniform(0.5, 1.5, 5))
 
 
-@register("Dao-AILab/quack#53", KIND, shows="silent", leaves=("x", "residual"))
+@register(
+    "Dao-AILab/quack#53",
+    KIND,
+    shows="silent",
+    leaves=("x", "residual"),
+    named="for the cotangent of y",
+)
 def prenorm_sum_first(rng: Rng, wrong: bool) -> Twin:
     """The residual stream's gradient is added to the norm's output gradient before the norm's
     backward.
@@ -78,6 +85,7 @@ def prenorm_sum_first(rng: Rng, wrong: bool) -> Twin:
     leaves=("x", "gamma", "beta"),
     note="the out-of-bounds part is modelled by cutting it off",
     hides="[batch, hidden], of rank 2, is right.",
+    named="alone, not the others",
 )
 def ln_rows_from_shape0(rng: Rng, wrong: bool) -> Twin:
     """The backward takes shape[0] for the number of rows, so [batch, seq, hidden] is normalised
@@ -108,6 +116,7 @@ def ln_rows_from_shape0(rng: Rng, wrong: bool) -> Twin:
     KIND + ": training and evaluation",
     also=("apache/mxnet#9580", "torch/nn#768"),
     shows="silent",
+    named="mean and variance",
 )
 def bn_eval_backward(rng: Rng, wrong: bool) -> Twin:
     """In evaluation the forward uses the running statistics, the backward the training formula."""

@@ -22,7 +22,11 @@ KIND = "argument or gate order: "
 
 
 @register(
-    "Oneflow-Inc/oneflow#6149", KIND + "argument order", shows="silent", leaves=("gamma", "beta")
+    "Oneflow-Inc/oneflow#6149",
+    KIND + "argument order",
+    shows="silent",
+    leaves=("gamma", "beta"),
+    named="changed places",
 )
 def ln_gamma_beta_swapped(rng: Rng, wrong: bool) -> Twin:
     """The gradients of gamma and beta are returned in each other's place."""
@@ -47,6 +51,7 @@ def ln_gamma_beta_swapped(rng: Rng, wrong: bool) -> Twin:
     KIND + "argument order",
     shows="silent (as a stand-alone function; the library's own caller expects this order)",
     leaves=("gate", "value"),
+    named="changed places",
 )
 def swiglu_swapped(rng: Rng, wrong: bool) -> Twin:
     """The gradients of gate and value are stored in each other's place."""
@@ -66,7 +71,13 @@ def swiglu_swapped(rng: Rng, wrong: bool) -> Twin:
     return vjp, (rng.normal(size=(3, 4)), rng.normal(size=(3, 4)))
 
 
-@register("hanbt/learn_dl#53", KIND + "gate order", shows="silent", leaves=("b",))
+@register(
+    "hanbt/learn_dl#53",
+    KIND + "gate order",
+    shows="silent",
+    leaves=("b",),
+    named="in the place of others",
+)
 def lstm_bias_copies(rng: Rng, wrong: bool) -> Twin:
     """The bias gradients of the input and output gates are copies of the forget gate's."""
     h, c = rng.normal(size=2), rng.normal(size=2)
@@ -101,6 +112,7 @@ def lstm_bias_copies(rng: Rng, wrong: bool) -> Twin:
     leaves=("a",),
     note="the thread shows a mismatch, which index is modelled",
     hides="Any operand that is not square crashes.",
+    named="transposed",
 )
 def einsum_untransposed(rng: Rng, wrong: bool) -> Twin:
     """The gradient of an einsum operand contracts the wrong index."""

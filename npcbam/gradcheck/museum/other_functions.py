@@ -21,6 +21,7 @@ PLACE = KIND + ": derivative at the wrong place"
     "harvard-edge/cs249r_book#1399",
     KIND + ": forward and backward differ",
     shows="silent, up to a fifth",
+    named="tanh form",
 )
 def gelu_two_formulas(rng: Rng, wrong: bool) -> Twin:
     """The forward is x sigmoid(1.702 x), the backward differentiates the tanh formula."""
@@ -43,7 +44,12 @@ def gelu_two_formulas(rng: Rng, wrong: bool) -> Twin:
     return vjp, (rng.normal(size=9),)
 
 
-@register("tenstorrent/tt-metal#52144", KIND, shows="silent")
+@register(
+    "tenstorrent/tt-metal#52144",
+    KIND,
+    shows="silent",
+    named="x**1.7",
+)
 def rpow_as_pow(rng: Rng, wrong: bool) -> Twin:
     """The backward of base**x is that of x**base."""
     base = 1.7
@@ -69,6 +75,7 @@ def rpow_as_pow(rng: Rng, wrong: bool) -> Twin:
     shows="silent (square layer)",
     leaves=("x", "w", "b"),
     hides="A layer that is not square crashes.",
+    named="silu(x)",
 )
 def swish_at_raw_input(rng: Rng, wrong: bool) -> Twin:
     """A fused linear + bias + swish takes swish' at the raw input and not at the pre-activation."""
@@ -89,7 +96,12 @@ def swish_at_raw_input(rng: Rng, wrong: bool) -> Twin:
     return vjp, (rng.normal(size=(3, 4)), rng.normal(size=(4, 4)), rng.normal(size=4))
 
 
-@register("davidrmiller/neural2d#40", PLACE, shows="silent")
+@register(
+    "davidrmiller/neural2d#40",
+    PLACE,
+    shows="silent",
+    named="taken at y",
+)
 def tanh_of_output(rng: Rng, wrong: bool) -> Twin:
     """The derivative 1 - tanh² is called with the neuron's output, which is tanh already."""
 

@@ -23,6 +23,7 @@ KIND = "precision or dtype: "
     code="dtype",
     hides="A check in float64 has nothing to widen.",
     misjudged=tuple(PEERS),
+    named="expected dtype float32",
 )
 def dtype_widened(rng: Rng, wrong: bool) -> Twin:
     """A division turns the float32 gradient into float64."""
@@ -48,6 +49,7 @@ def dtype_widened(rng: Rng, wrong: bool) -> Twin:
     shows="0 instead of 4e-18",
     hides="Beside a y of -1 an error of 4e-18 is below any absolute tolerance.",
     misjudged=tuple(PEERS),
+    named="all zeros",
 )
 def expm1_far_tail(rng: Rng, wrong: bool) -> Twin:
     """The derivative is expm1(x) + 1, which is 0 far to the left."""
@@ -73,6 +75,7 @@ def expm1_far_tail(rng: Rng, wrong: bool) -> Twin:
     shows="all gradients zero, from 65520 ties on",
     note="the arrays are float32, half precision is in the count, because npcbam takes no float16",
     hides="With fewer elements the count is finite.",
+    named="zeros",
 )
 def half_tie_count(rng: Rng, wrong: bool) -> Twin:
     """Tied maxima are counted in half precision, the count overflows and every share is 0."""

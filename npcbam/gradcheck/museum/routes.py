@@ -16,7 +16,13 @@ LOST = "route lost or counted twice: missing route"
 FAN_OUT = "route lost or counted twice: fan-out"
 
 
-@register("karpathy/micrograd#2", FAN_OUT, shows="silent", leaves=("a",))
+@register(
+    "karpathy/micrograd#2",
+    FAN_OUT,
+    shows="silent",
+    leaves=("a",),
+    named="too much",
+)
 def reused_node(rng: Rng, wrong: bool) -> Twin:
     """The recursion passes on a re-used inner node's gradient at each visit, the first part
     twice.
@@ -45,6 +51,7 @@ def reused_node(rng: Rng, wrong: bool) -> Twin:
     shows="silent, only where an operand is used twice",
     leaves=("a",),
     hides="The product by itself is right.",
+    named="not counted",
 )
 def matmul_overwrites_adjoint(rng: Rng, wrong: bool) -> Twin:
     """The matmul adjoint is stored with beta = 0 over what other uses had already added."""
@@ -65,7 +72,12 @@ def matmul_overwrites_adjoint(rng: Rng, wrong: bool) -> Twin:
     return vjp, (rng.normal(size=(3, 4)), rng.normal(size=(4, 2)))
 
 
-@register("Theano/Theano#633", LOST, shows="silent")
+@register(
+    "Theano/Theano#633",
+    LOST,
+    shows="silent",
+    named="all zeros",
+)
 def clip_bound_is_x(rng: Rng, wrong: bool) -> Twin:
     """clip(x, 0, x): the gradient takes the bounds for constants, and at the bound gives 0."""
 
@@ -116,6 +128,7 @@ def gate_not_recomputed(rng: Rng, wrong: bool) -> Twin:
     LOST,
     shows="silent",
     hides="The last step, and a sequence of one step, are right.",
+    named="later",
 )
 def rnn_input_no_future(rng: Rng, wrong: bool) -> Twin:
     """An input's gradient holds its own step's output only, not the later ones."""
@@ -151,6 +164,7 @@ def rnn_input_no_future(rng: Rng, wrong: bool) -> Twin:
     shows="silent (no gradient from a penalty on it)",
     leaves=("q", "k"),
     hides="A check of the first output alone passes.",
+    named="does not use dy",
 )
 def lse_cotangent_dropped(rng: Rng, wrong: bool) -> Twin:
     """Attention also returns its log-sum-exp, whose cotangent the backward drops."""

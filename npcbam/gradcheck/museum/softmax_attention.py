@@ -20,6 +20,7 @@ KIND = "softmax and attention: "
     KIND + "softmax Jacobian",
     also=("deeplearning4j/libnd4j#440", "RubixML/ML#438"),
     shows="silent",
+    named="diagonal",
 )
 def softmax_diagonal(rng: Rng, wrong: bool) -> Twin:
     """Only the diagonal p (1 - p) of the Jacobian is used."""
@@ -45,6 +46,7 @@ def softmax_diagonal(rng: Rng, wrong: bool) -> Twin:
     shows="silent; not linear in the cotangent",
     code="nonlinear",
     hides="Behind a negative log likelihood, of which each row's cotangent is one -1, it is right.",
+    named="not linear in dy",
 )
 def log_softmax_adds(rng: Rng, wrong: bool) -> Twin:
     """The backward returns cotangent + softmax."""
@@ -124,6 +126,7 @@ def causal_never(rng: Rng, wrong: bool) -> Twin:
     KIND + "rotary embedding",
     shows="silent; hidden where both halves have one angle",
     hides="With one angle for both halves, as is usual, the order does not matter.",
+    named="transposed",
 )
 def rope_half_outside(rng: Rng, wrong: bool) -> Twin:
     """The rotation is applied to dy and then multiplied by sin, it should rotate dy sin."""

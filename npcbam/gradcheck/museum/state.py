@@ -19,6 +19,7 @@ KIND = "second call or random state: "
     KIND + "random state",
     shows="other mask backward; differs from call to call",
     code="impure",
+    named="second call of the pullback",
 )
 def dropout_redrawn(rng: Rng, wrong: bool) -> Twin:
     """A checkpointed block re-runs its dropout in the backward without restoring the generator."""
@@ -50,6 +51,7 @@ def dropout_redrawn(rng: Rng, wrong: bool) -> Twin:
     note="the layer is shared by all calls of the function",
     hides="One forward and one backward after it are right.",
     misjudged=tuple(PEERS),
+    named="after f ran on other arguments",
 )
 def input_kept_on_layer(rng: Rng, wrong: bool) -> Twin:
     """The layer keeps its input on itself, so that a second use overwrites what the first backward
@@ -80,6 +82,7 @@ def input_kept_on_layer(rng: Rng, wrong: bool) -> Twin:
     shows="silent, about twice too large; another result each call",
     code="writes",
     leaves=("x", "w"),
+    named="writes to the argument w",
 )
 def step_inside_backward(rng: Rng, wrong: bool) -> Twin:
     """The backward also updates the weights, and adds to the input gradient a second time with the

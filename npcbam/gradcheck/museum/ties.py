@@ -26,6 +26,7 @@ DISPUTED: dict[str, Any] = {"truth": "right", "code": "right", "leaves": ()}
     leaves=("a", "b"),
     hides="Random a and b are never equal.",
     misjudged=("scipy",),
+    named="tie",
 )
 def maximum_both(rng: Rng, wrong: bool) -> Twin:
     """Of max(a, b) with a = b both get the whole gradient."""
@@ -55,6 +56,7 @@ def maximum_both(rng: Rng, wrong: bool) -> Twin:
     shows="too large a sum, only at ties (and after a ReLU those are common)",
     hides="Random input has no ties.",
     misjudged=("scipy",),
+    named="every tied entry",
 )
 def pool_ties_all(rng: Rng, wrong: bool) -> Twin:
     """Every element that equals the window's maximum gets the whole gradient."""

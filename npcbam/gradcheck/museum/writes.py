@@ -23,6 +23,7 @@ KIND = "writes to what it was given"
     leaves=(),
     hides="The numbers that it returns are right.",
     misjudged=("torch",),
+    named="writes to its cotangent",
 )
 def softmax_writes_cotangent(rng: Rng, wrong: bool) -> Twin:
     """The fused softmax backward writes its result over the cotangent it was given."""
@@ -50,6 +51,7 @@ def softmax_writes_cotangent(rng: Rng, wrong: bool) -> Twin:
     shows="the layer before, if it kept its output, is wrong",
     code="writes",
     hides="The loss and its gradient are right; only who reads the logits later sees it.",
+    named="writes to its argument x",
 )
 def cross_entropy_writes_logits(rng: Rng, wrong: bool) -> Twin:
     """The forward stores the gradient in the logits it was given."""
@@ -79,6 +81,7 @@ def cross_entropy_writes_logits(rng: Rng, wrong: bool) -> Twin:
     code="writes",
     leaves=("a", "b"),
     hides="The first backward is right.",
+    named="writes to the argument a",
 )
 def swiglu_overwrites_saved(rng: Rng, wrong: bool) -> Twin:
     """The backward writes the gradients into the inputs it had saved."""
@@ -104,6 +107,7 @@ def swiglu_overwrites_saved(rng: Rng, wrong: bool) -> Twin:
     code="writes",
     leaves=("q",),
     misjudged=("torch fast",),
+    named="writes to its argument q",
 )
 def rope_writes_query(rng: Rng, wrong: bool) -> Twin:
     """The rotary embedding is written over the query it was given."""

@@ -71,6 +71,12 @@ def naming(found) -> set[str]:
     return kinds | ({each.code for each in found.findings} & SAYING)
 
 
+def recognised(exhibit: Exhibit, found) -> bool:
+    """Tell whether a report says the word by which a maintainer would know the mistake."""
+    text = " ".join(each.sentence for each in found.findings)
+    return bool(naming(found)) and exhibit.named in text
+
+
 def tally(exhibit: Exhibit, seeds: int) -> Tally:
     """Examine both twins with each seed."""
     seen = Tally(exhibit)
@@ -85,8 +91,7 @@ def tally(exhibit: Exhibit, seeds: int) -> Tally:
         seen.coded += exhibit.code in codes
         seen.leaves += set(exhibit.leaves) <= blamed(found)
         seen.named += bool(names)
-        text = " ".join([*names, *(each.sentence for each in found.findings)])
-        seen.recognised += bool(names) and exhibit.named in text
+        seen.recognised += recognised(exhibit, found)
     return seen
 
 

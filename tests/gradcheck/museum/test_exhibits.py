@@ -4,12 +4,13 @@ The twins are held against each other and against central differences, so that n
 the checker that it is shown to.
 """
 
+import functools
 import inspect
 import re
 
 import numpy as np
 import pytest
-from run import blamed, report
+from run import blamed, recognised, report
 
 from npcbam.gradcheck.museum import EXHIBITS, exhibit
 from npcbam.gradcheck.museum.exhibit import register
@@ -24,6 +25,15 @@ BY_CONDUCT = {
     "cross-entropy-writes-logits": ("x",), "rope-writes-query": ("q",),
     "step-inside-backward": ("w",),
 }  # fmt: skip
+
+# Several things at once are wrong with these, and no one sentence accounts for the numbers.
+UNNAMED = {
+    "adder-normalised", "bidirectional-cotangent", "causal-corner", "causal-never",
+    "conv-transpose-stride-dilation", "gate-not-recomputed", "half-tie-count", "ln-gamma-index",
+    "maximum-both", "padded-scale", "pool-ties-all",
+}  # fmt: skip
+
+examined = functools.cache(report)  # each is asked about more than once
 
 
 def parts(value):
@@ -126,19 +136,25 @@ def test_there_are_98_and_each_says_where_it_was_seen():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_right_twin_is_called_right(name):
-    assert report(EXHIBITS[name], 0, wrong=False).outcome == "right"
+    assert examined(EXHIBITS[name], 0, wrong=False).outcome == "right"
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_wrong_twin_is_called_wrong_and_blamed_for_what_is_wrong(name):
     each = EXHIBITS[name]
-    found = report(each, 0, wrong=True)
+    found = examined(each, 0, wrong=True)
     assert found.outcome == each.truth
     if each.truth == "wrong":
         # Numbers that are wrong for the first cotangent are enough, and say more.
         wanted = {each.code, "mismatch"} if each.code == "nonlinear" else {each.code}
         assert wanted & {found.code, *(finding.code for finding in found.findings)}
         assert found.code == "stale" or set(each.leaves) <= blamed(found)
+
+
+def test_nearly_all_are_named_as_a_maintainer_would_say_it():
+    wrong = [each for each in EXHIBITS.values() if each.truth == "wrong"]
+    unnamed = {each.name for each in wrong if not recognised(each, examined(each, 0, wrong=True))}
+    assert unnamed <= UNNAMED
 
 
 # Errors
