@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import inspect
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from npcbam.messages import CannotRun, sentence
@@ -114,3 +115,19 @@ def literal(text: str) -> object:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return text
+
+
+def calls(f: Any, package: str, seen: frozenset[Any] = frozenset()) -> bool:
+    """Tell whether the code of f, or of a function that it names, names a module of `package`."""
+    f = inspect.unwrap(f)
+    if not isinstance(f, FunctionType):
+        return False
+    for name in f.__code__.co_names:
+        value = f.__globals__.get(name)
+        here = isinstance(value, ModuleType) and value.__name__.partition(".")[0] == package
+        if here or (name == package and value is None):  # the latter where f itself imports it
+            return True
+        inner = isinstance(value, FunctionType) and value is not f and value not in seen
+        if inner and calls(value, package, seen | {f}):
+            return True
+    return False

@@ -298,7 +298,22 @@ def test_progress_on_a_terminal_alone():
     assert on_a_terminal(f"{EXAMPLES}:right", "--json", "-")[1] == ""
 
 
-@pytest.mark.parametrize("args", [["--help"], ["check", "--help"], ["--version"]])
+COMMANDS = ("check", "grad", "museum", "vectors", "bench")
+
+
+@pytest.mark.parametrize("args", [["--help"], *([name, "--help"] for name in COMMANDS)])
+def test_help(args, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(args)
+    assert caught.value.code == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"usage: npcbam {'' if args[0] == '--help' else args[0]}")
+    if len(args) == 1:
+        said = [line.split()[0] for line in out.splitlines() if line.startswith("    ")]
+        assert said == list(COMMANDS)
+
+
+@pytest.mark.parametrize("args", [["check", "--help"], ["--version"]])
 def test_help_and_version(args, capsys):
     with pytest.raises(SystemExit) as caught:
         cli.main(args)

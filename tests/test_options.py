@@ -10,6 +10,9 @@ from npcbam import cli
     [
         ["check", "--json"],
         ["check", "--html"],
+        ["grad", "--json"],
+        ["grad", "--html"],
+        ["museum", "--json"],
         ["bench", "--json"],
         ["bench", "--plot"],
         ["vectors", "compare", "a", "b", "--json"],
@@ -29,7 +32,10 @@ def test_is_refused_at_once(command, place, said, tmp_path, capsys):
     assert said.replace("{}", str(tmp_path)) in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", [["check", "--html"], ["bench", "--plot"], ["bench", "--json"]])
+@pytest.mark.parametrize(
+    "command",
+    [["check", "--html"], ["grad", "--html"], ["bench", "--plot"], ["bench", "--json"]],
+)
 def test_only_a_report_goes_to_the_terminal(command, capsys):
     with pytest.raises(SystemExit) as caught:
         cli.main([*command, "-"])

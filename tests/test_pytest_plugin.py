@@ -147,7 +147,8 @@ def test_can_be_left_out(run):
     if not registered():
         pytest.skip("not installed")
     done = run("-p", "no:npcbam", "-k", "helper")
-    assert "E   npcbam" in done.stdout.replace("E       ", "E   ")
+    assert "WrongGradientError" in done.stdout
+    assert "gradient check" not in done.stdout
     assert "fixture 'gradcheck' not found" in run("-p", "no:npcbam", "-k", "right").stdout
 
 

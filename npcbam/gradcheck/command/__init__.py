@@ -26,7 +26,7 @@ ANSWER = f"{__name__}.answer:answer"
 OK, DIFFERS = 0, 1
 # What the options, `answer` and `examine` call alike.
 REQUEST = ("target", "specs", "make", "form", "other", "settings", "seed", "points", "before")
-OPTIONS = ("names", "fixed", "allow", "rtol", "device")
+OPTIONS = ("names", "fixed", "allow", "rtol", "device", "params", "grads")
 
 
 def add(commands: Any) -> None:

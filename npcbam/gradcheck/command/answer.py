@@ -114,7 +114,7 @@ def _supply(it: Subject, name: str, maker: Any, asked: Request, seed: int) -> Su
     rng = np.random.default_rng((seed, 1))
     if maker is not None:
         return from_maker(it.takes, maker, str(asked.make), rng)
-    return from_specs(it.takes, name, asked.specs, rng)
+    return from_specs(it.takes, name, asked.specs, rng, it.dtype)
 
 
 def _with_domains(options: dict[str, Any], supply: Supply) -> dict[str, Any]:
@@ -130,13 +130,22 @@ def _with_domains(options: dict[str, Any], supply: Supply) -> dict[str, Any]:
 
 def _again(asked: Request, report: GradReport) -> str:
     """Return the command that shows this report."""
+    options = dict(asked.options or {})
+    domain = options.pop("domain", {})
+    domains = domain if isinstance(domain, Mapping) else {"": domain}
+    many = {"args": asked.specs, **{k: v for k, v in options.items() if isinstance(v, list)}}
+    one: dict[str, Any] = {"make": asked.make, "with": asked.other, "before": asked.before}
+    one |= {"form": asked.form if asked.form != "auto" else None, "seed": report.seed or None}
+    one |= {key: value for key, value in options.items() if not isinstance(value, list)}
     words = ["npcbam", "grad", asked.target]
-    words += ["--args", *asked.specs] if asked.specs else []
-    pairs = [("--make", asked.make), ("--with", asked.other), ("--before", asked.before)]
-    pairs += [("--form", None if asked.form == "auto" else asked.form)]
-    pairs += [("--set", f"{key}={text}") for key, text in asked.settings]
-    pairs += [("--seed", str(report.seed) if report.seed else None)]
-    words += [word for option, value in pairs if value is not None for word in (option, value)]
+    for key, values in many.items():
+        words += [f"--{key}", *values] if values else []
+    for key, text in asked.settings:
+        words += ["--set", f"{key}={text}"]
+    for key, what in domains.items():
+        said = what if isinstance(what, str) else ",".join(f"{bound:g}" for bound in what)
+        words.append(f"--domain={key}={said}" if key else f"--domain={said}")
+    words += [f"--{key}={value}" for key, value in one.items() if value is not None]
     return shlex.join(words)
 
 

@@ -81,7 +81,7 @@ def add_arguments(one: argparse.ArgumentParser) -> None:
         "--with",
         dest="other",
         metavar="NAME",
-        help="the second function: the backward that takes the cache, or the gradient",
+        help="the second function: the backward that takes the cache, the gradient, or the jvp",
     )
     one.add_argument(
         "--set",
@@ -91,6 +91,12 @@ def add_arguments(one: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME=VALUE",
         help="an argument of the class, a Python literal; may be repeated",
+    )
+    one.add_argument(
+        "--params", nargs="+", metavar="NAME", help="the parameters of an object (found out)"
+    )
+    one.add_argument(
+        "--grads", nargs="+", metavar="NAME", help="their gradients, in the same order (found out)"
     )
     one.add_argument(
         "--before",

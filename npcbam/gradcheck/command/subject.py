@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from npcbam.gradcheck import examine, forms
+from npcbam.gradcheck import examine, forms, frameworks
+from npcbam.gradcheck.command import tensors
 from npcbam.gradcheck.command.supply import Supply
 from npcbam.gradcheck.report import GradReport
 from npcbam.messages import CannotRun, sentence
@@ -32,6 +33,7 @@ class Subject:
     takes : the function whose signature says which arguments it takes
     form : one of FORMS, where it is known before it has run
     other : the second function of the forms that have two
+    dtype : of what is drawn for it, where it says one
     """
 
     found: Any
@@ -39,10 +41,13 @@ class Subject:
     takes: Callable[..., Any]
     form: str
     other: Any = None
+    dtype: str | None = None
 
     def check(self, supply: Supply, options: Mapping[str, Any]) -> GradReport:
         """Check it at these arguments; `options` are those of the check."""
         form = self.form if self.form != "auto" else self._by_its_result(supply)
+        if form != "layer" and {"params", "grads"} & set(options):
+            raise CannotRun(f"--params: {self.name} is no object with forward and backward")
         found, other, more = self.found, self.other, {}
         if form == "layer":
             more = {"call": supply.keywords} if supply.keywords else {}
@@ -50,7 +55,7 @@ class Subject:
             found = functools.partial(found, **supply.keywords)
             other = functools.partial(other, **supply.keywords) if form == "grad" else other
         if form == "vjp":
-            return examine(found, *supply.args, **options)
+            return examine(found, *tensors.of(self.found, supply.args), **options)
         second = [other] if form in TWO else []
         check: Any = getattr(forms, f"check_{form}")
         report: GradReport = check(found, *second, *supply.args, raises=False, **more, **options)
@@ -58,6 +63,8 @@ class Subject:
 
     def _by_its_result(self, supply: Supply) -> str:
         """Call it once, and tell by what comes back which form it has."""
+        if self.other is None and frameworks.as_vjp(self.found, supply.args) is not None:
+            return "vjp"
         args, keywords = copy.deepcopy((supply.args, supply.keywords))
         try:
             with np.errstate(all="ignore"):
@@ -67,19 +74,19 @@ class Subject:
         pair = isinstance(result, tuple) and len(result) > 1
         if self.other is not None:
             return "cached" if pair else "grad"
-        if pair and np.ndim(result[0]) == 0 and not callable(result[-1]):
-            return "loss"
-        if pair and not callable(result[-1]):
-            raise CannotRun(
-                f"{self.name} returns a tuple without a pullback: if it is (out, cache), give the "
-                "backward as --with NAME"
-            )
-        if isinstance(result, np.ndarray | np.generic | float):
+        if not pair and isinstance(result, np.ndarray | np.generic | float):
             raise CannotRun(
                 f"{self.name} returns {type(result).__name__} and no pullback: give the gradient "
                 "as --with NAME"
             )
-        return "vjp"
+        if not pair or callable(result[-1]):
+            return "vjp"
+        if np.ndim(result[0]) == 0:
+            return "loss"
+        raise CannotRun(
+            f"{self.name} returns a tuple without a pullback: if it is (out, cache), give the "
+            "backward as --with NAME"
+        )
 
 
 def subject(
@@ -97,7 +104,8 @@ def subject(
         takes = functools.partial(getattr(found, "forward"), None)  # noqa: B009
         return Subject(found, name, takes, "vjp")
     if _of_torch(type(found), "nn.Module"):
-        return Subject(found, name, found.forward, "vjp")
+        own = [str(p.dtype).removeprefix("torch.") for p in found.parameters()]
+        return Subject(found, name, found.forward, "vjp", dtype=own[0] if own else None)
     if form == "layer" or (form == "auto" and layered):
         return Subject(found, name, found.forward, "layer")
     if not callable(found):

@@ -34,13 +34,18 @@ class Supply:
 
 
 def from_specs(
-    f: Callable[..., Any], name: str, specs: Sequence[str], rng: np.random.Generator
+    f: Callable[..., Any],
+    name: str,
+    specs: Sequence[str],
+    rng: np.random.Generator,
+    dtype: str | None = None,
 ) -> Supply:
     """Make arguments as `--args` spells them, and as f's signature does where it leaves them out.
 
     Parameters
     ----------
     specs : spellings in the order of the arguments, or NAME=SPELLING
+    dtype : of draws of which neither the spelling nor the signature says one
 
     Raises
     ------
@@ -56,15 +61,15 @@ def from_specs(
     for key, parameter in known.items():
         text = given.pop(key, None) or _annotated(parameter)
         if text is not None:
-            made[key] = _typed(drawer.make(text, _dtype_of(parameter)), parameter)
+            made[key] = _typed(drawer.make(text, _dtype_of(parameter) or dtype), parameter)
             if (domain := domain_of(text)) is not None:
                 domains[key] = domain
         elif parameter.default is EMPTY and parameter.kind in (*POSITIONAL, parameter.KEYWORD_ONLY):
             missing.append(key)
     if missing:
         raise CannotRun(_what_to_give(name, missing, known))
-    keywords = {key: drawer.make(text) for key, text in given.items()}  # of **others
-    supply = _in_order(known, keywords | made, [drawer.make(text) for text in more])
+    keywords = {key: drawer.make(text, dtype) for key, text in given.items()}  # of **others
+    supply = _in_order(known, keywords | made, [drawer.make(text, dtype) for text in more])
     places = enumerate(known)
     return replace(supply, domains={i: (k, domains[k]) for i, k in places if k in domains})
 
@@ -84,7 +89,9 @@ def from_maker(
     known = signature(f)
     if isinstance(found, Mapping) and set(found) and set(found) <= set(known):
         return _in_order(known, dict(found))
-    return Supply(tuple(found) if isinstance(found, tuple) else (found,), {})
+    args = tuple(found) if isinstance(found, tuple) else (found,)
+    places = [key for key, parameter in known.items() if parameter.kind in POSITIONAL]
+    return _in_order(known, dict(zip(places, args, strict=False)), args[len(places) :])
 
 
 def _in_order(

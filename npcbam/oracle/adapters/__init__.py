@@ -12,14 +12,14 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import Any
 
 from npcbam.checks import Array
 from npcbam.oracle.adapters import functions
 from npcbam.oracle.adapters.base import Adapter, Options, in_its_layout
 from npcbam.oracle.candidate import Candidate, CannotRun, sentence
-from npcbam.targets import import_lines
+from npcbam.targets import calls, import_lines
 from npcbam.targets import load as load
 
 # What constructors call the number of channels, the plainest names first.
@@ -163,7 +163,7 @@ def _of_function(f: Any, name: str, how: Options) -> Candidate:
         module = sys.modules.get(home)
         kind = module and operator.attrgetter(base)(module)
         # JAX functions take NumPy arrays too, but forget their precision and give no gradient.
-        if kind is not None and (_holds(parameters, kind) or (home == "jax" and _calls(f, home))):
+        if kind is not None and (_holds(parameters, kind) or (home == "jax" and calls(f, home))):
             of_function = importlib.import_module(f"{__name__}.{adapter}").of_function
             candidate: Adapter = of_function(f, parameters, name, how)
             return in_its_layout(candidate, how)
@@ -269,16 +269,3 @@ def _holds(trees: Any, kind: Any) -> bool:
     if isinstance(trees, list | tuple):
         return any(_holds(child, kind) for child in trees)
     return isinstance(trees, kind)
-
-
-def _calls(f: Any, package: str, seen: frozenset[Any] = frozenset()) -> bool:
-    """Tell whether the code of f, or of a function that it names, names a module of `package`."""
-    f = inspect.unwrap(f)
-    for name in f.__code__.co_names:
-        value = f.__globals__.get(name)
-        if isinstance(value, ModuleType) and value.__name__.partition(".")[0] == package:
-            return True
-        inner = isinstance(value, FunctionType) and value is not f and value not in seen
-        if inner and _calls(value, package, seen | {f}):
-            return True
-    return False

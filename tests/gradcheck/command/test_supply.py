@@ -118,12 +118,14 @@ def test_a_maker():
         return np.ones(3)
 
     rng = np.random.default_rng(0)
-    assert shapes(from_maker(plain, make, "make", rng)) == [(3,), 2]
-    assert shapes(from_maker(plain, alone, "alone", rng)) == [(3,)]
+    assert shapes(from_maker(plain, make, "make", rng)) == [(3,), 2, 1e-5, "same"]
+    assert shapes(from_maker(many, make, "make", rng)) == [(3,), 2]
+    assert shapes(from_maker(many, alone, "alone", rng)) == [(3,)]
     # A dict by the names of arguments, in any order; any other is the one argument.
     found = from_maker(plain, lambda: {"mode": "full", "w": 1, "x": 2}, "named", rng)
     assert found.args == (2, 1, 1e-5, "full")
-    assert from_maker(plain, lambda: {"w0": 1}, "params", rng).args == ({"w0": 1},)
+    assert from_maker(typed, lambda: ({"x0": 1}, 2), "params", rng).args == ({"x0": 1}, 2, 1)
+    assert from_maker(many, lambda: {"w0": 1}, "params", rng).args == ({"w0": 1},)
     with pytest.raises(CannotRun, match=r"^w: there is no such argument among those that were m"):
         from_maker(plain, lambda: {"x": 1}, "few", rng)
 
