@@ -10,8 +10,7 @@ from everyday.halves import FUNCTIONS
 from everyday.stencil import failures
 from everyday.trees import floats
 
-from npcbam.gradcheck import examine
-
+HALF = "first"
 ALL = os.environ.get("NPCBAM_ALL") == "1"
 CHECKABLE = [case for case in FUNCTIONS.values() if case.truth == "right"]
 
@@ -67,29 +66,35 @@ def test_the_stencil_sees_a_planted_fault():
 # Laws: the verdicts
 
 
-@pytest.mark.parametrize("dtype", measure.DTYPES)
-def test_no_verdict_of_the_slice_is_false(dtype):
-    verdicts = list(measure.run(measure.tasks("first", 1, (7, 100), (dtype,))))
+def fair(verdicts):
+    """Hold that no verdict is false, and few are undecided."""
     assert [str(verdict) for verdict in verdicts if verdict.false] == []
     undecided = [str(verdict) for verdict in verdicts if verdict.undecided]
     assert len(undecided) <= 0.02 * len(verdicts), undecided
+
+
+def test_no_verdict_of_small_float64_is_false():
+    todo = measure.tasks(HALF, 1, (7,), ("float64",))
+    fair([verdict for task in todo for verdict in measure.check(task)])
+
+
+def test_right_float32_is_right():
+    todo = measure.tasks(HALF, 1, (100,), ("float32",))
+    fair([verdict for task in todo for verdict in measure.check(task, planted=False)])
 
 
 @pytest.mark.skipif(not ALL, reason="all sizes and seeds take long")
 def test_no_verdict_of_the_corpus_is_false():
-    verdicts = list(measure.run(measure.tasks(), jobs=2))
-    assert [str(verdict) for verdict in verdicts if verdict.false] == []
-    undecided = [str(verdict) for verdict in verdicts if verdict.undecided]
-    assert len(undecided) <= 0.02 * len(verdicts), undecided
+    fair(list(measure.run(measure.tasks(HALF), jobs=2)))
 
 
 # Errors
 
 
-def test_arguments_are_not_written_to_by_right_functions():
+def test_right_functions_leave_their_arguments_alone():
     for case in CHECKABLE:
-        f, args, options = case.make(3, sizes(case)[0], "float64")
+        f, args, _ = case.make(3, sizes(case)[0], "float64")
         before = [np.array(leaf) for leaf in floats(args)]
-        examine(f, *args, **options)
+        gradients(f, args)
         for old, new in zip(before, floats(args), strict=True):
             np.testing.assert_array_equal(old, new, err_msg=case.name)
