@@ -79,9 +79,11 @@ def layer_form(
     how.demand(obj)
     names = labels(getattr(obj, how.forward), inputs, options)
     seen = tried(lambda *some: Seen.of(obj, some, how), inputs, options)
-    if seen is FAILED:  # which the checker says in its own way
+    if seen is FAILED:  # it raises, which the checker says in its own way
         seen = Seen(obj, how)
-    parameters, sources = seen.gradients(inputs, names, params, grads)
+        parameters, sources = list[Parameter](), list[Source | None]([_raises] * len(inputs))
+    else:
+        parameters, sources = seen.gradients(inputs, names, params, grads)
     base = obj if all(is_array(p.where.get(obj)) for p in parameters) else seen.obj
     args = (*inputs, *(p.where.of(base).copy() for p in parameters))
     kept = [i for i, arg in enumerate(args) if sources[i] is not None and has_floats(arg)]
@@ -121,6 +123,10 @@ def layer_vjp(
         return y, pullback
 
     return f
+
+
+def _raises(obj: Any, given: Any) -> Any:
+    raise NotImplementedError("backward was not reached")
 
 
 def _times(dy: Any, found: list[Any]) -> list[Any]:

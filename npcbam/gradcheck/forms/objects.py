@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import io
+import threading
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +15,14 @@ import numpy as np
 
 from npcbam.checks import Array
 
+# What is never copied: modules, and what belongs to the process.
+KEPT = (
+    types.ModuleType,
+    types.GeneratorType,
+    io.IOBase,
+    type(threading.Lock()),
+    type(threading.RLock()),
+)
 # What holds no arrays of a layer, or must not be copied.
 CLOSED = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type, str, bytes)
 MOST = 20_000  # objects that are looked at
@@ -112,10 +122,10 @@ def copied(obj: Any, arrays: Callable[[Any], list[tuple[Array, Array]]] | None =
     """Return a copy of an object in which arrays are replaced, wherever they are held.
 
     `arrays` gives, for the object, pairs of an array that it holds and the values to put there,
-    which may be of another dtype. What shares memory with such an array shares it in the copy.
+    which may be of another dtype. Arrays that share memory do so in the copy.
     """
     held = [thing for _, thing in walk(obj)]
-    memo: dict[int, Any] = {id(t): t for t in held if isinstance(t, types.ModuleType)}
+    memo: dict[int, Any] = {id(t): t for t in held if isinstance(t, KEPT)}
     pairs = arrays(obj) if arrays else []
     memo.update(_replaced([t for t in held if isinstance(t, np.ndarray)], pairs))
     return copy.deepcopy(obj, memo)
@@ -141,14 +151,18 @@ def _closed_over(function: types.FunctionType) -> list[Any]:
 
 
 def _replaced(held: list[Array], pairs: list[tuple[Array, Array]]) -> dict[int, Array]:
-    """Return what stands for each array that shares memory with one of `pairs`."""
-    roots = {id(_root(old)): (_root(old), new.dtype) for old, new in pairs}
-    fresh = {key: root.astype(dtype, order="K") for key, (root, dtype) in roots.items()}
-    found = dict(fresh)
-    for array in [*held, *(old for old, _ in pairs)]:
+    """Return what stands for each array of `pairs`, and for all that are views of others."""
+    dtypes = {id(_root(old)): new.dtype for old, new in pairs}
+    views = [array for array in held if _root(array) is not array]
+    fresh: dict[int, Array] = {}
+    found: dict[int, Array] = {}
+    for array in [*(old for old, _ in pairs), *views, *held]:
         root = _root(array)
-        if id(root) in fresh:
-            found[id(array)] = _view(array, root, fresh[id(root)])
+        if array.dtype != root.dtype or (root is array and id(root) not in {*fresh, *dtypes}):
+            continue  # a copy of its own will do
+        if id(root) not in fresh:
+            fresh[id(root)] = root.astype(dtypes.get(id(root), root.dtype), order="K")
+        found[id(array)] = _view(array, root, fresh[id(root)])
     for old, new in pairs:
         found[id(old)][...] = new
     return found
@@ -167,5 +181,5 @@ def _view(array: Array, root: Array, fresh: Array) -> Array:
     size, wide = root.itemsize, fresh.itemsize
     first = (array.__array_interface__["data"][0] - root.__array_interface__["data"][0]) // size
     strides = [step // size * wide for step in array.strides]
-    flat = fresh.ravel(order="K")[first:]
-    return np.lib.stride_tricks.as_strided(flat, array.shape, strides)
+    flat = fresh.ravel(order="K")
+    return np.ndarray(array.shape, fresh.dtype, flat, first * wide, strides)

@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from npcbam.gradcheck.forms.naming import MisuseError
 from npcbam.gradcheck.forms.objects import Place, parts, place, walk
 from npcbam.gradcheck.forms.pairs import PARAMETERS, VALUES, is_array, pairs_given, pairs_in
@@ -39,7 +41,11 @@ def find(obj: Any, stays: Collection[int]) -> list[Parameter]:
             known = Parameter(known.name, known.where, (*known.gradients, gradient))
         gathered[id(array)] = known
     slopes = {id(g.get(obj)) for p in gathered.values() for g in p.gradients}
-    return apart([p for key, p in gathered.items() if key in stays and key not in slopes])
+    kept = [p for key, p in gathered.items() if key in stays and key not in slopes]
+    # Of a flat array and its parts, which are the same numbers, the first that was found.
+    arrays = [p.where.of(obj) for p in kept]
+    same = [any(np.may_share_memory(a, b) for b in arrays[:i]) for i, a in enumerate(arrays)]
+    return apart([p for p, again in zip(kept, same, strict=True) if not again])
 
 
 def named(obj: Any, params: Any, grads: Any) -> list[Parameter]:
@@ -71,6 +77,10 @@ def named(obj: Any, params: Any, grads: Any) -> list[Parameter]:
             found.append(Parameter(name_of(where), where, () if beside is None else (beside,)))
         else:
             found.append(Parameter(name_of(where), where, (_place(obj, gradient, "grads"),)))
+    for i, one in enumerate(found):
+        for other in found[:i]:
+            if np.may_share_memory(one.where.of(obj), other.where.of(obj)):
+                raise MisuseError(f"params: {other.name} and {one.name} share memory; name one")
     return apart(found)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from npcbam.checks import Array
 from npcbam.gradcheck.forms.naming import MisuseError
-from npcbam.gradcheck.forms.objects import captured, copied, walk
+from npcbam.gradcheck.forms.objects import Place, captured, copied, walk
 from npcbam.gradcheck.forms.pairs import is_array
 from npcbam.gradcheck.forms.parameters import Parameter
 
@@ -90,14 +90,9 @@ def with_values(obj: Any, parameters: Sequence[Parameter], values: Sequence[Arra
     return copied(obj, arrays)
 
 
-def arrays_of(obj: Any) -> list[Array]:
-    """Return all arrays of floats that an object holds."""
-    return [thing for _, thing in walk(obj) if is_array(thing)]
-
-
-def untouched(run: Callable[[], Any], obj: Any) -> list[Array]:
-    """Return the arrays that `obj` still holds, and unchanged, after `run`."""
-    before = [(array, array.copy()) for array in arrays_of(obj)]
+def untouched(run: Callable[[], Any], obj: Any) -> list[tuple[Place, Array]]:
+    """Return the arrays that `obj` still holds, and unchanged, after `run`, and where."""
+    before = {id(thing): (thing, thing.copy()) for _, thing in walk(obj) if is_array(thing)}
     run()
-    held = {id(array) for array in arrays_of(obj)}
-    return [a for a, was in before if id(a) in held and np.array_equal(a, was, equal_nan=True)]
+    held = [(where, thing) for where, thing in walk(obj) if id(thing) in before]
+    return [(w, a) for w, a in held if np.array_equal(a, before[id(a)][1], equal_nan=True)]

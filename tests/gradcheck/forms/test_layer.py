@@ -1,5 +1,7 @@
 """Objects with forward and backward: found, run apart, right and planted wrong."""
 
+import threading
+
 import numpy as np
 import pytest
 from layers_in_the_wild import LAYERS, Attributes, Dicts, Lists, Norm, Suffixed, Tanh, Tied
@@ -73,7 +75,10 @@ def test_named(how):
 
 def test_what_is_not_asked_about_is_said():
     report = check_layer(OwnNames(), X)
-    assert report.notes == ("held, and not asked about: kernel, parts.shift",)
+    assert (
+        "y depends on kernel, parts.shift, held by the object, for which backward leaves no "
+        "gradient: not asked about"
+    ) in report.notes
 
 
 def test_containers_by_name():
@@ -157,6 +162,28 @@ def test_a_generator_inside_draws_the_same_in_every_copy():
     assert check_layer(Drops(), X).outcome == "right"
 
 
+class Flat(Attributes):
+    def __init__(self, fault=1.0):
+        super().__init__(fault)
+        self.theta = np.concatenate([self.W.ravel(), self.b])
+        self.W, self.b = self.theta[:6].reshape(3, 2), self.theta[6:]
+
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.dtheta = np.concatenate([self.dW.ravel(), self.db])
+        return dx
+
+
+def test_a_flat_array_and_its_parts_are_the_same_parameters():
+    names = [leaf.leaf for leaf in check_layer(Flat(), X).leaves]
+    assert names in (["x", "theta"], ["x", "W", "b"])
+    assert check_layer(Flat(), X, params=("theta",)).outcome == "right"
+    assert check_layer(Flat(), X, params=("W", "b")).outcome == "right"
+    assert check_layer(Flat(1.01), X, params=("theta",), raises=False).outcome == "wrong"
+    with pytest.raises(TypeError, match="params: W and theta share memory; name one"):
+        check_layer(Flat(), X, params=("W", "theta"))
+
+
 # Apart
 
 
@@ -174,12 +201,14 @@ def test_gradients_that_add_up_are_told():
     assert "backward adds to the gradients of W, b; they were set to 0 before each call" in (
         check_layer(Suffixed(), X).notes
     )
-    assert not check_layer(Attributes(), X).notes
+    assert not any("adds" in note for note in check_layer(Attributes(), X).notes)
 
 
-def test_statistics_are_told():
+def test_statistics_are_told_where_y_depends_on_them():
     report = check_layer(Norm(), X, call={"train": True})
-    assert report.outcome == "right"
+    assert not any("running_mean" in note for note in report.notes)
+    report = check_layer(Norm(), X, call={"train": False}, methods=("forward", "backward_of_eval"))
+    assert any(note.startswith("y depends on running_mean") for note in report.notes)
 
 
 def test_a_layer_that_ran_before():
@@ -217,6 +246,11 @@ class Captured(Attributes):
 class Silent(Attributes):
     def forward(self, x):
         self.x = x
+
+
+class Raises(Attributes):
+    def backward(self, dout):
+        raise ValueError("not yet")
 
 
 class Locked(Attributes):
@@ -282,6 +316,18 @@ def test_misuse_has_its_sentence(args, how, said):
     with pytest.raises(TypeError) as caught:
         check_layer(*args, **how)
     assert str(caught.value) == said
+
+
+def test_a_backward_that_raises():
+    report = check_layer(Raises(), X, raises=False)
+    assert (report.outcome, report.code) == ("wrong", "exception")
+    assert "ValueError: not yet" in report.reason
+
+
+def test_a_lock_and_a_module_inside_are_shared():
+    layer = Attributes()
+    layer.lock, layer.xp = threading.Lock(), np
+    assert check_layer(layer, X).outcome == "right"
 
 
 def test_as_many_gradients_as_parameters():
