@@ -64,7 +64,7 @@ def exhibit(name: str) -> Exhibit:
     """Return the exhibit of that name; a ValueError says which names are near."""
     if name in EXHIBITS:
         return EXHIBITS[name]
-    near = difflib.get_close_matches(name, EXHIBITS, n=3, cutoff=0.4)
+    near = difflib.get_close_matches(name, EXHIBITS, n=3)
     meant = f"; did you mean {' or '.join(near)}?" if near else ""
     raise ValueError(
         f"name: expected an exhibit, as `npcbam museum` lists them, got {name!r}{meant}"

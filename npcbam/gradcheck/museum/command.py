@@ -14,6 +14,7 @@ from npcbam.gradcheck.museum import EXHIBITS, exhibit
 from npcbam.gradcheck.museum.exhibit import Exhibit
 from npcbam.gradcheck.museum.html import to_html
 from npcbam.gradcheck.museum.page import to_dict, to_text
+from npcbam.messages import CannotRun
 from npcbam.options import file_or_terminal, file_to_write
 
 DESCRIPTION = """\
@@ -48,7 +49,7 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Show one exhibit or the list of all, and return the exit status."""
-    chosen = list(EXHIBITS.values()) if args.name is None else [exhibit(args.name)]
+    chosen = list(EXHIBITS.values()) if args.name is None else [_named(args.name)]
     if args.html is not None:
         Path(args.html).write_text(to_html(chosen), encoding="utf-8")
     if args.json is not None:
@@ -79,6 +80,13 @@ def listed(exhibits: list[Exhibit], columns: int | None = None) -> str:
 
 def _cut(line: str, columns: int | None) -> str:
     return line if columns is None or len(line) <= columns else line[: columns - 2] + " …"
+
+
+def _named(name: str) -> Exhibit:
+    try:
+        return exhibit(name)
+    except ValueError as error:
+        raise CannotRun(str(error)) from None
 
 
 def _place(each: Exhibit) -> tuple[str, str]:

@@ -11,6 +11,8 @@ from npcbam.gradcheck.museum.exhibit import PEERS, Exhibit
 from npcbam.gradcheck.museum.source import lines, pair
 
 WIDTH = 100
+# More entries than this are looked at along a few directions, so that a page takes no time.
+LARGE = 10_000
 # The margin of a line of code, and the word over a column, for the reported twin and the other.
 MARKS = {"": "    ", "wrong": "  - ", "right": "  + "}
 
@@ -18,7 +20,8 @@ MARKS = {"": "    ", "wrong": "  - ", "right": "  + "}
 def said(exhibit: Exhibit, wrong: bool, seed: int = 0) -> GradReport:
     """Return what `examine` says of one twin."""
     f, args = exhibit.vjp(seed, wrong)
-    return examine(f, *args, seed=seed)
+    large = sum(arg.size for arg in args) > LARGE
+    return examine(f, *args, seed=seed, directions=2 if large else None)
 
 
 def titles(exhibit: Exhibit) -> tuple[str, str]:
@@ -44,8 +47,8 @@ def facts(exhibit: Exhibit) -> dict[str, str]:
 def sentences(report: GradReport) -> list[str]:
     """Return the verdict, and each finding that it does not say already."""
     first = f"{report.outcome}: {report.reason}"
-    found: Any = getattr(report, "findings", ())
-    return [first, *(each.sentence for each in found if each.sentence not in first)]
+    more = [each.sentence for each in report.findings]
+    return [first, *(sentence for sentence in more if sentence not in first)]
 
 
 def to_text(exhibit: Exhibit) -> str:

@@ -10,10 +10,11 @@ import re
 
 import numpy as np
 import pytest
-from run import blamed, recognised, report
+from run import blamed, recognised
 
 from npcbam.gradcheck.museum import EXHIBITS, exhibit
 from npcbam.gradcheck.museum.exhibit import register
+from npcbam.gradcheck.museum.page import said
 
 NAMES = list(EXHIBITS)
 DISPUTED = {"max-pool-one-of-ties", "reduce-max-even", "single-precision-alarm", "tvd-tie"}
@@ -33,7 +34,7 @@ UNNAMED = {
     "maximum-both", "padded-scale", "pool-ties-all",
 }  # fmt: skip
 
-examined = functools.cache(report)  # each is asked about more than once
+examined = functools.cache(said)  # each is asked about more than once
 
 
 def parts(value):
@@ -136,13 +137,13 @@ def test_there_are_98_and_each_says_where_it_was_seen():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_right_twin_is_called_right(name):
-    assert examined(EXHIBITS[name], 0, wrong=False).outcome == "right"
+    assert examined(EXHIBITS[name], wrong=False).outcome == "right"
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_wrong_twin_is_called_wrong_and_blamed_for_what_is_wrong(name):
     each = EXHIBITS[name]
-    found = examined(each, 0, wrong=True)
+    found = examined(each, wrong=True)
     assert found.outcome == each.truth
     if each.truth == "wrong":
         # Numbers that are wrong for the first cotangent are enough, and say more.
@@ -153,7 +154,7 @@ def test_the_wrong_twin_is_called_wrong_and_blamed_for_what_is_wrong(name):
 
 def test_nearly_all_are_named_as_a_maintainer_would_say_it():
     wrong = [each for each in EXHIBITS.values() if each.truth == "wrong"]
-    unnamed = {each.name for each in wrong if not recognised(each, examined(each, 0, wrong=True))}
+    unnamed = {each.name for each in wrong if not recognised(each, examined(each, wrong=True))}
     assert unnamed <= UNNAMED
 
 

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from npcbam.gradcheck.museum import EXHIBITS, command
+from npcbam.messages import CannotRun
 
 
 def run(*argv):
@@ -58,5 +59,5 @@ def test_files_are_written(tmp_path, capsys):
 
 
 def test_an_unknown_name_is_one_sentence():
-    with pytest.raises(ValueError, match="did you mean docs-sign"):
+    with pytest.raises(CannotRun, match=r"^name: .* got 'doc-sign'; did you mean docs-sign\?$"):
         run("doc-sign")
