@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import numpy as np
@@ -34,7 +35,7 @@ def to_html(report: GradReport, target: str = "") -> str:
 
 def _verdict(report: GradReport, target: str) -> Iterable[str]:
     mark = "ok" if report.outcome == "right" else "not-ok"
-    yield f'<h1 class="{mark}">{text(report.outcome)}: {text(report.reason)}</h1>'
+    yield f'<h1 class="{mark}">{text(report.outcome)}: {text(_parted(report.reason)[0])}</h1>'
     parts = [target, f"seed {report.seed}", f"reference: {report.reference or 'none was needed'}"]
     yield f'<p class="soft">{text("; ".join(part for part in parts if part))}</p>'
 
@@ -47,8 +48,20 @@ def _findings(report: GradReport) -> Iterable[str]:
         agrees = f"agrees to {finding.severity}" if "digit" in finding.severity else ""
         said = [finding.code, finding.kind, finding.leaf and f"d{finding.leaf}"]
         said += [agrees or finding.severity]
-        yield f"<section><h3>{text(finding.sentence)}</h3>"
+        sentence, evidence = _parted(finding.sentence)
+        yield f"<section><h3>{text(sentence)}</h3>"
+        yield f"<p>{text(evidence)}</p>" if evidence else ""
         yield f'<p class="soft">{text(", ".join(part for part in said if part))}</p></section>'
+
+
+def _parted(sentence: str) -> tuple[str, str]:
+    """Return a sentence and the entry that shows it, which stands behind it in brackets.
+
+    >>> _parted("dx is doubled (dx[0]: the pullback gives 2)")
+    ('dx is doubled', 'dx[0]: the pullback gives 2')
+    """
+    match = re.fullmatch(r"(.*?) \((d.*: .*)\)", sentence, re.DOTALL)
+    return (match[1], match[2]) if match else (sentence, "")
 
 
 def _leaves(report: GradReport) -> Iterable[str]:

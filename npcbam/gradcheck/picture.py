@@ -25,7 +25,7 @@ LEGEND = (
     (1, "by a ten-thousandth"),
     (0, "equal, or nearly"),
     (NAN, "not finite"),
-    (UNKNOWN, "derivative not known"),
+    (UNKNOWN, "not looked at"),
 )
 MOST = 64  # cells along a side
 WIDTH, LARGEST = 336, 28  # of a picture, and of a cell, in pixels

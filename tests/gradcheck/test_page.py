@@ -60,6 +60,14 @@ def test_says_all_that_the_report_says():
     assert cells[6:10] == ["dw", "(2,)", "every entry", "0 of 2"]
 
 
+def test_the_entry_that_shows_a_fault_stands_below_it():
+    shown = "dx is doubled (dx[0, 1]: the pullback gives 2, the derivative is 1)"
+    report = replace(wrong(), reason=shown, findings=(Finding("mismatch", "x", shown),))
+    page = Page(to_html(report))
+    assert (page.of("h1"), page.of("h3")[0]) == (["wrong: dx is doubled"], "dx is doubled")
+    assert "dx[0, 1]: the pullback gives 2, the derivative is 1" in page.of("p")
+
+
 def test_one_picture_a_wrong_leaf_and_its_worst_entries():
     page = Page(to_html(wrong()))
     assert page.tags.count("figure") == 1
