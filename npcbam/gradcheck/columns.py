@@ -109,7 +109,7 @@ class Columns:
     def _moves(self, entries: Array) -> Array:
         """Tell which results move with some entries, up or down."""
         forward = self._reference.forward
-        v = structure.MOVE * self._directions.one(entries)
+        v = structure.MOVE * self._directions.along(entries)
         ahead, behind = forward.moved(v), forward.moved(-v)
         return np.asarray((ahead != forward.y) | (behind != forward.y))
 

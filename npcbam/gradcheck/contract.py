@@ -144,8 +144,8 @@ def _ask(
         return
     for fault in reading.faults:
         kept.find(fault.code, fault.sentence, fault.leaf)
-    given = results.read(dy, np.float64) if results.size else cotangent.dy
-    if given is None or not np.array_equal(given, cotangent.dy, equal_nan=True):
+    before = results.cotangent(cotangent.dy)
+    if not all(np.array_equal(was, now) for _, was, now in _pairs("dy", before, dy)):
         kept.find("writes", "the pullback writes to its cotangent dy")
     _unwritten(kept, layout, args, "the pullback writes to the argument")
     if not _untouched(results):

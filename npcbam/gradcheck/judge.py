@@ -20,7 +20,8 @@ SINGLY = 32  # leaves up to this size are checked entry by entry, where a move i
 FEW = 8  # and up to this size where it is a series of differences.
 BLOCK = 32  # Larger ones along one random direction in each block of this size,
 MOST_BLOCKS = 16  # in larger blocks where there were more than these.
-KINKED = 128  # So many entries that may sit on a kink are looked at one by one.
+KINKED = 256  # So many entries that may sit on a kink are looked at one by one,
+CONFIRMED = 24  # and so many that are off are shown to the second reference, until it agrees on one.
 
 
 @dataclass(eq=False)
@@ -49,6 +50,7 @@ class Seen:
         self.wrong += other.wrong
         self.looked += other.looked
         self.kinked += other.kinked
+        self.allowed = max(self.allowed, other.allowed)
         self.jumps |= other.jumps
 
 
@@ -64,6 +66,8 @@ class Judge:
         self._layout = numbers.forward.layout
         self.columns = Columns(reference, directions)
         self._wrong: dict[int, set[int]] = {}
+        self._certain: set[int] = set()
+        self._on_kink: dict[int, int] = {}
 
     def leaf(self, i: int, directions: int | None) -> Seen:
         """Look at one leaf."""
@@ -99,6 +103,7 @@ class Judge:
 
     def _entries(self, i: int, entries: Array, both: bool) -> Seen:
         seen = Seen(looked=int(entries.size))
+        waiting: list[Array] = []
         for move in self.columns.moves(i, entries, both):
             alone = not self._directions.bound(i)
             off, allowed, worst = self._numbers.compare(i, move, alone=True)
@@ -106,39 +111,48 @@ class Judge:
             seen.allowed = max(seen.allowed, float((allowed / steps).max(initial=0)))
             seen.jumps |= bool(move.slopes.jumps.any())
             if off.any():
-                seen.take(self._confirmed(i, move.entries[off], both))
+                seen.wrong += int(off.sum())
+                waiting.append(self._worst_first(move, off))
+                self._wrong.setdefault(i, set()).update(map(int, move.entries[off]))
                 worst = [entry for entry in worst if entry.ok]
             seen.entries += worst
-            seen.kinked += self._on_kinks(i, move)
+            seen.kinked += self._on_kinks(move)
+        if waiting and i not in self._certain:
+            seen.take(self._confirmed(i, np.concatenate(waiting), both))
         return seen
 
-    def _on_kinks(self, i: int, move: Move) -> list[Array]:
+    def _worst_first(self, move: Move, off: Array) -> Array:
+        """Return the entries that are off; those that sit on no kink before the others."""
+        sums = move.sums(self._numbers.asked[0].dy)
+        kinked = sums.high - sums.low > 2 * sums.error
+        entries = move.entries[off]
+        return np.concatenate([entries[~kinked[off]], entries[kinked[off]]])
+
+    def _on_kinks(self, move: Move) -> list[Array]:
         sums = move.sums(self._numbers.asked[0].dy)
         at = sums.high - sums.low > 2 * sums.error
         return [move.entries[at]] if at.any() else []
 
     def _confirmed(self, i: int, entries: Array, both: bool) -> Seen:
-        """Ask the second reference about entries that are off; both must say so."""
+        """Ask the second reference about entries that are off, until it says so of one too."""
         seen = Seen()
-        for move in self.columns.moves(i, entries[:KINKED], both, second=True):
+        for e in entries[:CONFIRMED]:
+            (move,) = self.columns.moves(i, np.array([e]), both, second=True)
             off, allowed, worst = self._numbers.compare(i, move, alone=True)
-            pairs = zip(worst, self._numbers.asked, strict=True)
-            doubts = [self._near.excuse(i, e, asked.dy) for e, asked in pairs if not e.ok]
+            step = float(np.abs(move.v[e])) or 1.0
             sums = move.sums(self._numbers.asked[0].dy)
-            blind = np.isnan(sums.low + sums.high)
-            if blind.any():
-                first = worst[0].but(left=0.0, right=0.0, doubt="no second reference has a value")
-                seen.entries.append(first.but(got=0.0))
-            if not off.any():
-                steps = np.abs(move.v[move.entries])
-                seen.allowed = max(seen.allowed, float((allowed / steps).max(initial=0)))
-                seen.entries += worst
+            if not np.isfinite(sums.low + sums.high).all():
+                seen.entries.append(worst[0].but(doubt="no second reference has a value"))
                 continue
-            seen.entries += doubts
-            certain = [entry for entry in doubts if not entry.ok and not entry.doubt]
-            if certain:
-                seen.wrong += int(off.sum())
-                self._wrong.setdefault(i, set()).update(map(int, move.entries[off]))
+            pairs = zip(worst, self._numbers.asked, strict=True)
+            seen.entries += [self._near.excuse(i, each, asked.dy) for each, asked in pairs]
+            if any(not each.ok and not each.doubt for each in seen.entries):
+                self._certain.add(i)
+                return seen
+            seen.allowed = max(seen.allowed, float(allowed.max()) / step)
+        if entries.size > CONFIRMED:
+            first = seen.entries[0]
+            seen.entries.append(first.but(doubt=f"{entries.size} entries are off by one reference"))
         return seen
 
     def entries_for(self, i: int, calls: int) -> Array:
@@ -201,6 +215,9 @@ class Judge:
         seen = Seen(entries=worst)
         if not off.any():
             return seen
+        seen.entries = [e for e in worst if e.ok]
+        if i in self._certain:  # nothing is left to be found out
+            return seen
         exact = self._reference.exact[i]
         again = Move(move.entries, move.v, move.local, self._reference.second(move.v, exact))
         off, allowed, second = self._numbers.compare(i, again, alone=False)
@@ -209,15 +226,14 @@ class Judge:
             step = np.abs(move.v[block]).min()
             seen.allowed = float(allowed[0]) / step if step else 0.0
             return seen
-        seen.entries = [e for e in worst if e.ok]
         found = self._localised(i, move.v, block)
         if found is not None:
             alone = self._entries(i, found, both=True)
             seen.take(alone)
-            if alone.wrong or any(e.doubt for e in alone.entries):
+            if i in self._certain or any(e.doubt for e in alone.entries):
                 return seen
         seen.entries += [e for e in second if not e.ok]
-        seen.wrong += 1
+        self._certain.add(i)
         return seen
 
     def _localised(self, i: int, v: Array, block: Array) -> Array | None:
@@ -242,13 +258,13 @@ class Judge:
 
     def _at_kinks(self, i: int, block: Array) -> Seen:
         """Look at the entries of a block that has a kink in it, one by one as far as they go."""
-        few = block
-        if block.size > KINKED and self.columns.structure(i) is None:
-            few = np.sort(self._rng.choice(block, KINKED, replace=False))
+        few, left = block, max(KINKED - self._on_kink.get(i, 0), 8)
+        if block.size > left and self.columns.structure(i) is None:
+            few = np.sort(self._rng.choice(block, left, replace=False))
+        self._on_kink[i] = self._on_kink.get(i, 0) + few.size
         seen = self._entries(i, few, both=True)
-        rest = np.setdiff1d(block, few)
-        if rest.size:  # along directions in which equal values move equally
-            seen.kinked.append(few[:0])
+        # The others are looked at along directions in which equal values move equally.
+        seen.kinked.append(few[:0])
         return seen
 
     def _joint(self, i: int | None) -> Seen:
@@ -271,8 +287,12 @@ class Judge:
                     continue
                 worst = second
             seen.entries += worst
-            seen.wrong += bool(off.any())
         return seen
+
+    @property
+    def certain(self) -> bool:
+        """Whether a leaf is wrong by both references."""
+        return bool(self._certain)
 
     def joined(self) -> Seen:
         """Compare along directions in which equal values of different arguments move together."""

@@ -57,15 +57,14 @@ def find(
     code = np.zeros(inside.size, np.int64)
     rest = np.zeros(inside.size, np.int64)
     owner: Array | None = None
-    moved: Array | None = None
+    seen: list[Array] = []
     axes = []
     for axis, size in enumerate(shape):
         apart = 0
         for bit in range(max(size - 1, 0).bit_length()):
             has = (index[axis] >> bit) & 1 == 1
             with_, without = moves(inside[has]), moves(inside[~has])
-            if owner is None or moved is None:
-                owner, moved = np.zeros(with_.size, np.int64), np.zeros(with_.size, bool)
+            owner = np.zeros(with_.size, np.int64) if owner is None else owner
             if (with_ & without).any():
                 rest = 2 * rest + has
                 if np.unique(rest).size > most:
@@ -73,10 +72,13 @@ def find(
                 continue
             apart += 1
             code, owner = 2 * code + has, 2 * owner + with_
-            moved |= with_ | without
+            seen.append(with_ | without)
         if apart and 2**apart >= size:
             axes.append(axis)
-    if owner is None or moved is None or not code.any():
+    if owner is None or not code.any():
+        return None
+    moved = np.any(seen, axis=0)
+    if (moved & ~np.all(seen, axis=0)).any():  # a result that moved once and stayed another time
         return None
     values, which = np.unique(rest, return_inverse=True)
     if values.size > most:

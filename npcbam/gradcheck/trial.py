@@ -80,7 +80,8 @@ def examined(trial: Trial, seed: int) -> GradReport:
         each = judge.leaf(i, trial.directions)
         seen.append(each)
         leaves.append(_checked(numbers, i, each))
-    joined = judge.joined() if len(leaves) > 1 and any(s.kinked for s in seen) else Seen()
+    tied = len(leaves) > 1 and any(s.kinked for s in seen) and not judge.certain
+    joined = judge.joined() if tied else Seen()
     if joined.entries:
         seen.append(joined)
         leaves.append(_of_all(joined, leaves))
