@@ -80,8 +80,10 @@ FUNCTIONS = {
 
 
 def one_entry(leaf):
+    """Add a multiple of the others to the entry in the middle, so that dy still enters linearly."""
     out = leaf.copy()
-    out.flat[leaf.size // 2] += 0.1 * np.abs(leaf).max() + 0.1
+    weights = 0.1 * np.cos(np.arange(leaf.size))
+    out.flat[leaf.size // 2] += weights.astype(leaf.dtype) @ leaf.ravel()
     return out
 
 
