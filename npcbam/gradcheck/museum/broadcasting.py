@@ -22,6 +22,7 @@ KIND = "broadcast or reduction axis: "
     code="shape",
     leaves=("b",),
     hides="torch adds up by itself what was broadcast, and says nothing.",
+    misjudged=("torch", "torch fast"),
     named="not summed",
 )
 def row_not_summed(rng: Rng, wrong: bool) -> Twin:
@@ -76,6 +77,7 @@ def einsum_length_one(rng: Rng, wrong: bool) -> Twin:
     code="shape",
     leaves=("b",),
     hides="With [batch, features], the only shape that was tried, axis 0 is the right one.",
+    misjudged=("torch", "torch fast"),
     named="not summed",
 )
 def bias_axis_0_only(rng: Rng, wrong: bool) -> Twin:
