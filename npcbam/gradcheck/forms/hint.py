@@ -37,12 +37,21 @@ def which_form(result: Any, f: Any = None) -> str:
     )
 
 
+def demand_function(f: Any) -> None:
+    """Raise TypeError unless f can be called as a function, and say which check is for it.
+
+    >>> demand_function(np.zeros)
+    """
+    if callable(f) and not inspect.isclass(f):
+        return
+    kind = f"the class {f.__name__}" if inspect.isclass(f) else type(f).__name__
+    said = _of_function(f)
+    raise TypeError(f"f: expected a function, got {kind}" + (f"; {said}" if said else ""))
+
+
 def _of_function(f: Any) -> str:
     if inspect.isclass(f):
-        return (
-            f"{f.__name__} is a class: check_layer({f.__name__}(...), x) is for an object that has "
-            "forward and backward"
-        )
+        return f"check_layer({f.__name__}(...), x) is for an object that has forward and backward"
     if callable(getattr(f, "forward", None)) and callable(getattr(f, "backward", None)):
         return "check_layer(obj, x) is for an object that has forward and backward"
     owner = getattr(f, "__self__", None)

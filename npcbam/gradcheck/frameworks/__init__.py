@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from npcbam.gradcheck.forms.hint import demand_function
+
 Framed: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...], tuple[str, ...]]
 
 
@@ -27,6 +29,11 @@ def as_vjp(f: Any, args: tuple[Any, ...], device: Any = None) -> Framed | None:
     -------
     f_vjp, args, names : the arguments have NumPy arrays in place of floating tensors, and a dict
         `params` more if f has parameters; the rest of them is passed by
+
+    Raises
+    ------
+    TypeError
+        f is no function: a class, or an object for another of the checks.
     """
     if "torch" in sys.modules:
         from npcbam.gradcheck.frameworks import torch
@@ -38,6 +45,7 @@ def as_vjp(f: Any, args: tuple[Any, ...], device: Any = None) -> Framed | None:
 
         if jax.is_meant(f, args):
             return _guarded(jax.as_vjp(f, args, device))
+    demand_function(f)
     return None
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from npcbam.gradcheck import examine
 from npcbam.gradcheck.forms import which_form
 
 X = np.ones(3)
@@ -38,3 +39,25 @@ CASES = [
 @pytest.mark.parametrize(("result", "f", "said"), CASES)
 def test_the_form_is_named(result, f, said):
     assert said in which_form(result, f)
+
+
+BAD = [
+    (
+        Layer,
+        "f: expected a function, got the class Layer; check_layer(Layer(...), x) is for an object "
+        "that has forward and backward",
+    ),
+    (
+        Layer(),
+        "f: expected a function, got Layer; check_layer(obj, x) is for an object that has forward "
+        "and backward",
+    ),
+    (3, "f: expected a function, got int"),
+]
+
+
+@pytest.mark.parametrize(("f", "said"), BAD)
+def test_what_is_no_function(f, said):
+    with pytest.raises(TypeError) as caught:
+        examine(f, X)
+    assert str(caught.value) == said
