@@ -13,22 +13,20 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from npcbam.diagnosis import several
-from npcbam.diagnosis.explanations import EXPLANATIONS, OF_SHAPES
+from npcbam.diagnosis.explanations import explanations
 from npcbam.diagnosis.guesses import Explanation
 from npcbam.diagnosis.wrong import Diagnosis, Wrong
 
 __all__ = ["Diagnosis", "Wrong", "diagnose", "diagnose_all"]
 
 
-def diagnose(
-    seen: Sequence[Wrong], explanations: Sequence[Explanation] | None = None
-) -> Diagnosis | None:
+def diagnose(seen: Sequence[Wrong], tried: Sequence[Explanation] | None = None) -> Diagnosis | None:
     """Return what is wrong with an array, or None if nothing explains all its numbers.
 
     Parameters
     ----------
     seen : the array at one or several places; an explanation holds in all of them
-    explanations : to try, in this order; by default all
+    tried : explanations, in this order; by default all
 
     >>> want = np.array([[1.0, 2.0], [3.0, 5.0]])
     >>> diagnose([Wrong("dw", want.T, want, 1e-12)]).sentence
@@ -39,9 +37,8 @@ def diagnose(
     same = all(w.got.shape == w.want.shape for w in seen)
     if same and not any(w.wrong.any() or (~np.isfinite(w.got)).any() for w in seen):
         return None
-    tried = (EXPLANATIONS if same else OF_SHAPES) if explanations is None else explanations
     with np.errstate(all="ignore"):
-        for explain in tried:
+        for explain in explanations(seen) if tried is None else tried:
             said = explain(seen)
             if said is not None:
                 code, tail = said

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from npcbam.diagnosis import (
     blocks,
     cotangents,
@@ -18,39 +21,58 @@ from npcbam.diagnosis import (
     values,
 )
 from npcbam.diagnosis.guesses import Explanation, explained_by
+from npcbam.diagnosis.wrong import Wrong
 
-EXPLANATIONS: tuple[Explanation, ...] = (
-    places.not_finite,
-    values.constant,
-    factors.multiple,
-    explained_by(order.reordered),
-    digits.rounded,
-    explained_by(values.itself),
-    explained_by(values.masked),
-    explained_by(values.clipped),
-    explained_by(operands.of_another_operand),
-    explained_by(cotangents.one_row),
-    explained_by(jacobian.parts_of_it),
-    explained_by(values.products),
-    places.partly,
-    blocks.ties,
-    blocks.whole_multiples,
-    blocks.along_another_axis,
-    blocks.copied,
-    blocks.by_index,
-    explained_by(cotangents.of_another_dy),
-    explained_by(jacobian.ends_of_it),
-    cotangents.read_elsewhere,
-    functions.another_function,
-    functions.a_power,
-    explained_by(functions.slope_times_dy),
-    cotangents.as_if,
-    terms.off_by_a_term,
-    terms.over_another_axis,
-    terms.lost_through_a_sum,
-    routes.rerouted,
-    order.shuffled,
-    digits.nearly,
+# Arrays with more entries are not held against everything: each guess makes a new array.
+LARGE = 200_000
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One explanation, and how many entries an array may have that it is tried on."""
+
+    explain: Explanation
+    largest: int = 1_000_000_000
+
+
+def explanations(seen: Sequence[Wrong]) -> list[Explanation]:
+    """Return the explanations to try, in order."""
+    if any(w.got.shape != w.want.shape for w in seen):
+        return [shapes.other_shape]
+    size = max((w.want.size for w in seen), default=0)
+    return [entry.explain for entry in EXPLANATIONS if size <= entry.largest]
+
+
+EXPLANATIONS: tuple[Entry, ...] = (
+    Entry(places.not_finite),
+    Entry(values.constant),
+    Entry(factors.multiple),
+    Entry(explained_by(order.reordered)),
+    Entry(digits.rounded),
+    Entry(explained_by(values.itself)),
+    Entry(explained_by(values.masked)),
+    Entry(explained_by(values.clipped)),
+    Entry(explained_by(operands.of_another_operand)),
+    Entry(explained_by(cotangents.one_row)),
+    Entry(explained_by(jacobian.parts_of_it)),
+    Entry(explained_by(values.products), LARGE),
+    Entry(places.partly),
+    Entry(blocks.ties),
+    Entry(blocks.whole_multiples),
+    Entry(blocks.along_another_axis, LARGE),
+    Entry(blocks.copied, LARGE),
+    Entry(blocks.by_index, LARGE),
+    Entry(explained_by(cotangents.of_another_dy)),
+    Entry(explained_by(jacobian.ends_of_it)),
+    Entry(cotangents.read_elsewhere),
+    Entry(functions.another_function, LARGE),
+    Entry(functions.a_power, LARGE),
+    Entry(explained_by(functions.slope_times_dy), LARGE),
+    Entry(cotangents.as_if),
+    Entry(terms.off_by_a_term, LARGE),
+    Entry(terms.over_another_axis, LARGE),
+    Entry(terms.lost_through_a_sum, LARGE),
+    Entry(routes.rerouted),
+    Entry(order.shuffled),
+    Entry(digits.nearly),
 )
-# Those of an array that has another shape than it should.
-OF_SHAPES: tuple[Explanation, ...] = (shapes.other_shape,)

@@ -55,7 +55,8 @@ def multiple(seen: Sequence[Wrong]) -> Said | None:
         return None
     # Of a single number anything is a multiple.
     alone = not _vouched(seen)
-    said = named(seen, factors, alone)
+    doubt = max(doubt_of(w, w.known & (w.want != 0)) for w in seen)
+    said = named(seen, factors, alone, doubt=doubt)
     if said is None:
         return None
     if said == "-1":
@@ -79,24 +80,33 @@ def factors_of(seen: Sequence[Wrong], entries: Sequence[Array] | None = None) ->
 
 
 def named(
-    seen: Sequence[Wrong], factors: Sequence[float], alone: bool = False, sources: bool = True
+    seen: Sequence[Wrong],
+    factors: Sequence[float],
+    alone: bool = False,
+    sources: bool = True,
+    doubt: float = 0.0,
 ) -> str | None:
     """Put factors, one a place, into words that begin with how many times.
 
     `alone` wants a number that is plain or has a name, as nothing else vouches for the factor;
-    without `sources` no length of an axis is looked for.
+    without `sources` no length of an axis is looked for. `doubt` is how far rounding may take a
+    factor, as a share of it.
     """
+
+    def near(a: float, b: float) -> bool:
+        return _near(a, b) or math.isclose(a, b, rel_tol=doubt)
+
     first = factors[0]
-    common = all(_near(f, first) for f in factors)
-    if common and _near(first, -1):
+    common = all(near(f, first) for f in factors)
+    if common and near(first, -1):
         return "-1"
     found = _sources(seen) if sources else iter(())
-    fits = [said for said, values in found if all(map(_near, factors, values))]
+    fits = [said for said, values in found if all(map(near, factors, values))]
     if common:
         much = f"{times(first)} what it should be"
         if fits and not _plain(first):
             return f"{much} ({_or(fits)})"
-        if alone and not fits and not _small_fraction(first):
+        if alone and not fits and not _small_fraction(first, doubt):
             return None
         return much
     if fits:
@@ -139,12 +149,20 @@ def _plain(factor: float) -> bool:
     return any(_near(abs(factor), plain) for plain in (1, 2, 0.5))
 
 
-def _small_fraction(factor: float) -> bool:
+def _small_fraction(factor: float, doubt: float = 0.0) -> bool:
     for power in (1, 2):
-        ratio = Fraction(abs(factor) ** power).limit_denominator(32)
-        if ratio and ratio.numerator <= 32 and _near(abs(factor) ** power, float(ratio)):
+        size = abs(factor) ** power
+        ratio = Fraction(size).limit_denominator(32)
+        near = _near(size, float(ratio)) or math.isclose(size, float(ratio), rel_tol=2 * doubt)
+        if ratio and ratio.numerator <= 32 and near:
             return True
     return False
+
+
+def doubt_of(w: Wrong, at: Array) -> float:
+    """Return how far rounding may take a factor that some entries have in common, as a share."""
+    size = np.abs(np.where(at, w.want, 0.0))
+    return float(min((w.limit[at] / size[at]).min(initial=1.0), 1e-3)) if size.any() else 0.0
 
 
 def _sources(seen: Sequence[Wrong]) -> Iterator[tuple[str, list[float]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +17,8 @@ from npcbam.diagnosis.wrong import Wrong
 
 # More axes have too many orders, and longer ones too many shifts, to try them all.
 AXES, SHIFTS = 4, 64
+# In larger arrays only short shifts are looked for.
+LARGE = 4096
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Turn:
 def reordered(w: Wrong) -> Iterator[Guess]:
     """Yield the right array in other orders."""
     for turn in turns(w.want.shape):
-        if turn.tells(w.want):
+        if turn.tells(w.want) and w.may_be(turn.of(w.want)):
             grown = _grown(turn.of(w.limit), w.limit)
             yield Guess(turn.code, turn.said, turn.of(w.want), turn.key, grown)
 
@@ -100,7 +103,8 @@ def _axis(axis: int, shape: tuple[int, ...]) -> str:
 
 def _shifted(shape: tuple[int, ...]) -> Iterator[Turn]:
     for axis, size in enumerate(shape):
-        near = [s for k in range(1, min(size // 2, SHIFTS) + 1) for s in (k, -k)]
+        most = min(size // 2, SHIFTS if math.prod(shape) <= LARGE else SHIFTS // 16)
+        near = [s for k in range(1, most + 1) for s in (k, -k)]
         for shift in near:
             to = f"by {abs(shift)} towards the {'end' if shift > 0 else 'front'}"
             said = f"is shifted along {_axis(axis, shape)} {to}"

@@ -129,9 +129,10 @@ def _by_factor(seen: Sequence[Wrong]) -> Said | None:
     if found is None:
         return None
     alone = all(int(w.wrong.sum()) < 2 for w in wrong)
-    if not alone and not math.isclose(min(found), max(found), rel_tol=1e-6):
+    if not alone and not math.isclose(min(found), max(found), rel_tol=1e-5):
         return None
-    words = factors.named(wrong, found, alone, sources=False)
+    doubt = max(factors.doubt_of(w, w.wrong & (w.want != 0)) for w in wrong)
+    words = factors.named(wrong, found, alone, sources=False, doubt=doubt)
     if words is None:
         return None
     made = [found[0] * w.want for w in seen]
@@ -163,7 +164,8 @@ def _holds(place: Place, w: Wrong, made: Array) -> bool:
     inside, outside = int((telling & where).sum()), int((telling & ~where).sum())
     if not w.wrong.any():
         return not inside
-    if not inside or math.comb(inside + outside, inside) < place.chance:
+    few = min(inside, outside)
+    if not inside or (few < 8 and math.comb(inside + outside, few) < place.chance):
         return False
     if place.chance and not outside:
         return False

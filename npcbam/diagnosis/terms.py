@@ -17,6 +17,10 @@ from npcbam.diagnosis.wrong import Wrong
 # So many entries more than there are numbers to choose must agree.
 SPARE = 3
 LARGEST = 50_000
+# Larger arrays are not held against products of two.
+PRODUCTS = 2000
+# So many groups are looked at first.
+GROUPS = 8
 
 
 @dataclass(frozen=True)
@@ -36,11 +40,13 @@ def off_by_a_term(seen: Sequence[Wrong]) -> Said | None:
         return None
     bases = [_basis(w) for w in seen]
     for term in _terms(first, bases):
-        if _says_nothing(first, bases[seen.index(first)], term):
-            continue
-        fitted = [_fit(w, b, term) for w, b in zip(seen, bases, strict=True)]
-        found = [f for f in fitted if f is not None]
-        if len(found) == len(seen):
+        found = []
+        for w, basis in zip(seen, bases, strict=True):
+            fitted = _fit(w, basis, term)
+            if fitted is None:
+                break
+            found.append(fitted)
+        if len(found) == len(seen) and not _says_nothing(first, bases[seen.index(first)], term):
             return _said(seen, bases, term, found)
     return None
 
@@ -56,7 +62,8 @@ def _basis(w: Wrong) -> dict[str, Array]:
         if a.size > 1 and (out := spread(np.asarray(a, dtype=float), shape)) is not None
     }
     found |= {n: a for n, a in single.items() if n not in found}
-    for one, two in itertools.combinations_with_replacement(single, 2):
+    pairs = itertools.combinations_with_replacement(single, 2)
+    for one, two in pairs if w.want.size <= PRODUCTS else ():
         said = f"{one}²" if one == two else f"{one}·{two}"
         found[said] = single[one] * single[two]
     return found
@@ -102,6 +109,8 @@ def _says_nothing(w: Wrong, basis: dict[str, Array], term: Term) -> bool:
 
 def _fit(w: Wrong, basis: dict[str, Array], term: Term) -> Array | None:
     """Return the numbers that multiply the arrays, (groups, arrays); None if they do not fit."""
+    if not _may_fit(w, basis, term):
+        return None
     rows = _grouped(w.got - w.want, term.axes)
     known = _grouped(w.known, term.axes).astype(bool)
     columns = np.stack([_grouped(basis[name], term.axes) for name in term.names], axis=-1)
@@ -123,6 +132,28 @@ def _fit(w: Wrong, basis: dict[str, Array], term: Term) -> Array | None:
     numbers = numbers / np.where(units[:, 0] == 0, 1, units[:, 0])
     made = w.want + _ungrouped(np.einsum("gkc,gc->gk", columns, numbers), term.axes, w.want.shape)
     return numbers if w.fits(made, 2.0) else None
+
+
+def _may_fit(w: Wrong, basis: dict[str, Array], term: Term) -> bool:
+    """Tell of a few groups whether a term may fit: most are thrown out here."""
+    rest = [i for i in range(w.want.ndim) if i not in term.axes]
+    many = int(np.prod([w.want.shape[i] for i in rest]))
+    if many <= 2 * GROUPS:
+        return True
+    at = np.unravel_index(
+        np.linspace(0, many - 1, GROUPS).astype(int), [w.want.shape[i] for i in rest]
+    )
+
+    def some(a: Array) -> Array:
+        found: Array = np.moveaxis(a, rest, range(len(rest)))[at]
+        return found
+
+    few = Wrong(w.name, some(w.got), some(w.want), some(w.limit))
+    if not few.wrong.any():
+        return True
+    small = {name: some(basis[name]) for name in term.names}
+    axes = tuple(range(1, few.want.ndim))
+    return _fit(few, small, Term(term.names, axes)) is not None
 
 
 def _grouped(a: Array, axes: tuple[int, ...]) -> Array:

@@ -19,6 +19,8 @@ ROUNDING = 32
 MOST = 0.1
 # Of all wrong entries together, each in units of the error allowed, what it may leave.
 NEARER = 0.25
+# So many wrong entries, and as many right ones, are looked at first.
+SAMPLE = 64
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,8 @@ class Wrong:
         """
         if made.shape != self.got.shape:
             return False
+        if among is None and self.want.size > 4 * SAMPLE and not self._fits_sample(made, grown):
+            return False
         said = np.isfinite(made)
         if among is not None:
             said = said & among
@@ -139,6 +143,36 @@ class Wrong:
         room = np.where(self.wrong, np.minimum(room, most), room)
         gap = np.abs(self.got - made)
         return bool((gap <= room)[said].all()) and self._nearer(gap, must)
+
+    @functools.cached_property
+    def sample(self) -> tuple[tuple[Array, ...], Array, Array, Array]:
+        """Where some entries are, as many wrong ones as right ones, and their got, off, limit."""
+        chosen = []
+        for mask in (self.wrong, self.known & ~self.wrong):
+            at = np.flatnonzero(mask)
+            chosen.append(at[:: max(1, len(at) // SAMPLE)][:SAMPLE])
+        index = np.unravel_index(np.concatenate(chosen), self.want.shape)
+        limit = np.minimum(self.limit[index], np.inf)
+        return index, self.got[index], self.off[index], limit
+
+    def may_be(self, made: Array) -> bool:
+        """Tell, of a few entries and whatever their rounding, whether a guess may fit."""
+        index, got, off, limit = self.sample
+        with np.errstate(all="ignore"):
+            gap = np.abs(got - made[index])
+            return bool((np.isnan(gap) | (gap <= 0.5 * off + 4 * limit.max(initial=0))).all())
+
+    def _fits_sample(self, made: Array, grown: Array | float) -> bool:
+        """Tell, of a few entries, whether a guess may fit: most are thrown out here."""
+        index, got, off, limit = self.sample
+        grown = np.abs(np.broadcast_to(np.asarray(grown), self.want.shape)[index])
+        with np.errstate(all="ignore"):
+            gap = np.abs(got - made[index])
+            largest = max(self.scale, float(np.abs(got).max(initial=0)))
+            room = limit * np.maximum(1.0, grown) + LEFT * off
+            room = room + ROUNDING * np.finfo(float).eps * max(largest, _largest(made[index]))
+            # Where nothing is said all is open; a sum of millions may round more.
+            return bool((np.isnan(gap) | (gap <= 2 * room)).all())
 
     def _nearer(self, gap: Array, must: Array) -> bool:
         """Tell whether the wrong entries together are much nearer to what is made than to right."""
