@@ -19,8 +19,11 @@ EXTRAS = ("torch", "jax", "flax", "equinox", "keras")
 WEIGHTS = (".pt", ".pth", ".ckpt", ".h5", ".keras", ".npz", ".npy", ".safetensors", ".msgpack")
 
 
-def load(target: str) -> object:
-    """Import what "package.module:Name" or "path/to/file.py:Name" points at. This runs the file."""
+def load(target: str, *, anew: bool = True) -> object:
+    """Import what "package.module:Name" or "path/to/file.py:Name" points at. This runs the file.
+
+    With anew=False a file that was loaded before is not run again.
+    """
     if target.endswith(WEIGHTS):
         raise CannotRun(f"{target}: weights without code cannot be run; give path/to/file.py:Name")
     place, colon, name = target.rpartition(":")
@@ -28,7 +31,7 @@ def load(target: str) -> object:
         raise CannotRun(f"{target}: which of it? expected {target}:Name, {_defined(Path(target))}")
     if not colon or not place or not name:
         raise CannotRun(f"{target}: expected package.module:Name or path/to/file.py:Name")
-    found: Any = _import_file(Path(place)) if _is_file(place) else _import_module(place)
+    found: Any = _import_file(Path(place), anew) if _is_file(place) else _import_module(place)
     for part in name.split("."):
         if not hasattr(found, part):
             known = [key for key in dir(found) if not key.startswith("_")]
@@ -66,10 +69,14 @@ def _is_file(place: str) -> bool:
     return place.endswith(".py") or "/" in place or "\\" in place
 
 
-def _import_file(path: Path) -> ModuleType:
+def _import_file(path: Path, anew: bool) -> ModuleType:
     if not path.is_file():
         raise CannotRun(f"{path}: no such file")
-    spec = importlib.util.spec_from_file_location(f"_npcbam_target_{path.stem}", path)
+    name = f"_npcbam_target_{path.stem}"
+    known = sys.modules.get(name)
+    if not anew and known is not None and known.__file__ == str(path.absolute()):
+        return known
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise CannotRun(f"{path}: not a Python file")
     module = importlib.util.module_from_spec(spec)

@@ -3,7 +3,7 @@
 import pytest
 
 from npcbam.messages import CannotRun
-from npcbam.targets import import_lines, literal, load
+from npcbam.targets import calls, import_lines, literal, load
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,34 @@ def test_loads_from_a_file_beside_its_neighbours(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.path", [])
     assert load(f"{place}:A.b") == 7
     assert load("os:path.sep") in "/\\"
+
+
+def test_runs_a_file_again_or_not(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.path", [])
+    place = tmp_path / "counted.py"
+    place.write_text("f, g = object(), object()")
+    one = load(f"{place}:f")
+    assert load(f"{place}:f", anew=False) is one
+    assert load(f"{place}:f") is not one
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "counted.py").write_text("f = 2")
+    assert load(f"{tmp_path}/other/counted.py:f", anew=False) == 2
+
+
+def test_calls():
+    def local():
+        import json
+
+        return json.dumps(_alone())
+
+    assert calls(local, "json")
+    assert calls(lambda: _alone(), "pytest")
+    assert not calls(_alone, "json")
+    assert not calls(len, "json")
+
+
+def _alone():
+    return pytest.approx(1)
 
 
 def test_the_code_that_loads(tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ import json
 import shlex
 import sysconfig
 import traceback
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -58,8 +59,10 @@ class Request:
 
     def beside(self, name: str | None) -> Any:
         """Load a function of the target's file, or a target of its own."""
+        if name is None:
+            return None
         home = self.target.rpartition(":")[0]
-        return None if name is None else load(name if ":" in name else f"{home}:{name}")
+        return load(name if ":" in name else f"{home}:{name}", anew=False)
 
 
 def answer(progress: Progress, **request: Any) -> Answer:
@@ -85,23 +88,16 @@ def _report(asked: Request, progress: Progress) -> GradReport:
     progress("loading it")
     name = asked.target.rpartition(":")[2]
     found, other = load(asked.target), asked.beside(asked.other)
-    settings = {key: literal(text) for key, text in asked.settings}
-    it = subject(found, name, asked.form, other, settings, asked.seed)
-    options = {k: tuple(v) if isinstance(v, list) else v for k, v in (asked.options or {}).items()}
-    if asked.before is not None:
-        options["before"] = asked.beside(asked.before)
-    maker = asked.beside(asked.make)
-    reports: list[GradReport] = []
-    for point in range(asked.points):
-        at = f" at point {point + 1} of {asked.points}" if asked.points > 1 else ""
-        seed = asked.seed + point
-        progress(f"making its arguments{at}")
-        supply = _supply(it, name, maker, asked, seed)
-        progress(f"checking it{at}")
-        report = it.check(supply, {"seed": seed, **_with_domains(options, supply)})
-        reports.append(replace(report, snippet=_again(asked, report)))
-        if report.outcome == "wrong":
-            break
+    # What a file sets for itself, as by np.seterr, is not to stop what draws and reports.
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        settings = {key: literal(text) for key, text in asked.settings}
+        it = subject(found, name, asked.form, other, settings, asked.seed)
+        reports: list[GradReport] = []
+        for point in range(asked.points):
+            reports.append(_at_point(it, asked, point, progress))
+            if reports[-1].outcome == "wrong":
+                break
     order = ("right", "cannot tell", "wrong")
     worst = max(reports, key=lambda report: order.index(report.outcome))
     if asked.points > 1 and worst.outcome == "right":
@@ -109,12 +105,26 @@ def _report(asked: Request, progress: Progress) -> GradReport:
     return worst
 
 
-def _supply(it: Subject, name: str, maker: Any, asked: Request, seed: int) -> Supply:
+def _at_point(it: Subject, asked: Request, point: int, progress: Progress) -> GradReport:
+    """Draw the arguments for one point, and check there."""
+    at = f" at point {point + 1} of {asked.points}" if asked.points > 1 else ""
+    seed = asked.seed + point
+    progress(f"making its arguments{at}")
+    supply = _supply(it, asked, seed)
+    options = {k: tuple(v) if isinstance(v, list) else v for k, v in (asked.options or {}).items()}
+    if asked.before is not None:
+        options["before"] = asked.beside(asked.before)
+    progress(f"checking it{at}")
+    report = it.check(supply, {"seed": seed, **_with_domains(options, supply)})
+    return replace(report, snippet=_again(asked, report))
+
+
+def _supply(it: Subject, asked: Request, seed: int) -> Supply:
     # Of another stream than the check's own, whose cotangent could be x again.
     rng = np.random.default_rng((seed, 1))
-    if maker is not None:
-        return from_maker(it.takes, maker, str(asked.make), rng)
-    return from_specs(it.takes, name, asked.specs, rng, it.dtype)
+    if asked.make is not None:
+        return from_maker(it.takes, asked.beside(asked.make), asked.make, rng)
+    return from_specs(it.takes, it.name, asked.specs, rng, it.dtype)
 
 
 def _with_domains(options: dict[str, Any], supply: Supply) -> dict[str, Any]:

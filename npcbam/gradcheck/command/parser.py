@@ -21,8 +21,9 @@ TARGET is path/to/file.py:name or package.module:name. Name is
     cotangent for each argument; or (loss, grad);
   - a function that returns (out, cache), --with backward(dout, cache);
   - a function that returns a number, --with its gradient, as scipy has them;
+  - a function, --with a jvp(*args, *tangents) or an hvp(x, v), called so;
   - an object with forward(x) and backward(dy), or its class;
-  - a torch.autograd.Function or nn.Module, or a function of torch or JAX arrays.
+  - a torch Function or Module, or a function of torch or JAX arrays.
 Without TARGET three embedded examples are checked: a right one, two mistakes.
 
 Its arguments come from --args, in their order or as NAME=SPEC, from --make, or
@@ -30,10 +31,10 @@ from annotations such as x: "N(3,4)"; defaults fill what is left out. SPEC is
 
 {draws}
 
-or a Python literal (0.1, None, (2, 3)), any other text, or a tuple, list or dict
-of these. A size may be a name: "N(n,4)" "N(4,n)". A dtype stands behind a colon:
-"N(3,4):float32". What is drawn from P, sym, spd or simplex is probed within it, as
---domain has it.
+or a Python literal (0.1, None, (2, 3)), any other text, or a tuple, list or
+dict of these. A size may be a name: "N(n,4)" "N(4,n)". A dtype stands behind a
+colon: "N(3,4):float32". What is drawn from P, sym, spd or simplex is probed
+within it, as --domain has it.
 
 Checking imports TARGET and runs it: check only code that you would run. It runs
 in a process of its own, which is ended after the time limit; what it prints is
@@ -43,16 +44,16 @@ EPILOG = """\
 exit status:
   0  the gradient is right
   1  it is wrong, or that cannot be told: the report says why
-  2  there is no report: TARGET could not be loaded, or an argument is missing; one
-     sentence says why
+  2  there is no report: TARGET could not be loaded, or an argument is missing;
+     one sentence says why
 
 examples:
   npcbam grad
   npcbam grad layers.py:linear_vjp --args "N(3,4)" "N(4,5)" "N(5)"
-  npcbam grad layers.py:norm_vjp --args "N(8,4):float32" eps=1e-5 --html report.html
+  npcbam grad layers.py:norm_vjp --args "N(8,4):float32" --html page.html
   npcbam grad layers.py:conv_forward --with conv_backward --make make_args
   npcbam grad layers.py:Linear --set features=5 --args "N(3,4)"
-  npcbam grad mypackage.losses:cross_entropy --args "N(5,10)" "I(5;0,10)" --json -
+  npcbam grad mypackage.losses:nll --args "N(5,10)" "I(5;0,10)" --json -
 """
 
 
@@ -81,7 +82,7 @@ def add_arguments(one: argparse.ArgumentParser) -> None:
         "--with",
         dest="other",
         metavar="NAME",
-        help="the second function: the backward that takes the cache, the gradient, or the jvp",
+        help="the second function: the backward that takes the cache, the gradient, the jvp or hvp",
     )
     one.add_argument(
         "--set",

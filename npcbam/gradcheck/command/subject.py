@@ -18,9 +18,15 @@ from npcbam.gradcheck.command.supply import Supply
 from npcbam.gradcheck.report import GradReport
 from npcbam.messages import CannotRun, sentence
 
-FORMS = ("auto", "vjp", "cached", "layer", "loss", "grad", "jvp")
 # What --with names in the forms that have two functions.
-TWO = {"cached": "the backward", "grad": "the gradient", "jvp": "the jvp"}
+TWO = {
+    "cached": "the backward",
+    "grad": "the gradient",
+    "jvp": "the jvp",
+    "pair": "the jvp",
+    "hvp": "the Hessian-vector product",
+}
+FORMS = ("auto", "vjp", "layer", "loss", *TWO)
 
 
 @dataclass(frozen=True)
@@ -52,8 +58,8 @@ class Subject:
         if form == "layer":
             more = {"call": supply.keywords} if supply.keywords else {}
         elif supply.keywords:
-            found = functools.partial(found, **supply.keywords)
-            other = functools.partial(other, **supply.keywords) if form == "grad" else other
+            found = _with(found, supply.keywords)
+            other = other if form == "cached" or not other else _with(other, supply.keywords)
         if form == "vjp":
             return examine(found, *tensors.of(self.found, supply.args), **options)
         second = [other] if form in TWO else []
@@ -73,7 +79,10 @@ class Subject:
             return "cached" if self.other is not None else "vjp"  # which say what it raises
         pair = isinstance(result, tuple) and len(result) > 1
         if self.other is not None:
-            return "cached" if pair else "grad"
+            second = getattr(self.other, "__name__", "").lower()
+            named = next((form for form in ("jvp", "hvp") if form in second), "grad")
+            cached = pair and not callable(result[-1]) and named == "grad"
+            return "cached" if cached else named
         if not pair and isinstance(result, np.ndarray | np.generic | float):
             raise CannotRun(
                 f"{self.name} returns {type(result).__name__} and no pullback: give the gradient "
@@ -87,6 +96,10 @@ class Subject:
             f"{self.name} returns a tuple without a pullback: if it is (out, cache), give the "
             "backward as --with NAME"
         )
+
+
+def _with(f: Callable[..., Any], keywords: Mapping[str, Any]) -> Callable[..., Any]:
+    return functools.partial(f, **keywords)
 
 
 def subject(

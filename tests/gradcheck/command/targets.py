@@ -45,6 +45,18 @@ def loss(x):
     return (x**2).sum(), x
 
 
+def product_jvp(x, w, dx, dw):
+    return dx @ w + x @ dw
+
+
+def loss_right(x):
+    return (x**3).sum(), 3 * x**2
+
+
+def loss_hvp(x, v):
+    return 3 * x * v
+
+
 def scaled(x, *, by):
     return by * x, lambda dy: by * dy
 

@@ -66,6 +66,9 @@ def test_examples(alone, tmp_path):
         ("forward", ["--with", "backward", "--make", "make_args"], 0, "right: "),
         ("energy", ["--with", "force", "--args", "N(5)"], 0, "right: "),
         ("loss", ["--args", "N(5)"], 1, "wrong: "),
+        ("product", ["--with", "product_jvp", "--make", "make_args"], 0, "right: "),
+        ("product", ["--with", "product_jvp", "--form", "pair", "--make", "make_args"], 0, "right"),
+        ("loss_right", ["--with", "loss_hvp", "--args", "N(5)"], 1, "wrong: "),
         ("scaled", ["--args", "N(5)", "by=3"], 0, "right: "),
         ("scaled_energy", ["--with", "scaled_force", "--args", "N(5)", "by=3"], 0, "right: "),
         ("Linear", ["--set", "features=3", "--args", "N(5,4)"], 0, "dW"),
@@ -197,6 +200,18 @@ def test_what_it_prints_is_not_shown(alone):
     assert "it speaks\n" in err
 
 
+def test_what_a_file_sets_for_itself_stops_nothing(alone, tmp_path):
+    place = tmp_path / "strict.py"
+    place.write_text(
+        "import warnings\nimport numpy as np\n"
+        "np.seterr(all='raise')\nwarnings.simplefilter('error')\n"
+        "def f(x):\n    return np.exp(x), lambda dy: dy * np.exp(x)\n"
+    )
+    page = tmp_path / "page.html"
+    assert alone(f"{place}:f", "--args", "N(3;0,300)", "--html", page)[2] == ""
+    assert alone(f"{place}:f", "--args", "P(3)", "--html", page)[:1] == (0,)
+
+
 def test_debug_shows_the_traceback(alone):
     code, _, err = alone(f"{TARGETS}:fails", "--args", "N(3)", "--debug")
     assert code == 2
@@ -266,4 +281,4 @@ def test_help_has_every_draw(capsys):
     out = capsys.readouterr().out
     assert "spd(4)          symmetric positive definite ones\n" in out
     assert "check only code that you would run" in out
-    assert max(map(len, out.splitlines())) <= 84
+    assert max(map(len, out.splitlines())) <= 80
