@@ -52,6 +52,13 @@ def asked_of(args: tuple[Any, ...], given: Any) -> list[int]:
     return sorted(kept)
 
 
+def nothing_asked(args: tuple[Any, ...], names: Sequence[str]) -> TypeError:
+    """Return the error of a check that has no array to differentiate by."""
+    got = ", ".join(f"{n}: {type(a).__name__}" for n, a in zip(names, args, strict=True))
+    said = f"args: expected an array of floats among the arguments, got {got or 'none'}"
+    return TypeError(said)
+
+
 def unasked(args: tuple[Any, ...], names: Sequence[str], kept: Sequence[int]) -> tuple[str, ...]:
     """Return a note on the arrays of floats that are not asked about, if there are any."""
     left = [names[i] for i, arg in enumerate(args) if i not in kept and _holds_floats(arg)]

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Unpack
 
-from npcbam.gradcheck.forms.asked import asked_of, chosen, only, unasked
+from npcbam.gradcheck.forms.asked import asked_of, chosen, nothing_asked, only, unasked
 from npcbam.gradcheck.forms.hint import which_form
 from npcbam.gradcheck.forms.naming import MisuseError, argument_names, by_name
 from npcbam.gradcheck.forms.run import (
@@ -78,7 +78,7 @@ def cached_form(
     f = cached_vjp(forward, backward, names)
     kept = asked_of(args, tried(lambda *some: _gradients(f, *some), args, options))
     if not kept:
-        raise TypeError("args: expected an array of floats among the arguments")
+        raise nothing_asked(args, names)
     said = ", ".join([spelled(forward, "forward"), spelled(backward, "backward"), *names])
     return Form(
         only(chosen(f, kept), args, kept),

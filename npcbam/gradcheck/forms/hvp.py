@@ -68,7 +68,7 @@ def check_hvp(
     repeat = f"check_hvp({said}{', dy=dy' * (dy is not None)})"
     one = Form(first.f, first.args, names[:1], repeat, (FIRST,))
     two = Form(only(g, everything, [0]), everything[:1], names[:1], repeat, (SECOND,))
-    return check_all([one, two], options)
+    return check_all([one, two], options, told=1)
 
 
 def pullback_as_function(f: Callable[..., Any]) -> Callable[..., Any]:

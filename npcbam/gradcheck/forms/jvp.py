@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Unpack
 
-from npcbam.gradcheck.forms.asked import has_floats
+from npcbam.gradcheck.forms.asked import has_floats, nothing_asked
 from npcbam.gradcheck.forms.lines import Lines
 from npcbam.gradcheck.forms.run import Form, Options, check_all, labels, spelled, tried
 from npcbam.gradcheck.forms.tangents import Push, Takes, columns, y_of
@@ -13,7 +13,7 @@ from npcbam.gradcheck.forms.tangents import Push, Takes, columns, y_of
 if TYPE_CHECKING:
     from npcbam.gradcheck.report import GradReport
 
-SMALL = 64  # entries of all arguments: so many tangents give the whole Jacobian
+SMALL = 256  # entries of all arguments: so many tangents give the whole Jacobian
 
 
 def check_jvp(
@@ -38,7 +38,7 @@ def check_jvp(
     WrongGradientError, CannotTellError
         As `check_vjp` does.
 
-    Arguments of 64 entries or fewer are moved entry by entry. Larger ones are moved along random
+    Arguments of 256 entries or fewer are moved entry by entry. Larger ones are moved along random
     lines, of which the report counts the entries of a leaf; and all together, where what is not
     linear in the tangent shows.
 
@@ -52,7 +52,7 @@ def check_jvp(
     names = labels(f, args, options)
     kept = [i for i, arg in enumerate(args) if has_floats(arg)]
     if not kept:
-        raise TypeError("args: expected an array of floats among the arguments")
+        raise nothing_asked(args, names)
     push = Push.of(jvp, takes, args, tried(lambda *some: y_of(f(*some)), args, options))
     said = f"check_jvp({', '.join([spelled(f, 'f'), spelled(jvp, 'jvp'), *names])})"
     lines = Lines.of(f, push, args, names, options)

@@ -50,7 +50,7 @@ class Lines:
             if leaf.dtype.kind not in "iub" and not any(_within(name, place) for place in fixed)
         }
         # At 0 there would be no size to step by. At the start the arguments are those given.
-        start = 0.75 + 0.5 * rng.permutation(ALONG) / ALONG
+        start = (0.75 + 0.5 * rng.permutation(ALONG) / ALONG) * (-1.0) ** np.arange(ALONG)
         return cls(f, push, args, names, tangents, start)
 
     @property
@@ -67,13 +67,9 @@ class Lines:
             f"entry k is ⟨dy, jvp(v)⟩ for a random v, which moves {'the leaf, or ' * every}all "
             f"leaves ({TOGETHER}), where what is not linear in v shows"
         )
-        return Form(
-            self._along_all(leaves),
-            (*starts, self.start.astype(wide)),
-            (*leaves, TOGETHER),
-            said,
-            (note,),
-        )
+        args = (*starts, self.start.astype(wide))
+        g, names = self._along_all(leaves), (*leaves, TOGETHER)
+        return Form(g, args, names, said, (note,), without=("domain", "fixed"))
 
     def _along_all(self, leaves: list[str]) -> Callable[..., Any]:
         """Return g(*ts) -> (y, pullback), with one t for each of `leaves`, and one for all."""
@@ -133,7 +129,7 @@ def _move(t: Array, start: Array, tangents: Array) -> Array:
 
 def _along(leaf: Array, rng: np.random.Generator, domain: Any) -> Array:
     """Return tangents of a leaf in units of its entries, or of its largest one where one is 0."""
-    units = np.abs(leaf.astype(np.float64))
+    units = np.array(np.abs(leaf.astype(np.float64)))
     units[units == 0] = units.max(initial=0) or 1.0
     shape = (ALONG, *leaf.shape)
     found = units * rng.choice([-1.0, 1.0], shape) * rng.uniform(0.5, 1.5, shape)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from npcbam import tree
-from npcbam.gradcheck.forms.asked import chosen, has_floats, only, unasked
+from npcbam.gradcheck.forms.asked import chosen, has_floats, nothing_asked, only, unasked
 from npcbam.gradcheck.forms.hint import which_form
 from npcbam.gradcheck.forms.model import held_by, model_vjp
 from npcbam.gradcheck.forms.naming import MisuseError, argument_names, by_name, gradient_key
@@ -52,6 +52,7 @@ def loss_form(f: Callable[..., Any], args: tuple[Any, ...], options: Options) ->
     names = labels(f, args, options)
     fixed = options.get("fixed", ())
     kept = [i for i, arg in enumerate(args) if has_floats(arg) and names[i] not in fixed]
+    kept = kept or [i for i, arg in enumerate(args) if type(arg) is float]
     among = tuple(kept)
     found = tried(f, args, options)
     said = f"check_loss({', '.join([spelled(f, 'f'), *names])})"
@@ -62,7 +63,7 @@ def loss_form(f: Callable[..., Any], args: tuple[Any, ...], options: Options) ->
             return _of_model(f, args, parameters, said)
         kept = sorted(_placed(given, args, names, among))
     if not kept:
-        raise TypeError("args: expected an array of floats among the arguments")
+        raise nothing_asked(args, names)
     return Form(
         only(chosen(loss_vjp(f, names, among), kept), args, kept),
         tuple(args[i] for i in kept),
@@ -167,8 +168,9 @@ def _alike(given: Any, arg: Any) -> bool:
 def number(name: str, value: Any) -> Any:
     """Return a loss as an array without axes; raise TypeError unless it is one number."""
     array = np.asarray(value)
-    if array.size != 1 or array.dtype.kind not in "fciu":
-        got = f"shape {array.shape}" if array.dtype.kind in "fciu" else type(value).__name__
+    numeric = array.dtype.kind in "fciu" or "float" in array.dtype.name  # bfloat16 is neither
+    if array.size != 1 or not numeric:
+        got = f"shape {array.shape}" if numeric else type(value).__name__
         raise MisuseError(
             f"{name}: expected one number, got {got}; check_vjp(f, *args) is for other results"
         )

@@ -9,7 +9,7 @@ import numpy as np
 
 from npcbam import tree
 from npcbam.checks import Array
-from npcbam.gradcheck.forms.asked import chosen, has_floats, only
+from npcbam.gradcheck.forms.asked import chosen, has_floats, nothing_asked, only
 from npcbam.gradcheck.forms.run import FAILED, Form, Options, check, labels, spelled, tried
 from npcbam.gradcheck.forms.tangents import Push, Takes, y_of
 
@@ -57,7 +57,7 @@ def check_pair(
     fixed = options.get("fixed", ())
     kept = [i for i, arg in enumerate(args) if has_floats(arg) and names[i] not in fixed]
     if not kept:
-        raise TypeError("args: expected an array of floats among the arguments")
+        raise nothing_asked(args, names)
     y = tried(lambda *some: y_of(f(*some)), args, options)
     push = Push.of(jvp, takes, args, None if y is FAILED else y)
     rng = np.random.default_rng(options.get("seed", 0))
@@ -73,8 +73,8 @@ def check_pair(
 
     said = f"check_pair({', '.join([spelled(f, 'f'), spelled(jvp, 'jvp'), *names])})"
     kept_args, kept_names = tuple(tangents[i] for i in kept), tuple(names[i] for i in kept)
-    options = {k: v for k, v in options.items() if k != "domain"}  # type: ignore[assignment]
-    form = Form(only(chosen(g, kept), tangents, kept), kept_args, kept_names, said, (NOTE,))
+    of_kept = only(chosen(g, kept), tangents, kept)
+    form = Form(of_kept, kept_args, kept_names, said, (NOTE,), without=("domain",))
     return check(form, options)
 
 

@@ -39,6 +39,7 @@ class Form:
     names: tuple[str, ...]
     repeat: str
     notes: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()  # options that are seen to already
 
 
 def check(form: Form, options: Options) -> GradReport:
@@ -46,10 +47,11 @@ def check(form: Form, options: Options) -> GradReport:
     return check_all([form], options)
 
 
-def check_all(forms: list[Form], options: Options) -> GradReport:
-    """Examine one form after the other, and tell of the first that is not right, or of the first.
+def check_all(forms: list[Form], options: Options, told: int = 0) -> GradReport:
+    """Examine one form after the other until one is not right, and return the report of that.
 
-    Raises as `check_vjp` does unless raises=False.
+    If all are right the report of form `told` is returned. Raises as `check_vjp` does unless
+    raises=False.
     """
     from npcbam import gradcheck  # which imports the forms
 
@@ -58,7 +60,7 @@ def check_all(forms: list[Form], options: Options) -> GradReport:
         reports.append(_examined(form, options))
         if reports[-1].outcome != "right":
             break
-    report = reports[0] if reports[-1].outcome == "right" else reports[-1]
+    report = reports[told] if reports[-1].outcome == "right" else reports[-1]
     if options.get("raises", True) and report.outcome == "wrong":
         raise gradcheck.WrongGradientError(report)
     if options.get("raises", True) and report.outcome == "cannot tell":
@@ -69,7 +71,7 @@ def check_all(forms: list[Form], options: Options) -> GradReport:
 def _examined(form: Form, options: Options) -> GradReport:
     from npcbam import gradcheck
 
-    asked: dict[str, Any] = {k: v for k, v in options.items() if k != "raises"}
+    asked: dict[str, Any] = {k: v for k, v in options.items() if k not in ("raises", *form.without)}
     asked = _about(form.names, {**asked, "names": form.names})
     report = gradcheck.examine(form.f, *form.args, **asked)
     notes = (*report.notes, *form.notes)

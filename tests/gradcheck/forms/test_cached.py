@@ -202,7 +202,7 @@ BAD = [
     ),
     (
         (lambda n: (n, n), lambda d, c: d, 3),
-        "args: expected an array of floats among the arguments",
+        "args: expected an array of floats among the arguments, got n: int",
     ),
 ]
 

@@ -1,5 +1,6 @@
 """(loss, grad): in every shape of the gradient, right and planted wrong."""
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -59,6 +60,8 @@ RIGHT = {
     ),
     "an array of one": (lambda x: (np.array([(x * x).sum()]), 2 * x), (X,)),
     "float32": (lambda x: (float((x * x).sum()), 2 * x), (X.astype(np.float32),)),
+    "bfloat16": (lambda x: ((x * x).sum(), x + x), (X.astype(ml_dtypes.bfloat16),)),
+    "a number": (lambda a: (a**2, 2 * a), (0.5,)),
 }
 
 
@@ -144,7 +147,10 @@ BAD = [
         (lambda x: (1.0, {"dw": x}), X),
         "f: expected gradients named after x, such as dx, got 'dw'",
     ),
-    ((lambda n: (1.0, n), 3), "args: expected an array of floats among the arguments"),
+    (
+        (lambda n: (1.0, n), 3),
+        "args: expected an array of floats among the arguments, got n: int",
+    ),
 ]
 
 

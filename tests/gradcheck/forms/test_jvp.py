@@ -8,7 +8,7 @@ from npcbam.gradcheck.forms import check_jvp
 
 RNG = np.random.default_rng(0)
 X, W = RNG.normal(size=(4, 3)), RNG.normal(size=(3, 2))
-BIG = RNG.normal(size=(20, 10))
+BIG = RNG.normal(size=(20, 15))
 
 
 def product(x, w):
@@ -50,6 +50,7 @@ RIGHT = {
         (X,),
     ),
     "a number": (lambda x: float((x**2).sum()), lambda x, v: 2 * (x * v).sum(), (X,)),
+    "no axes": (np.sin, lambda x, v: np.cos(x) * v, (np.array(0.5),)),
     "magnitudes": (np.abs, lambda x, v: np.sign(x) * v, (BIG,)),
     "float32": (product, product_jvp, (X.astype("f4"), W.astype("f4"))),
     "large float32": (product, product_jvp, (BIG.astype("f4"), BIG.T.astype("f4"))),
@@ -60,6 +61,17 @@ RIGHT = {
 def test_right(name):
     f, jvp, args = RIGHT[name]
     assert check_jvp(f, jvp, *args).outcome == "right"
+
+
+@pytest.mark.parametrize("n", [3, 17])
+def test_domains(n):
+    x = RNG.uniform(0.1, 2, (n, n))
+    assert check_jvp(np.log, lambda x, v: v / x, x, domain="positive").outcome == "right"
+    a = x + x.T + n * np.eye(n)
+    report = check_jvp(
+        np.linalg.inv, lambda a, v: -np.linalg.inv(a) @ v @ np.linalg.inv(a), a, domain="symmetric"
+    )
+    assert report.outcome == "right"
 
 
 def test_said_how_it_is_called():
@@ -120,7 +132,11 @@ def test_the_report_repeats_itself():
 BAD = [
     ((3, np.cos, X), TypeError, "f: expected a function, got int"),
     ((np.sin, X, X), TypeError, "jvp: expected a function, got ndarray"),
-    ((np.sin, np.cos, 3), TypeError, "args: expected an array of floats among the arguments"),
+    (
+        (np.sin, np.cos, 3),
+        TypeError,
+        "args: expected an array of floats among the arguments, got x: int",
+    ),
 ]
 
 
