@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from npcbam.checks import Array
-from npcbam.diagnosis import factors, order, places, values
+from npcbam.diagnosis import factors, order, partly, values
 from npcbam.diagnosis.arrays import at_hand, joined, spread
 from npcbam.diagnosis.guesses import Explanation, Guess, Said, explained_by
 from npcbam.diagnosis.jacobian import flat, pull, result_slices, usable
@@ -201,7 +201,7 @@ AS_IF: tuple[Explanation, ...] = (
     factors.multiple,
     explained_by(order.reordered),
     explained_by(values.clipped),
-    places.partly,
+    partly.partly,
 )
 
 

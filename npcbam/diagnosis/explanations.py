@@ -12,9 +12,10 @@ from npcbam.diagnosis import (
     factors,
     functions,
     jacobian,
+    nonfinite,
     operands,
     order,
-    places,
+    partly,
     routes,
     shapes,
     terms,
@@ -44,7 +45,7 @@ def explanations(seen: Sequence[Wrong]) -> list[Explanation]:
 
 
 EXPLANATIONS: tuple[Entry, ...] = (
-    Entry(places.not_finite),
+    Entry(nonfinite.not_finite),
     Entry(values.constant),
     Entry(factors.multiple),
     Entry(explained_by(order.reordered)),
@@ -56,7 +57,7 @@ EXPLANATIONS: tuple[Entry, ...] = (
     Entry(explained_by(cotangents.one_row)),
     Entry(explained_by(jacobian.parts_of_it)),
     Entry(explained_by(values.products), LARGE),
-    Entry(places.partly),
+    Entry(partly.partly),
     Entry(blocks.ties),
     Entry(blocks.whole_multiples),
     Entry(blocks.along_another_axis, LARGE),

@@ -54,7 +54,8 @@ def multiple(seen: Sequence[Wrong]) -> Said | None:
     if factors is None:
         return None
     # Of a single number anything is a multiple.
-    alone = not _vouched(seen)
+    common = max(factors) - min(factors) <= 1e-6 * max(map(abs, factors))
+    alone = not (_vouched(seen) if common else any(_telling(w) > 1 for w in seen))
     doubt = max(doubt_of(w, w.known & (w.want != 0)) for w in seen)
     said = named(seen, factors, alone, doubt=doubt)
     if said is None:

@@ -9,17 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from npcbam.checks import Array
-from npcbam.diagnosis import factors
 from npcbam.diagnosis.arrays import at_hand, joined, spread
-from npcbam.diagnosis.guesses import Guess, Said, worst_first
-from npcbam.diagnosis.values import plain_values, products
 from npcbam.diagnosis.wrong import Wrong
 
 # A place is believed if one choice of as many entries in so many would have met it by chance.
 CHANCE, OWN_CHANCE = 200, 5
 FEW = 3
-# Larger arrays are not held against every product of two.
-FACTORS = 100_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,125 +29,12 @@ class Place:
     chance: float = 0.0
 
 
-def partly(seen: Sequence[Wrong]) -> Said | None:
-    """Explain the wrong entries alone, by what they are and where they lie."""
-    if any(w.got.shape != w.want.shape for w in seen) or not any(
-        (w.known & ~w.wrong).any() for w in seen
-    ):
-        return None
-    first = worst_first(seen)[0]
-    for guess in plain_values(first):
-        if not first.fits(guess.made, among=first.wrong):
-            continue
-        made = [next((g for g in plain_values(w) if g.same(guess)), None) for w in seen]
-        if all(g is not None for g in made):
-            found = [g.made for g in made if g is not None]
-            if all(_fits_wrong(w, m) for w, m in zip(seen, found, strict=True)):
-                return _said(seen, guess, found)
-    return _by_factor(seen) or _by_constant(seen) or _by_product(seen, first)
-
-
-def _by_constant(seen: Sequence[Wrong]) -> Said | None:
-    """Tell whether the wrong entries are all off by the same number."""
-    made, numbers = [], []
-    for w in seen:
-        if w.wrong.any() and (w.wrong.sum() < 2 or not np.isfinite(w.got).all()):
-            return None
-        number = float(np.median((w.got - w.want)[w.wrong])) if w.wrong.any() else 0.0
-        numbers.append(number)
-        made.append(w.want + number)
-    if not all(map(_fits_wrong, seen, made)):
-        return None
-    where = describe(seen, made)
-    if where is None:
-        return None
-    said = f"is off by {numbers[0]:.6g} {where}{_one_a_row(seen)}, and right elsewhere"
-    return "added-partly", said
-
-
-def _one_a_row(seen: Sequence[Wrong]) -> str:
-    """Tell whether one entry of each row is wrong, as where a one-hot is missing."""
-    for axis in range(seen[0].want.ndim):
-        if seen[0].want.ndim > 1 and all((w.wrong.sum(axis) == 1).all() for w in seen):
-            return f", one in each row along axis {axis}"
-    return ""
-
-
-def _by_product(seen: Sequence[Wrong], first: Wrong) -> Said | None:
-    """Tell whether the wrong entries have a factor too many, or lack one."""
-    if first.want.size > FACTORS:
-        return None
-    for guess in products(first):
-        if not first.fits(guess.made, guess.grown, among=first.wrong):
-            continue
-        made = [next((g for g in products(w) if g.same(guess)), None) for w in seen]
-        found = [g.made for g in made if g is not None]
-        if len(found) == len(seen) and all(map(_fits_wrong, seen, found)):
-            where = describe(seen, found)
-            said = f"{guess.tail} {where}, and is right elsewhere"
-            return (guess.code, said) if where else None
-    return None
-
-
-def _fits_wrong(w: Wrong, made: Array) -> bool:
-    return not w.wrong.any() or w.fits(made, among=w.wrong)
-
-
-def _said(seen: Sequence[Wrong], guess: Guess, made: Sequence[Array]) -> Said | None:
-    where = describe(seen, made)
-    if guess.code == "zero":
-        if where is None:
-            return None
-        kind = _kind_of(where)
-        verb = "is missing (zero)" if kind == "rows" else "is zero"
-        return f"zero-{kind}", f"{verb} {where}, and should not be"
-    if where is None:
-        return None
-    if guess.tail[1:] in seen[0].y and " = " in where and not where.endswith(" = 0"):
-        return "ties", f"gets the whole of {guess.tail} at ties, {where}, and is right elsewhere"
-    due = " and should be zero there" if _all_zero(seen) else ""
-    return f"{guess.code}-partly", f"is {guess.tail} {where}{due}, and right elsewhere"
-
-
-def _all_zero(seen: Sequence[Wrong]) -> bool:
-    return all(not w.want[w.wrong].any() for w in seen)
-
-
-def _kind_of(where: str) -> str:
-    return "where" if where.startswith("where") else "rows" if "along" in where else "entries"
-
-
-def _by_factor(seen: Sequence[Wrong]) -> Said | None:
-    """Tell whether the wrong entries are off by one factor."""
-    wrong = [w for w in seen if w.wrong.any()]
-    found = factors.factors_of(wrong, [w.wrong for w in wrong])
-    if found is None:
-        return None
-    alone = all(int(w.wrong.sum()) < 2 for w in wrong)
-    if not alone and not math.isclose(min(found), max(found), rel_tol=1e-5):
-        return None
-    doubt = max(factors.doubt_of(w, w.wrong & (w.want != 0)) for w in wrong)
-    words = factors.named(wrong, found, alone, sources=False, doubt=doubt)
-    if words is None:
-        return None
-    made = [found[0] * w.want for w in seen]
-    where = describe(seen, made) or f"at {_count(wrong[0])}"
-    words = "the negative of what it should be" if words == "-1" else words
-    return "factor-partly", f"is {words} {where}, and right elsewhere"
-
-
-def _count(w: Wrong) -> str:
-    return f"{int(w.wrong.sum())} of its {int(w.known.sum())} entries"
-
-
 def describe(seen: Sequence[Wrong], made: Sequence[Array]) -> str | None:
     """Return in words where the entries are those of `made`, in all that is seen."""
-    best: str | None = None
-    for place in [*_masks(seen[0]), *_rows(seen), *_beyond(seen), *_entries(seen)]:
+    for place in [*by_value(seen[0]), *rows(seen), *_beyond(seen), *entries(seen)]:
         if all(_holds(place, w, m) for w, m in zip(seen, made, strict=True)):
-            best = place.said
-            break
-    return best
+            return place.said
+    return None
 
 
 def _holds(place: Place, w: Wrong, made: Array) -> bool:
@@ -172,7 +54,7 @@ def _holds(place: Place, w: Wrong, made: Array) -> bool:
     return w.fits(np.where(where, made, w.want), 2.0)
 
 
-def _masks(w: Wrong) -> Iterator[Place]:
+def by_value(w: Wrong) -> Iterator[Place]:
     """Yield places that signs and equal numbers make."""
     hand = at_hand(w)
     own = w.name[1:] if w.argument is not None else ""
@@ -214,7 +96,7 @@ def _compared(
     return where
 
 
-def _rows(seen: Sequence[Wrong]) -> Iterator[Place]:
+def rows(seen: Sequence[Wrong]) -> Iterator[Place]:
     """Yield the indices along one axis among which all wrong entries lie, the fewest first."""
     ndim = seen[0].want.ndim
     if any(w.want.ndim != ndim for w in seen):
@@ -226,10 +108,16 @@ def _rows(seen: Sequence[Wrong]) -> Iterator[Place]:
         for w in seen:
             rest = tuple(i for i in range(ndim) if i != axis)
             wrong |= set(np.flatnonzero(w.wrong.any(axis=rest)).tolist())
-        if 0 < len(wrong) < size and (ndim > 1 or len(wrong) <= FEW):
+        # Where a few entries are known, one wrong entry of a row tells nothing of the row.
+        sure = all(w.known.all() for w in seen) or _count(seen) >= FEW * len(wrong)
+        if 0 < len(wrong) < size and (ndim > 1 or len(wrong) <= FEW) and sure:
             found.append((len(wrong) / size, axis, sorted(wrong), size))
     for _, axis, rows, size in sorted(found):
         yield Place(_row_words(rows, axis, size, ndim), _row_mask(axis, rows))
+
+
+def _count(seen: Sequence[Wrong]) -> int:
+    return max(int(w.wrong.sum()) for w in seen)
 
 
 def _row_words(wrong: Sequence[int], axis: int, size: int, ndim: int) -> str:
@@ -293,7 +181,7 @@ def _side(
     return where
 
 
-def _entries(seen: Sequence[Wrong]) -> Iterator[Place]:
+def entries(seen: Sequence[Wrong]) -> Iterator[Place]:
     """Yield a few entries, or how many they are."""
     shape = seen[0].want.shape
     if any(w.want.shape != shape for w in seen):
@@ -303,37 +191,7 @@ def _entries(seen: Sequence[Wrong]) -> Iterator[Place]:
     if len(at) <= FEW:
         said = joined([str([int(i) for i in index]) for index in at])
         yield Place(f"at {said}", lambda w: wrong)
-    count = f"at {len(at)} of its {int(seen[0].known.sum())} entries"
+    known = int(seen[0].known.sum())
+    which = f"its {known} entries" if known == wrong.size else f"the {known} entries looked at"
+    count = f"at {len(at)} of {which}"
     yield Place(count, lambda w: w.wrong)
-
-
-def not_finite(seen: Sequence[Wrong]) -> Said | None:
-    """Tell where entries are NaN or infinite that should be finite."""
-    bad = [w for w in seen if (~np.isfinite(w.got)).any()]
-    if not bad:
-        return None
-    shape = bad[0].want.shape
-    if any(w.got.shape != w.want.shape for w in bad) or any(w.want.shape != shape for w in bad):
-        return "not-finite", "has NaN or infinite entries"
-    kinds = [word for word, test in (("NaN", np.isnan), ("infinite", np.isinf))
-             if any(test(w.got).any() for w in bad)]  # fmt: skip
-    what, masks = " or ".join(kinds), [~np.isfinite(w.got) for w in bad]
-    for place in _masks(bad[0]):
-        found = [place.where(w) for w in bad]
-        if all(f is not None and np.array_equal(f, m) for f, m in zip(found, masks, strict=True)):
-            inside, size = int(masks[0].sum()), masks[0].size
-            if inside < size and math.comb(size, inside) >= place.chance:
-                return "not-finite", f"is {what} {place.said}"
-    if all(m.all() for m in masks):
-        own = bad[0].argument
-        zero = own is not None and not own.any()
-        at = f", where {bad[0].name[1:]} is all zeros" if zero else ""
-        return "not-finite", f"is {what} everywhere{at}"
-    like = [Wrong(w.name, np.where(m, np.nan, 0.0), np.zeros(shape), 0.0)
-            for w, m in zip(bad, masks, strict=True)]  # fmt: skip
-    for place in [*_rows(like), *_entries(like)]:
-        found = [place.where(w) for w in like]
-        if all(f is not None and np.array_equal(f, m) for f, m in zip(found, masks, strict=True)):
-            return "not-finite", f"is {what} {place.said}"
-    some = next(_entries(like)).said
-    return "not-finite", f"is {what} {some}"

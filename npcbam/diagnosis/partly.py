@@ -1,0 +1,129 @@
+"""What the wrong entries are, and where they lie, in an array that is right elsewhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from npcbam.checks import Array
+from npcbam.diagnosis import factors
+from npcbam.diagnosis.guesses import Guess, Said, worst_first
+from npcbam.diagnosis.places import describe
+from npcbam.diagnosis.values import plain_values, products
+from npcbam.diagnosis.wrong import Wrong
+
+# Larger arrays are not held against every product of two.
+FACTORS = 100_000
+
+
+def partly(seen: Sequence[Wrong]) -> Said | None:
+    """Explain the wrong entries alone, by what they are and where they lie."""
+    if any(w.got.shape != w.want.shape for w in seen) or not any(
+        (w.known & ~w.wrong).any() for w in seen
+    ):
+        return None
+    first = worst_first(seen)[0]
+    for guess in plain_values(first):
+        if not first.fits(guess.made, among=first.wrong):
+            continue
+        made = [next((g for g in plain_values(w) if g.same(guess)), None) for w in seen]
+        if all(g is not None for g in made):
+            found = [g.made for g in made if g is not None]
+            if all(_fits_wrong(w, m) for w, m in zip(seen, found, strict=True)):
+                return _said(seen, guess, found)
+    return _by_factor(seen) or _by_constant(seen) or _by_product(seen, first)
+
+
+def _by_constant(seen: Sequence[Wrong]) -> Said | None:
+    """Tell whether the wrong entries are all off by the same number."""
+    made, numbers = [], []
+    for w in seen:
+        if w.wrong.any() and (w.wrong.sum() < 2 or not np.isfinite(w.got).all()):
+            return None
+        number = float(np.median((w.got - w.want)[w.wrong])) if w.wrong.any() else 0.0
+        numbers.append(number)
+        made.append(w.want + number)
+    if not all(map(_fits_wrong, seen, made)):
+        return None
+    where = describe(seen, made)
+    if where is None:
+        return None
+    said = f"is off by {numbers[0]:.6g} {where}{_one_a_row(seen)}, and right elsewhere"
+    return "added-partly", said
+
+
+def _one_a_row(seen: Sequence[Wrong]) -> str:
+    """Tell whether one entry of each row is wrong, as where a one-hot is missing."""
+    for axis in range(seen[0].want.ndim):
+        if seen[0].want.ndim > 1 and all((w.wrong.sum(axis) == 1).all() for w in seen):
+            return f", one in each row along axis {axis}"
+    return ""
+
+
+def _by_product(seen: Sequence[Wrong], first: Wrong) -> Said | None:
+    """Tell whether the wrong entries have a factor too many, or lack one."""
+    if first.want.size > FACTORS:
+        return None
+    for guess in products(first):
+        if not first.fits(guess.made, guess.grown, among=first.wrong):
+            continue
+        made = [next((g for g in products(w) if g.same(guess)), None) for w in seen]
+        found = [g.made for g in made if g is not None]
+        if len(found) == len(seen) and all(map(_fits_wrong, seen, found)):
+            where = describe(seen, found)
+            said = f"{guess.tail} {where}, and is right elsewhere"
+            return (guess.code, said) if where else None
+    return None
+
+
+def _fits_wrong(w: Wrong, made: Array) -> bool:
+    return not w.wrong.any() or w.fits(made, among=w.wrong)
+
+
+def _said(seen: Sequence[Wrong], guess: Guess, made: Sequence[Array]) -> Said | None:
+    where = describe(seen, made)
+    if guess.code == "zero":
+        if where is None:
+            return None
+        kind = _kind_of(where)
+        verb = "is missing (zero)" if kind == "rows" else "is zero"
+        return f"zero-{kind}", f"{verb} {where}, and should not be"
+    if where is None:
+        return None
+    if guess.tail[1:] in seen[0].y and " = " in where and not where.endswith(" = 0"):
+        return "ties", f"gets the whole of {guess.tail} at ties, {where}, and is right elsewhere"
+    due = " and should be zero there" if _all_zero(seen) else ""
+    return f"{guess.code}-partly", f"is {guess.tail} {where}{due}, and right elsewhere"
+
+
+def _all_zero(seen: Sequence[Wrong]) -> bool:
+    return all(not w.want[w.wrong].any() for w in seen)
+
+
+def _kind_of(where: str) -> str:
+    return "where" if where.startswith("where") else "rows" if "along" in where else "entries"
+
+
+def _by_factor(seen: Sequence[Wrong]) -> Said | None:
+    """Tell whether the wrong entries are off by one factor."""
+    wrong = [w for w in seen if w.wrong.any()]
+    found = factors.factors_of(wrong, [w.wrong for w in wrong])
+    if found is None:
+        return None
+    alone = all(int(w.wrong.sum()) < 2 for w in wrong)
+    if not alone and not math.isclose(min(found), max(found), rel_tol=1e-5):
+        return None
+    doubt = max(factors.doubt_of(w, w.wrong & (w.want != 0)) for w in wrong)
+    words = factors.named(wrong, found, alone, sources=False, doubt=doubt)
+    if words is None:
+        return None
+    made = [found[0] * w.want for w in seen]
+    where = describe(seen, made) or f"at {_count(wrong[0])}"
+    words = "the negative of what it should be" if words == "-1" else words
+    return "factor-partly", f"is {words} {where}, and right elsewhere"
+
+
+def _count(w: Wrong) -> str:
+    return f"{int(w.wrong.sum())} of its {int(w.known.sum())} entries"
