@@ -18,6 +18,7 @@ from npcbam.diagnosis import (
     partly,
     routes,
     shapes,
+    sums,
     terms,
     values,
 )
@@ -71,8 +72,8 @@ EXPLANATIONS: tuple[Entry, ...] = (
     Entry(explained_by(functions.slope_times_dy), LARGE),
     Entry(cotangents.as_if),
     Entry(terms.off_by_a_term, LARGE),
-    Entry(terms.over_another_axis, LARGE),
-    Entry(terms.lost_through_a_sum, LARGE),
+    Entry(sums.over_another_axis, LARGE),
+    Entry(sums.lost_through_a_sum, LARGE),
     Entry(routes.rerouted),
     Entry(order.shuffled),
     Entry(digits.nearly),

@@ -34,11 +34,10 @@ def not_finite(seen: Sequence[Wrong]) -> Said | None:
     for place in by_value(bad[0]):
         if _is(place, bad, masks) and _telling(masks[0]) >= place.chance:
             return "not-finite", f"is {word} {place.said}"
-    places = [*rows(like), *entries(like)]
-    said = next(
-        (p.said for p in places if _is(p, like, masks)), f"in {int(masks[0].sum())} entries"
-    )
-    return "not-finite", f"is {word} {said}"
+    for place in [*rows(like), *entries(like)]:
+        if _is(place, like, masks):
+            return "not-finite", f"is {word} {place.said}"
+    return "not-finite", f"is {word} in {int(masks[0].sum())} of its entries"
 
 
 def _word(bad: Sequence[Wrong]) -> str:
