@@ -23,6 +23,7 @@ from npcbam.gradcheck.report import Finding
 
 PLACES = 6
 STEADY = 0.25  # of its mean, by which an error may vary that is no rounding
+WITHIN = 8.0  # units of the leaf's typical entry: what rounding inside of a backward may come to
 ULPS = 8.0  # how far the places lie from the point, in units of rounding
 
 
@@ -83,6 +84,9 @@ def compared(
     if len(errors) < PLACES // 2:
         return [], []
     rounding = noise.rounding_of(numbers.forward, cotangent, numbers.g(), coarse, rng)
+    # What adds up to an entry, and may cancel for one dy, shows in its size for others.
+    each = zip(numbers.readings, numbers.asked, strict=True)
+    terms = np.max([np.abs(r.g.astype(np.float64)) / asked.size for r, asked in each], axis=0)
     found, notes = [], []
     told = {finding.leaf for finding in known}
     for i, leaf in enumerate(layout.leaves):
@@ -91,7 +95,9 @@ def compared(
         part = leaf.part
         least = tiny_of(leaf.value.dtype)
         at = [e[part] for e in errors]
-        allowed = NOISE * rounding[part] + SUM * coarse * np.max(right, axis=0)[part] + least
+        # What rounds within, as a gate near 1 does, shows in no move of the arguments.
+        within = WITHIN * float(np.sqrt(np.mean(np.square(right[0][part]))))
+        allowed = NOISE * rounding[part] + coarse * (2 * SUM * terms[part] + within) + least
         finding, note = _leaf(leaf.name, leaf.value, np.array(at), allowed, right[0][part])
         found += [finding] if finding else []
         notes += [note] if note else []

@@ -49,8 +49,8 @@ def outcome(f, args):
     return examine(f, *args).outcome
 
 
-def row(part, what, seconds, target, ok, **more):
-    return {"part": part, "what": what, "value": seconds, "target": target, "ok": ok, **more}
+def row(part, what, value, target, ok, **more):
+    return {"part": part, "what": what, "value": value, "target": target, "ok": ok, **more}
 
 
 def failing(rounds):
@@ -63,7 +63,7 @@ def failing(rounds):
         ok = given.pop("right") == "right" and set(given.values()) == {"wrong"}
         slowest = max(seconds, key=seconds.get)
         ratio = seconds[slowest] / right
-        more = {"right_s": right, "failing_s": seconds, "given": given}
+        more = {"seconds": {"right": right, **seconds}, "given": given}
         yield row("failing / passing", f"{name}: {slowest}", ratio, 3.0, ok, **more)
 
 
@@ -175,7 +175,10 @@ def show(found):
     told = ("met" if met else "missed") + ("" if found["ok"] else "; FALSE VERDICT")
     sign = ">=" if above else "<="
     head = f"{found['part']:18} {found['what']:46} {found['value']:9.3f}"
-    print(f"{head} {sign} {found['target']:<4g} {told}", flush=True)
+    seconds = found.get("seconds", {})
+    times = ", ".join(f"{name} {1000 * s:.1f}" for name, s in seconds.items())
+    line = f"{head} {sign} {found['target']:<4g} {told}"
+    print(f"{line:96} {times + ' ms' if times else ''}".rstrip(), flush=True)
 
 
 if __name__ == "__main__":

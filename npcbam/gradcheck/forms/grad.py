@@ -7,11 +7,8 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Unpack
 
-import numpy as np
-
-from npcbam import tree
 from npcbam.gradcheck.forms.asked import only
-from npcbam.gradcheck.forms.loss import number
+from npcbam.gradcheck.forms.loss import as_arrays, number, times
 from npcbam.gradcheck.forms.run import FAILED, Form, Options, check, labels, spelled, tried
 
 if TYPE_CHECKING:
@@ -42,6 +39,7 @@ def check_grad(
     TypeError
         `f` does not give one number.
 
+    >>> import numpy as np
     >>> check_grad(lambda x: (x**2).sum(), lambda x: 2 * x, np.array([1.0, -3.0])).outcome
     'right'
     """
@@ -68,9 +66,7 @@ def grad_vjp(f: Callable[..., Any], grad: Callable[..., Any]) -> Callable[..., A
 
     def g(x: Any, *args: Any) -> Any:
         def pullback(dy: Any) -> Any:
-            given = grad(x, *args)
-            given = np.asarray(given) if np.isscalar(given) else given
-            return (tree.map(lambda leaf: leaf * leaf.dtype.type(dy), given),)
+            return (times(dy, as_arrays(grad(x, *args))),)
 
         return number("f", f(x, *args)), pullback
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
-from npcbam import tree
 from npcbam.gradcheck.forms.asked import chosen, has_floats, only, unasked
+from npcbam.gradcheck.forms.loss import times
 from npcbam.gradcheck.forms.objects import copied
 from npcbam.gradcheck.forms.pairs import is_array
 from npcbam.gradcheck.forms.parameters import Parameter
@@ -118,7 +118,7 @@ def layer_vjp(
             mine = copied(layer)
             given = how.pull(mine, dy)
             found = [None if source is None else source(mine, given) for source in sources]
-            return tuple(_times(dy, found) if how.starts_itself(mine) else found)
+            return tuple(times(dy, g) if how.starts_itself(mine) else g for g in found)
 
         return y, pullback
 
@@ -127,10 +127,6 @@ def layer_vjp(
 
 def _raises(obj: Any, given: Any) -> Any:
     raise NotImplementedError("backward was not reached")
-
-
-def _times(dy: Any, found: list[Any]) -> list[Any]:
-    return [tree.map(lambda leaf: leaf * leaf.dtype.type(dy), gradient) for gradient in found]
 
 
 def _unlike(name: str, names: tuple[str, ...], obj: Any) -> str:

@@ -105,19 +105,12 @@ def loss_vjp(
         loss, given = _split(f(*args))
         known = names or argument_names(f, len(args))
         places = [i for i, arg in enumerate(args) if has_floats(arg)]
+        found = _placed(given, args, known, among or tuple(places))
         # A copy now, because f may use its buffer again.
-        grads = {
-            i: tree.map(np.copy, np.asarray(grad) if np.isscalar(grad) else grad)
-            for i, grad in _placed(given, args, known, among or tuple(places)).items()
-        }
+        grads = {i: tree.map(np.copy, as_arrays(grad)) for i, grad in found.items()}
 
         def pullback(dy: Any) -> tuple[Any, ...]:
-            # The loss may be a Python float, and dy finer than the gradient.
-            scaled = {
-                i: tree.map(lambda leaf: leaf * leaf.dtype.type(dy), grad)
-                for i, grad in grads.items()
-            }
-            return tuple(scaled.get(i) for i in range(len(args)))
+            return tuple(times(dy, grads[i]) if i in grads else None for i in range(len(args)))
 
         return number("loss", loss), pullback
 
@@ -163,6 +156,16 @@ def _alike(given: Any, arg: Any) -> bool:
     except (ValueError, TypeError):
         return False
     return all(same for _, same in tree.leaves(pairs))
+
+
+def as_arrays(grad: Any) -> Any:
+    """Return a gradient with an array in place of a bare number."""
+    return np.asarray(grad) if np.isscalar(grad) else grad
+
+
+def times(dy: Any, grad: Any) -> Any:
+    """Return a gradient times the cotangent of a loss, which may be finer than the gradient is."""
+    return tree.map(lambda leaf: leaf * leaf.dtype.type(dy), grad)
 
 
 def number(name: str, value: Any) -> Any:

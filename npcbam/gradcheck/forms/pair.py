@@ -61,34 +61,41 @@ def check_pair(
     y = tried(lambda *some: y_of(f(*some)), args, options)
     push = Push.of(jvp, takes, args, None if y is FAILED else y)
     rng = np.random.default_rng(options.get("seed", 0))
-    tangents = tuple(
-        tree.map(lambda leaf: _draw(leaf, rng), a) if has_floats(a) else None for a in args
-    )
-
-    def g(*some: Any) -> Any:
-        at = tuple(_like(a, v) if has_floats(a) else a for a, v in zip(args, some, strict=True))
-        y, pullback = f(*at)
-        leaves = iter(push(at, some, y))
-        return tree.replace_leaves(np.asarray(y) if np.isscalar(y) else y, leaves), pullback
-
-    said = f"check_pair({', '.join([spelled(f, 'f'), spelled(jvp, 'jvp'), *names])})"
+    tangents = tuple(_tangent(arg, rng) for arg in args)
+    of_kept = only(chosen(_linear(f, push, args), kept), tangents, kept)
     kept_args, kept_names = tuple(tangents[i] for i in kept), tuple(names[i] for i in kept)
-    of_kept = only(chosen(g, kept), tangents, kept)
+    said = f"check_pair({', '.join([spelled(f, 'f'), spelled(jvp, 'jvp'), *names])})"
     form = Form(of_kept, kept_args, kept_names, said, (NOTE,), without=("domain",))
     return check(form, options)
 
 
-def _draw(leaf: Array, rng: np.random.Generator) -> Array:
-    if leaf.dtype.kind in "iub":
-        return np.zeros_like(leaf)
-    v = rng.choice([-1.0, 1.0], leaf.shape) * rng.uniform(0.5, 1.5, leaf.shape)
-    return v.astype(leaf.dtype)
+def _linear(f: Callable[..., Any], push: Push, args: tuple[Any, ...]) -> Callable[..., Any]:
+    """Return jvp as a function of the tangents at `args`, with the pullback of f at `args`."""
+
+    def g(*tangents: Any) -> Any:
+        pairs = zip(args, tangents, strict=True)
+        at = tuple(_like(arg, v) if has_floats(arg) else arg for arg, v in pairs)
+        y, pullback = f(*at)
+        leaves = iter(push(at, tangents, y))
+        return tree.replace_leaves(np.asarray(y) if np.isscalar(y) else y, leaves), pullback
+
+    return g
+
+
+def _tangent(arg: Any, rng: np.random.Generator) -> Any:
+    """Return a random tangent; None for what is no array of floats."""
+
+    def draw(leaf: Array) -> Array:
+        v = rng.choice([-1.0, 1.0], leaf.shape) * rng.uniform(0.5, 1.5, leaf.shape)
+        return np.zeros_like(leaf) if leaf.dtype.kind in "iub" else v.astype(leaf.dtype)
+
+    return tree.map(draw, arg) if has_floats(arg) else None
 
 
 def _like(arg: Any, v: Any) -> Any:
     """Return an argument in the precision of its tangent."""
-    return tree.map(
-        lambda leaf, t: leaf.copy() if leaf.dtype.kind in "iub" else leaf.astype(t.real.dtype),
-        arg,
-        v,
-    )
+
+    def cast(leaf: Array, t: Array) -> Array:
+        return leaf.copy() if leaf.dtype.kind in "iub" else leaf.astype(t.real.dtype)
+
+    return tree.map(cast, arg, v)

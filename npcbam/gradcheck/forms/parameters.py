@@ -66,22 +66,22 @@ def named(obj: Any, params: Any, grads: Any) -> list[Parameter]:
         pairs = [*zip(params, grads, strict=True)]
     else:
         raise ValueError(f"grads: expected {len(params)} names, one a parameter, got {len(grads)}")
-    found = []
-    for name, gradient in pairs:
-        where = _place(obj, name, "params")
-        if not is_array(where.of(obj)):
-            kind = type(where.of(obj)).__name__
-            raise MisuseError(f"params: expected {name} to be an array of floats, got {kind}")
-        if gradient is None:
-            beside = _beside(obj, where)
-            found.append(Parameter(name_of(where), where, () if beside is None else (beside,)))
-        else:
-            found.append(Parameter(name_of(where), where, (_place(obj, gradient, "grads"),)))
+    found = [_named(obj, name, gradient) for name, gradient in pairs]
     for i, one in enumerate(found):
         for other in found[:i]:
             if np.may_share_memory(one.where.of(obj), other.where.of(obj)):
                 raise MisuseError(f"params: {other.name} and {one.name} share memory; name one")
     return apart(found)
+
+
+def _named(obj: Any, name: str, gradient: str | None) -> Parameter:
+    """Return a parameter by its name, with its gradient by name, or the one found beside it."""
+    where = _place(obj, name, "params")
+    if not is_array(where.of(obj)):
+        kind = type(where.of(obj)).__name__
+        raise MisuseError(f"params: expected {name} to be an array of floats, got {kind}")
+    beside = _beside(obj, where) if gradient is None else _place(obj, gradient, "grads")
+    return Parameter(name_of(where), where, () if beside is None else (beside,))
 
 
 def _beside(obj: Any, where: Place) -> Place | None:

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def _weights(seed=0, wide=np.float64):
+def weights(seed=0, wide=np.float64):
     rng = np.random.default_rng(seed)
     return rng.normal(size=(3, 2)).astype(wide), rng.normal(size=2).astype(wide)
 
@@ -12,7 +12,7 @@ class Attributes:
     """W and dW."""
 
     def __init__(self, fault=1.0, wide=np.float64):
-        self.W, self.b = _weights(0, wide)
+        self.W, self.b = weights(0, wide)
         self.fault = fault
 
     def forward(self, x):
@@ -54,7 +54,7 @@ class Dicts:
     """params and grads."""
 
     def __init__(self, fault=1.0):
-        w, b = _weights()
+        w, b = weights()
         self.params, self.grads, self.fault = {"W": w, "b": b}, {}, fault
 
     def forward(self, x, train=True):
@@ -84,7 +84,7 @@ class Lists:
     """Lists of arrays, the gradients written in place."""
 
     def __init__(self, fault=1.0):
-        self.params = [*_weights()]
+        self.params = [*weights()]
         self.grads = [np.zeros_like(p) for p in self.params]
         self.fault = fault
 
@@ -103,7 +103,7 @@ class Pairs:
     """A list of (parameter, gradient)."""
 
     def __init__(self, fault=1.0):
-        self.params = [(p, np.zeros_like(p)) for p in _weights()]
+        self.params = [(p, np.zeros_like(p)) for p in weights()]
         self.fault = fault
 
     def forward(self, x):
@@ -120,7 +120,7 @@ class Method:
     """A method that lists the pairs; the attributes have names of their own."""
 
     def __init__(self, fault=1.0):
-        self.kernel, self.offset = _weights()
+        self.kernel, self.offset = weights()
         self.fault = fault
 
     def forward(self, x):
@@ -147,7 +147,7 @@ class Objects:
     """Parameters that are objects with data and grad."""
 
     def __init__(self, fault=1.0):
-        self.w, self.b = map(Tensor, _weights())
+        self.w, self.b = map(Tensor, weights())
         self.fault = fault
 
     def forward(self, x):
@@ -166,7 +166,7 @@ class Slots:
     __slots__ = ("_b", "_db", "_dw", "_w", "_x", "fault")
 
     def __init__(self, fault=1.0):
-        self._w, self._b = _weights()
+        self._w, self._b = weights()
         self.fault = fault
 
     def forward(self, x):
@@ -210,129 +210,3 @@ class NothingReturned(Attributes):
     def backward(self, dvalues):
         self.dW, self.db = self.fault * (self.inputs.T @ dvalues), dvalues.sum(0)
         self.dinputs = dvalues @ self.W.T
-
-
-class Late(Attributes):
-    """Weights that the first forward makes."""
-
-    def __init__(self, fault=1.0):
-        self.fault = fault
-
-    def forward(self, x):
-        if not hasattr(self, "W"):
-            self.W, self.b = _weights()
-        return super().forward(x)
-
-
-class Views(Attributes):
-    """Weights in one flat array, and a transposed view of them kept."""
-
-    def __init__(self, fault=1.0):
-        self.flat = np.concatenate([p.ravel() for p in _weights()])
-        self.W, self.b, self.fault = self.flat[:6].reshape(3, 2), self.flat[6:], fault
-        self.transposed = self.W.T
-
-    def backward(self, dout):
-        super().backward(dout)
-        return dout @ self.transposed
-
-
-class Net:
-    """Layers in a list, with an activation between."""
-
-    def __init__(self, fault=1.0):
-        self.layers = [Attributes(), Tanh(), Second(fault)]
-
-    def forward(self, x):
-        for layer in self.layers:
-            x = layer.forward(x)
-        return x
-
-    def backward(self, dout):
-        for layer in reversed(self.layers):
-            dout = layer.backward(dout)
-        return dout
-
-
-class Second(Dicts):
-    """A layer that takes what the first one gives."""
-
-    def __init__(self, fault=1.0):
-        super().__init__(fault)
-        self.params["W"] = self.params["W"].T.copy()
-        self.params["b"] = np.array([0.5, -1.0, 2.0])
-
-
-class Tanh:
-    """No parameters."""
-
-    def forward(self, x):
-        self.y = np.tanh(x)
-        return self.y
-
-    def backward(self, dout):
-        return dout * (1 - self.y**2)
-
-
-class Tied:
-    """Two layers that share their weights, each with a gradient of its own."""
-
-    def __init__(self, fault=1.0):
-        self.first, self.second = Attributes(), Attributes(fault)
-        self.second.W, self.second.b = self.first.W, self.first.b
-
-    def forward(self, x):
-        return self.first.forward(x) * self.second.forward(2 * x)
-
-    def backward(self, dout):
-        one, two = (layer.x @ layer.W + layer.b for layer in (self.first, self.second))
-        return self.first.backward(dout * two) + 2 * self.second.backward(dout * one)
-
-
-class Norm:
-    """A norm with statistics that are no parameters."""
-
-    def __init__(self, fault=1.0):
-        self.gamma, self.beta = np.array([0.5, -1.5, 2.0]), np.array([1.0, 0.0, -1.0])
-        self.running_mean, self.fault = np.zeros(3), fault
-
-    def forward(self, x, train=False):
-        if not train:
-            return x - self.running_mean
-        self.running_mean *= 0.9
-        self.running_mean += 0.1 * np.real(x.mean(0))
-        self.std = np.sqrt(x.var(0) + 1e-5)
-        self.hat = (x - x.mean(0)) / self.std
-        return self.gamma * self.hat + self.beta
-
-    def backward(self, dout):
-        self.dgamma, self.dbeta = self.fault * (dout * self.hat).sum(0), dout.sum(0)
-        d = dout * self.gamma
-        return (d - d.mean(0) - self.hat * (d * self.hat).mean(0)) / self.std
-
-    def backward_of_eval(self, dout):
-        return dout
-
-
-# Each with the names in the report, and the keywords of the check.
-LAYERS = {
-    Attributes: (("x", "W", "b"), {}),
-    Prefixed: (("x", "W", "b"), {}),
-    Suffixed: (("x", "W", "b"), {}),
-    Dicts: (("x", "W", "b"), {"call": {"train": True}}),
-    Spelled: (("x", "W", "b"), {}),
-    Lists: (("x", "params.0", "params.1"), {}),
-    Pairs: (("x", "params.0.0", "params.1.0"), {}),
-    Method: (("x", "params_and_grads.0.0", "params_and_grads.1.0"), {}),
-    Objects: (("x", "w", "b"), {}),
-    Slots: (("x", "_b", "_w"), {}),
-    Returned: (("x", "W", "b"), {}),
-    ReturnedByName: (("x", "W", "b"), {"params": ("W", "b")}),
-    AllByName: (("x", "W", "b"), {"params": ("W", "b")}),
-    NothingReturned: (("inputs", "W", "b"), {}),
-    Late: (("x", "W", "b"), {}),
-    Views: (("x", "W", "b"), {}),
-    Net: (("x", "layers.0.W", "layers.0.b", "layers.2.W", "layers.2.b"), {}),
-    Tied: (("x", "first.W", "first.b"), {}),
-    Norm: (("x", "gamma", "beta"), {"call": {"train": True}}),
-}
