@@ -176,7 +176,9 @@ def _shares(w: Wrong, x: Array, k: int) -> bool:
         return False
     if abs(want[k]) > room:
         ratio = float(got[k] / want[k])
-        return 1.5 < ratio < len(tied) + 0.5 and abs(got[k] - round(ratio) * want[k]) <= room
+        whole = round(ratio) if np.isfinite(ratio) else 0
+        shared = int((np.abs(got[tied] - got[k]) <= room).sum())
+        return 2 <= whole <= shared and abs(got[k] - whole * want[k]) <= room
     return bool((np.abs(want[tied] - got[k]) <= room).any()) and abs(got[k]) > room
 
 

@@ -31,7 +31,7 @@ def of_another_operand(w: Wrong) -> Iterator[Guess]:
             continue
         for other, (_, tail), key in order.orders(a):
             values = np.append(other.reshape(-1), 0.0)
-            said = f"is right for {'an' if name[0] in 'aeiou' else 'a'} {name} that {tail}"
+            said = f"is right for {'an' if name[0] in 'aefhilmnorsx' else 'a'} {name} that {tail}"
             yield Guess("operand-order", said, pull(w, d, values[index]), f"{name} {key}")
 
 

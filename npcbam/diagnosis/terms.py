@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,15 +31,27 @@ class Term:
     axes: tuple[int, ...]
 
 
-def off_by_a_term(seen: Sequence[Wrong]) -> Said | None:
-    """Explain by how much an array is off, by multiples of arrays that are at hand."""
+def off_by_one_term(seen: Sequence[Wrong]) -> Said | None:
+    """Explain by how much an array is off, by multiples of one array that is at hand."""
+    return _off_by(seen, _plain_terms)
+
+
+def off_by_terms(seen: Sequence[Wrong]) -> Said | None:
+    """Explain it by multiples of two, or of the product of two."""
+    return _off_by(seen, _more_terms)
+
+
+def _off_by(
+    seen: Sequence[Wrong],
+    terms: Callable[[Wrong, Sequence[dict[str, Array]]], Iterator[Term]],
+) -> Said | None:
     if any(w.got.shape != w.want.shape or not np.isfinite(w.got).all() for w in seen):
         return None
     first = worst_first(seen)[0]
     if not first.axes or first.want.size > LARGEST:
         return None
     bases = [basis_of(w) for w in seen]
-    for term in _terms(first, bases):
+    for term in terms(first, bases):
         found = []
         for w, basis in zip(seen, bases, strict=True):
             fitted = _fit(w, basis, term)
@@ -69,29 +81,38 @@ def basis_of(w: Wrong) -> dict[str, Array]:
     return found
 
 
-def _terms(w: Wrong, bases: Sequence[dict[str, Array]]) -> Iterator[Term]:
-    """Yield terms, the simplest first."""
-    everywhere = tuple(range(w.want.ndim))
+def _names(bases: Sequence[dict[str, Array]]) -> tuple[list[str], list[str]]:
+    """Return the names of all arrays, and of those that are no products."""
     names = [n for n in bases[0] if all(n in b for b in bases)]
-    plain = [n for n in names if "·" not in n and "²" not in n]
-    for name in plain:
-        yield Term((name,), everywhere)
-    groups = [
+    return names, [n for n in names if "·" not in n and "²" not in n]
+
+
+def _groups(w: Wrong) -> list[tuple[int, ...]]:
+    """Return the axes along which the number of a term may be the same: all, most, ..., one."""
+    return [
         axes
-        for many in reversed(range(1, w.want.ndim))
-        for axes in itertools.combinations(everywhere, many)
-        if all(w.want.shape[a] > 1 for a in axes)
+        for many in reversed(range(1, w.want.ndim + 1))
+        for axes in itertools.combinations(range(w.want.ndim), many)
+        if many == w.want.ndim or all(w.want.shape[a] > 1 for a in axes)
     ]
-    for axes in groups:
-        for name in plain:
+
+
+def _plain_terms(w: Wrong, bases: Sequence[dict[str, Array]]) -> Iterator[Term]:
+    for axes in _groups(w):
+        for name in _names(bases)[1]:
             yield Term((name,), axes)
+
+
+def _more_terms(w: Wrong, bases: Sequence[dict[str, Array]]) -> Iterator[Term]:
+    names, plain = _names(bases)
+    everywhere = tuple(range(w.want.ndim))
     for name in names:
         if name not in plain:
             yield Term((name,), everywhere)
-    for axes in [everywhere, *groups]:
+    for axes in _groups(w):
         for name in plain[1:]:
             yield Term(("1", name), axes)
-    for axes in [everywhere, *groups]:
+    for axes in _groups(w):
         for name in names:
             if name not in plain:
                 for one in name.replace("²", "").split("·"):

@@ -23,7 +23,7 @@ from npcbam.gradcheck.report import Finding
 
 PLACES = 6
 STEADY = 0.25  # of its mean, by which an error may vary that is no rounding
-WITHIN = 8.0  # units of the leaf's typical entry: what rounding inside of a backward may come to
+WITHIN = 32.0  # units of the leaf's typical entry: what rounding inside of a backward may come to
 ULPS = 8.0  # how far the places lie from the point, in units of rounding
 
 
