@@ -1,6 +1,7 @@
 """The hand-written vjps of HIPS autograd (PyPI: autograd), each judged at generic arguments.
 
-pip install autograd && python tests/gradcheck/others/hips.py [--seeds 3] [--only linalg] [--json] [--verbose]
+pip install autograd
+python tests/gradcheck/others/hips.py [--seeds 3] [--only linalg] [--json] [--verbose]
 
 The forward is the plain NumPy or SciPy function, the pullback is what autograd registers for it,
 called as autograd's own backward pass calls it. What is not right must stand in KNOWN with a

@@ -1,6 +1,7 @@
 """The layers of thinc with all their parameters: in float32, and in float64 where they allow it.
 
-pip install thinc && python tests/gradcheck/others/thinc_layers.py [--seeds 3] [--only Maxout] [--json] [--verbose]
+pip install thinc
+python tests/gradcheck/others/thinc_layers.py [--seeds 3] [--only Maxout] [--json] [--verbose]
 
 thinc is written for float32; its compiled kernels (NumpyOps) and its plain ones (Ops) run in
 float64 too. What is not right must stand in KNOWN with a sentence that says why it is really so;
