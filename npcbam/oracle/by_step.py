@@ -86,7 +86,9 @@ class _Along:
             fixed = {k: v.astype(x.dtype) for k, v in rest.items()}
             return reading.predict({**fixed, **part}, x)
 
-        self.step = ComplexStep(predict, point, [stored(each.dy, dtype)])
+        self.step = ComplexStep(lambda by: point.shifted(predict, by)[0].ravel())
+        self.dy = stored(each.dy, dtype).ravel().astype(np.float64)
+        self.x = point.vector.real
         sizes = {k: v.size for k, v in learnt.items()} | {"dx": each.input.x.size}
         stops = np.cumsum([*sizes.values()])
         self.slices = {
@@ -95,11 +97,13 @@ class _Along:
 
     def slope(self, tensor: str, v: Array, rng: np.random.Generator) -> tuple[float, float]:
         """Return the derivative by a tensor along v, and its allowed error."""
-        along = np.zeros(self.step.point.size)
+        along = np.zeros(self.x.size)
         along[self.slices[tensor]] = v.ravel()
-        slope = self.step.slope(along)
-        moved = 0.0
+        terms = self.dy * self.step.value(along)
+        slope, moved = float(terms.sum()), 0.0
         for _ in range(DRAWS):
-            away = MOVE * rng.choice([-1.0, 1.0], along.shape) * self.step.point.vector.real
-            moved = max(moved, abs(self.step.slope(along, away=away).value - slope.value) / MOVE)
-        return slope.value, STEPS * (self.unit * (moved + slope.scale) + self.least)
+            away = MOVE * rng.choice([-1.0, 1.0], along.shape) * self.x
+            near = float((self.dy * self.step.value(along, away=away)).sum())
+            moved = max(moved, abs(near - slope) / MOVE)
+        scale = float(np.abs(terms).sum())
+        return slope, STEPS * (self.unit * (moved + scale) + self.least)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from npcbam.gradcheck.kinks import spread
+from npcbam.gradcheck.cotangents import spread
 from npcbam.plots.axes import axes_or_new
 from npcbam.slopes import STEP, Point, real_leaves
 
