@@ -16,7 +16,10 @@ from npcbam.slopes import Moved, Slopes
 
 # No power of two: steps that halve meet the places of a jump in step, and agree by chance.
 RATIO = 0.4
-FIRST = 2.0**-4  # the largest step, of a direction that is in units of what it moves
+# The largest step, of a direction that is in units of what it moves; and where results have few
+# digits, so that a small step would show rounding alone.
+FIRST, FIRST_OF_FEW = 2.0**-4, 2.0**-1
+FEW = 1e-10
 LEVELS = 22  # down to 1e-10 of it
 ROWS = 4  # what is extrapolated from: older rows may lie across a kink
 # Two rows may agree by chance; so an error counts four times what the last step of the
@@ -33,6 +36,8 @@ class Differences:
     def __init__(self, moved: Moved, y: Array, noise: Array) -> None:
         """Take derivatives of `moved`, with results `y` at the point and this rounding in each."""
         self._moved, self._y, self._noise = moved, y, noise
+        few = float(noise.max(initial=0)) > FEW * float(np.abs(y).max(initial=0))
+        self._first = FIRST_OF_FEW if few else FIRST
 
     def along(self, v: Array, enough: float = 1e-11) -> Slopes:
         """Return the slopes along `v`, in units of what it moves.
@@ -40,7 +45,7 @@ class Differences:
         `enough` is the error, of the largest slope, at which to stop.
         """
         table = _Table(self._noise, power=2)
-        for t in _steps():
+        for t in self._steps():
             ahead, behind = self._moved(t * v), self._moved(-t * v)
             table.add((ahead - behind) / (2 * t), t, bend=(ahead - 2 * self._y + behind) / t)
             if table.settled(enough):
@@ -67,9 +72,12 @@ class Differences:
         error = np.where(at & left.bent & right.bent, np.inf, error)
         return Slopes(low, high, error, jumps)
 
+    def _steps(self) -> Iterator[float]:
+        return (self._first * RATIO**level for level in range(LEVELS))
+
     def _one_side(self, v: Array, enough: float, side: int, at: Array) -> _Table:
         table = _Table(self._noise, power=1, at=at)
-        for t in _steps():
+        for t in self._steps():
             rise = side * (self._moved(side * t * v) - self._y)
             table.add(rise / t, t, bend=rise)
             if table.settled(enough):
@@ -161,7 +169,3 @@ def rounding_of(values: Array) -> Array:
 def listen(moved: Callable[[Array], Array], v: Array, width: float) -> Array:
     """Return `rounding_of` the results between -v and v times `width`."""
     return rounding_of(np.array([moved(width * t * v) for t in np.linspace(-1, 1, 13)]))
-
-
-def _steps() -> Iterator[float]:
-    return (FIRST * RATIO**level for level in range(LEVELS))

@@ -131,6 +131,7 @@ def examine(
         labels = tuple(own) if own is not None else labels
     labels = options.labelled(names, labels, len(args))
     layout = Layout(args, labels, fixed)
+    _known(layout, fixed)
     _ask_for_something(layout)
     reports = []
     for point in range(points):
@@ -190,6 +191,14 @@ def _ask_for_something(layout: Layout) -> None:
         got = ", ".join(f"{n}: {_kind(a)}" for n, a in zip(layout.labels, layout.args, strict=True))
         rest = " that is not fixed" if layout.fixed else ""
         raise TypeError(f"args: expected a real floating array{rest}, got {got}")
+
+
+def _known(layout: Layout, fixed: Sequence[str]) -> None:
+    """Raise ValueError unless each name of `fixed` is that of an argument or a part of one."""
+    every = [name for _, name, _ in layout.found()]
+    for name in fixed:
+        if not any(each == name or each.startswith(f"{name}.") for each in every):
+            raise ValueError(f"fixed: expected names of arguments ({', '.join(every)}), got {name!r}")
 
 
 def _bare(value: Any) -> bool:

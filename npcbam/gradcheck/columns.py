@@ -131,9 +131,8 @@ class Columns:
             start = self._layout.leaves[i].part.start
             local = np.zeros(size, int) if found is None else found.local(start, wanted)
             exact = self._reference.exact[i]
-            slopes = (
-                self._reference.second(v, exact)
-                if second
-                else self._reference.slopes(v, exact, both)
-            )
+            if second:
+                v, slopes = self._reference.second_along(v, exact)
+            else:
+                v, slopes = self._reference.along(v, exact, both)
             yield Move(wanted, v, local, slopes)

@@ -11,6 +11,7 @@ import numpy as np
 from npcbam.checks import Array
 from npcbam.gradcheck.cotangents import Cotangent, draw, in_other_order, spread
 from npcbam.gradcheck.forward import Forward, Pullback
+from npcbam.gradcheck.formats import largest_of
 from npcbam.gradcheck.layout import Layout, Results, branches
 from npcbam.gradcheck.outcomes import Stop
 from npcbam.gradcheck.reading import Reading, read
@@ -46,7 +47,8 @@ def keep(forward: Forward, rng: np.random.Generator, unit: float) -> Kept:
     f, so that one that spoils what it has saved is found out and still read.
     """
     _finite_here(forward)
-    kept = Kept(draw(rng, forward.results.size, _rounder(forward.results)))
+    largest = min([largest_of(d.dtype) for d in forward.results.leaves], default=1.0)
+    kept = Kept(draw(rng, forward.results.size, rounder(forward.results), largest))
     _same_again(forward, unit)
     for cotangent in kept.asked:
         results, pullback, args = forward.start()
@@ -91,7 +93,9 @@ def _finite_here(forward: Forward) -> None:
             raise Stop("cannot tell", "nonfinite", reason)
 
 
-def _rounder(results: Results) -> Callable[[Array], Array]:
+def rounder(results: Results) -> Callable[[Array], Array]:
+    """Return what brings a vector of cotangents to the precision of the results."""
+
     def rounded(dy: Array) -> Array:
         parts = [
             dy[part].astype(leaf.dtype).astype(np.float64)

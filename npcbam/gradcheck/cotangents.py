@@ -34,15 +34,21 @@ def spread(rng: np.random.Generator, shape: int | tuple[int, ...]) -> Array:
     return rng.choice([-1.0, 1.0], size=shape) * rng.uniform(0.5, 1.5, size=shape)
 
 
-def draw(rng: np.random.Generator, size: int, rounded: Callable[[Array], Array]) -> list[Cotangent]:
-    """Return the cotangents to ask for; `rounded` brings them to the precision of the results."""
+def draw(
+    rng: np.random.Generator, size: int, rounded: Callable[[Array], Array], largest: float
+) -> list[Cotangent]:
+    """Return the cotangents to ask for.
+
+    `rounded` brings them to the precision of the results, which ends at `largest`.
+    """
+    far = min(FAR, 2.0 ** int(np.log2(largest) / 4))
     first, other = spread(rng, size), 4 * spread(rng, size)
     holes = np.where(rng.random(size) < 0.5, spread(rng, size), 0.0)
     asked = [
         Cotangent(first, 1.0, ""),
         Cotangent(other, 4.0, "another dy"),
-        Cotangent(FAR * spread(rng, size), FAR, f"a dy {FAR:.0e} times as large"),
-        Cotangent(spread(rng, size) / FAR, 1 / FAR, f"a dy {1 / FAR:.0e} times as large"),
+        Cotangent(far * spread(rng, size), far, f"a dy {far:.3g} times as large"),
+        Cotangent(spread(rng, size) / far, 1 / far, f"a dy {1 / far:.3g} times as large"),
     ]
     if size > 1 and not holes.all() and holes.any():
         asked.append(Cotangent(holes, 1.0, "a dy with zeros in it"))

@@ -44,6 +44,14 @@ class Directions:
         v[entries] = self.units[entries]
         return self._allowed(v)
 
+    def shorter(self, v: Array) -> Array:
+        """Return a direction in which no entry moves by more than its own size.
+
+        Where f ends near an entry that is much smaller than others, the probes stay inside so.
+        """
+        size = np.abs(self._x)
+        return v * np.where((v != 0) & (size > 0), np.minimum(1.0, size / np.abs(v)), 1.0)
+
     def bound(self, i: int) -> bool:
         """Tell whether moving one entry of leaf i moves others with it."""
         return self._domains[i] in ("symmetric", "simplex")

@@ -14,8 +14,8 @@ from npcbam.gradcheck.judge import Judge
 from npcbam.gradcheck.numbers import NOISE, SUM, Numbers
 from npcbam.gradcheck.report import Finding, LeafCheck
 
-LEAST = 64  # calls of f at least, to find out what is wrong,
-TIMES = 1.5  # and so many times those that it took to find out that something is.
+LEAST = 32  # calls of f at least, to find out what is wrong,
+TIMES = 1.0  # and so many times those that it took to find out that something is.
 MOST = 4_000_000  # numbers of a Jacobian
 TOLD = ("mismatch", "nan", "nonlinear", "shape", "structure")
 
@@ -73,8 +73,9 @@ def _known(judge: Judge, numbers: Numbers, i: int, budget: int) -> Known:
         [np.full(size, np.nan) for _ in range(2)],
         np.full((m, size), np.nan) if small else None,
     )
-    entries = judge.entries_for(i, budget)
-    for move in judge.columns.moves(i, entries, both=True):
+    kinked = judge.kinked(i)
+    entries = judge.entries_for(i, budget // 2 if kinked else budget)
+    for move in judge.columns.moves(i, entries, both=kinked):
         at = move.entries - start
         steps = move.v[move.entries]
         for k in range(2):

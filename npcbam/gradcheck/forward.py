@@ -42,7 +42,7 @@ class Forward:
     def start(self) -> tuple[Results, Pullback, tuple[Any, ...]]:
         """Call f at the point; return what it gave, its pullback, and the arguments it had."""
         args = self.layout.build(dtype=self.dtype)
-        y, pullback = split(self.run(args))
+        y, pullback = split(self.run(args), self.f)
         return Results(y), pullback, args
 
     def at(self, x: Array) -> tuple[Results, Pullback]:
@@ -85,14 +85,14 @@ class Forward:
         return found
 
 
-def split(result: Any) -> tuple[Any, Pullback]:
+def split(result: Any, f: Any = None) -> tuple[Any, Pullback]:
     """Return (y, pullback), or stop because it is something else."""
     if isinstance(result, tuple) and len(result) == 2 and callable(result[1]):
         return result[0], result[1]
     from npcbam.gradcheck.forms.hint import which_form
 
     kind = spell(result)
-    reason = f"f: expected it to return (y, pullback), got {kind}; {which_form(result)}"
+    reason = f"f: expected it to return (y, pullback), got {kind}; {which_form(result, f)}"
     raise Stop("wrong", "structure", reason)
 
 

@@ -19,7 +19,9 @@ from npcbam.slopes import Slopes
 SINGLY = 32  # leaves up to this size are checked entry by entry, where a move is one call of f;
 FEW = 8  # and up to this size where it is a series of differences.
 BLOCK = 32  # Larger ones along one random direction in each block of this size,
-MOST_BLOCKS = 16  # in larger blocks where there were more than these.
+MOST_BLOCKS = 16  # in larger blocks where there were more than these,
+COARSE = 1e-12  # but in small ones where the unit of rounding is larger.
+SMALL_BLOCK, MORE_BLOCKS = 8, 64
 KINKED = 256  # So many entries that may sit on a kink are looked at one by one,
 CONFIRMED = 24  # and so many that are off are shown to the second reference, until it agrees on one.
 
@@ -67,6 +69,8 @@ class Judge:
         self.columns = Columns(reference, directions)
         self._wrong: dict[int, set[int]] = {}
         self._certain: set[int] = set()
+        self._kinked: set[int] = set()
+        self._coarse = numbers.unit > COARSE
         self._on_kink: dict[int, int] = {}
 
     def leaf(self, i: int, directions: int | None) -> Seen:
@@ -75,11 +79,14 @@ class Judge:
         inside = np.arange(leaf.part.start, leaf.part.stop)
         inside = inside[self._directions.units[inside] > 0]
         v = self._directions.along(leaf.part)
-        whole = self._slopes(i, v, both=True)
+        v, whole = self._along(i, v, both=True)
         if self._numbers.drowned(i, whole, v) and exact and self._reference.steady(v):
             self._numbers.lower(i)
         kinked = bool(whole.kinked.any())
-        singly = inside.size <= (SINGLY if exact else FEW) and not self._directions.bound(i)
+        if kinked:
+            self._kinked.add(i)
+        few = SINGLY if exact or self._coarse else FEW
+        singly = inside.size <= few and not self._directions.bound(i)
         if directions is None and (singly or self._apart(i, inside.size, exact)):
             seen = self._entries(i, inside, kinked)
             seen.how = "every entry"
@@ -96,8 +103,8 @@ class Judge:
         found = self.columns.structure(i)
         return found is not None and len(found.groups) <= MOST_BLOCKS
 
-    def _slopes(self, i: int, v: Array, both: bool) -> Slopes:
-        return self._reference.slopes(v, self._reference.exact[i], both)
+    def _along(self, i: int, v: Array, both: bool) -> tuple[Array, Slopes]:
+        return self._reference.along(v, self._reference.exact[i], both)
 
     # Entry by entry
 
@@ -159,7 +166,7 @@ class Judge:
         """Return as many entries of leaf i as can be had for some calls of f, wrong ones first."""
         leaf = self._layout.leaves[i]
         inside = np.arange(leaf.part.start, leaf.part.stop)
-        each = 2 if self._reference.exact[i] else 12
+        each = 1 if self._reference.exact[i] else 8
         found = self.columns.structure(i)
         moves = inside.size if found is None else len(found.groups)
         if moves * each <= calls:
@@ -180,7 +187,8 @@ class Judge:
         A small entry then does not hide behind a large one; and no entry's error can hide but
         behind those of others, to all digits and by chance.
         """
-        count = directions or min(MOST_BLOCKS, -(-inside.size // BLOCK))
+        size, most = (SMALL_BLOCK, MORE_BLOCKS) if self._coarse else (BLOCK, MOST_BLOCKS)
+        count = directions or min(most, -(-inside.size // size))
         if directions:
             blocks = [inside] * directions
         else:
@@ -198,7 +206,7 @@ class Judge:
         return seen
 
     def _move(self, i: int, block: Array, v: Array, both: bool) -> Move:
-        slopes = self._slopes(i, v, both)
+        v, slopes = self._along(i, v, both)
         return Move(block[:1], v, np.zeros(slopes.left.size, int), slopes)
 
     def _is_kinked(self, move: Move) -> bool:
@@ -274,7 +282,7 @@ class Judge:
         for still in (None, 0.0, None, 0.0):
             v = self._directions.joint(i, still)
             exact = all(self._reference.exact) if i is None else self._reference.exact[i]
-            slopes = self._reference.slopes(v, exact, True)
+            v, slopes = self._reference.along(v, exact, True)
             if slopes.kinked.any() or not v.any():
                 continue
             at = np.array([leaf.part.start])
@@ -288,6 +296,10 @@ class Judge:
                 worst = second
             seen.entries += worst
         return seen
+
+    def kinked(self, i: int) -> bool:
+        """Tell whether leaf i sits on a kink."""
+        return i in self._kinked
 
     @property
     def certain(self) -> bool:

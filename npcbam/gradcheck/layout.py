@@ -61,7 +61,7 @@ class Layout:
         self.args, self.labels, self.fixed = args, tuple(labels), tuple(fixed)
         self.leaves: list[Leaf] = []
         start = 0
-        for path, name, value in self._found():
+        for path, name, value in self.found():
             if any(name == f or name.startswith(f"{f}.") for f in fixed):
                 continue
             if isinstance(value, np.ndarray) and value.dtype.kind == "c":
@@ -74,7 +74,8 @@ class Layout:
             start += array.size
         self.size = start
 
-    def _found(self) -> Iterator[tuple[Path, str, Any]]:
+    def found(self) -> Iterator[tuple[Path, str, Any]]:
+        """Yield whatever hangs at the ends of the arguments: its path, its name and itself."""
         for i, (label, arg) in enumerate(zip(self.labels, self.args, strict=True)):
             for path, value in _walk(arg):
                 yield (i, *path), ".".join([label, *map(str, path)]), value
@@ -122,6 +123,11 @@ def _walk(tree: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
         return
     for key, child in children.items():
         yield from _walk(child, (*path, key))
+
+
+def leaves(tree: Any) -> Iterator[Any]:
+    """Yield what hangs at the ends of a tree."""
+    return (value for _, value in _walk(tree))
 
 
 def branches(tree: Any) -> Mapping[Any, Any] | None:

@@ -10,6 +10,7 @@ import numpy as np
 from npcbam.checks import Array
 from npcbam.gradcheck.columns import Move
 from npcbam.gradcheck.cotangents import Cotangent
+from npcbam.gradcheck.formats import tiny_of
 from npcbam.gradcheck.forward import Forward
 from npcbam.gradcheck.reading import Reading
 from npcbam.gradcheck.report import Entry
@@ -44,8 +45,7 @@ class Numbers:
 
     def __post_init__(self) -> None:
         """Find the smallest number that has all its digits."""
-        kinds = [leaf.dtype for leaf in self.forward.results.leaves if leaf.dtype.kind == "f"]
-        self.tiny = max((float(np.finfo(kind).tiny) for kind in kinds), default=0.0)
+        self.tiny = max([tiny_of(d.dtype) for d in self.forward.results.leaves], default=0.0)
         self._floors: dict[int, float] = {}
 
     def g(self, k: int = 0) -> Array:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from npcbam.checks import Array
-from npcbam.gradcheck.layout import Layout, Leaf, Path, branches, floating, number, spell
+from npcbam.gradcheck.layout import Layout, Leaf, Path, branches, floating, leaves, number, spell
 from npcbam.gradcheck.outcomes import Stop
 from npcbam.gradcheck.report import Finding
 
@@ -81,7 +81,8 @@ def _cotangents(layout: Layout, result: Any) -> Iterator[tuple[int, _Given]]:
     count = len(layout.args)
     arrays = [i for i in range(count) if layout.has_gradient(i)]
     numbers = [i for i in range(count) if layout.has_gradient(i, plain=True)]
-    wanted = [list(range(count)), arrays, numbers]
+    every = [i for i, arg in enumerate(layout.args) if any(floating(v) for v in leaves(arg))]
+    wanted = [list(range(count)), arrays, every, numbers]
     if count == 1 or len(arrays) == 1:
         lone = (arrays or numbers or [0])[0]
         own = count == 1 and _alike(layout.args[lone], result)
@@ -89,11 +90,21 @@ def _cotangents(layout: Layout, result: Any) -> Iterator[tuple[int, _Given]]:
             wanted, result = [[lone]], (result,)
     if not isinstance(result, tuple | list):
         raise _count(arrays if len(arrays) < count else range(count), spell(result), layout)
-    for places in wanted:
-        if len(places) == len(result):
-            yield from zip(places, map(_Given, result), strict=True)
-            return
+    fitting = [places for places in wanted if len(places) == len(result)]
+    shaped = [p for p in fitting if all(map(_may_be, (layout.args[i] for i in p), result))]
+    for places in (shaped or fitting)[:1]:
+        yield from zip(places, map(_Given, result), strict=True)
+        return
     raise _count(range(count), str(len(result)), layout)
+
+
+def _may_be(arg: Any, cotangent: Any) -> bool:
+    """Tell whether a cotangent has the shape of an argument, where that is an array."""
+    if cotangent is None or not isinstance(arg, np.ndarray | np.generic | float):
+        return True
+    return isinstance(cotangent, np.ndarray | np.generic | float) and (
+        np.shape(cotangent) == np.shape(arg)
+    )
 
 
 def _alike(arg: Any, result: Any) -> bool:

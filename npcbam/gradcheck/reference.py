@@ -15,6 +15,7 @@ import numpy as np
 from npcbam.checks import Array
 from npcbam.differences import Differences, listen
 from npcbam.gradcheck.directions import Directions
+from npcbam.gradcheck.formats import unit_of
 from npcbam.gradcheck.forward import Forward
 from npcbam.gradcheck.layout import Layout
 from npcbam.slopes import ComplexStep, Slopes
@@ -76,6 +77,8 @@ class Reference:
 
     def _vouched(self, v: Array) -> bool:
         rough = self.differences.along(v, enough=1e-8)
+        if not np.isfinite(rough.error).all():
+            v, rough = self.along(v, exact=False)
         try:
             fine = self._step.along(v, both=bool(rough.kinked.any()))
         except Exception:  # f refuses some complex numbers and takes others
@@ -96,9 +99,30 @@ class Reference:
                 return False
         return True
 
-    def slopes(self, v: Array, exact: bool, both: bool = False) -> Slopes:
-        """Return the slopes along v; by the complex step, from `both` sides, where `exact`."""
-        return self._step.along(v, both) if exact else self.differences.along(v)
+    def along(self, v: Array, exact: bool, both: bool = False) -> tuple[Array, Slopes]:
+        """Return a direction and the slopes along it; from `both` sides where `exact`.
+
+        The direction is v, or a shorter one where f ends between the probes of differences.
+        """
+        if exact:
+            return v, self._step.along(v, both)
+        found = self.differences.along(v)
+        if not np.isfinite(found.error).all():
+            shorter = self._directions.shorter(v)
+            again = self.differences.along(shorter)
+            if np.isfinite(again.error).sum() > np.isfinite(found.error).sum():
+                return shorter, again
+        return v, found
+
+    def second_along(self, v: Array, exact: bool) -> tuple[Array, Slopes]:
+        """Return a direction, v or a shorter one, and the slopes by the second reference."""
+        found = self.second(v, exact)
+        if not np.isfinite(found.error).all():
+            shorter = self._directions.shorter(v)
+            again = self.second(shorter, exact)
+            if np.isfinite(again.error).sum() > np.isfinite(found.error).sum():
+                return shorter, again
+        return v, found
 
     def exactly(self, v: Array, away: Array) -> Array:
         """Return the derivative of every result along v, `away` from the point."""
@@ -181,9 +205,10 @@ class Reference:
 def _noise(forward: Forward, v: Array) -> Array:
     """Return the rounding of each result: as measured, and a unit of it at least."""
     dtype = forward.wide
-    kinds = [leaf.dtype for leaf in forward.results.leaves if leaf.dtype.kind == "f"]
-    coarse = min([*kinds, dtype], key=lambda kind: kind.itemsize)
-    unit = float(np.finfo(coarse).eps) / 2
+    kinds = [leaf.dtype for leaf in forward.results.leaves]
+    kinds += forward.layout.dtypes() if forward.dtype is None else []
+    coarse = max([*kinds, dtype], key=unit_of)
+    unit = unit_of(coarse) / 2
     measured = listen(forward.moved, v, SPAN[coarse.itemsize])
     measured = np.where(np.isfinite(measured), measured, 0.0).astype(np.float64)
     size = np.abs(forward.y).astype(np.float64)

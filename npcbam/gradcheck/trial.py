@@ -112,7 +112,8 @@ def _numbers(trial: Trial, own: Forward, kept: contract.Kept) -> tuple[Numbers, 
     unit = precision.unit(trial.layout)
     if not precision.is_wide(trial.layout, own):
         wider = wide(trial.f, trial.layout, trial.before)
-        fine = wider and precision.readings(wider, kept.asked)
+        same = wider is not None and precision.same_function(own, wider)
+        fine = precision.readings(wider, kept.asked) if wider and same else None
         if wider and fine:
             forward, readings, unit = wider, fine, float(np.finfo(np.float64).eps)
         else:
