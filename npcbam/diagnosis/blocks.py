@@ -156,6 +156,24 @@ def _along(a: Array, axis: int, ndim: int) -> Array:
     return a.reshape([-1 if i == axis else 1 for i in range(ndim)])
 
 
+def another_mask(seen: Sequence[Wrong]) -> Said | None:
+    """Tell whether an array is right but for zeros, which stand at other places."""
+    zero = nonzero = agree = 0
+    for w in seen:
+        if w.got.shape != w.want.shape or not np.isfinite(w.got).all():
+            return None
+        lost = w.wrong & (w.got == 0)
+        extra = w.wrong & (np.abs(w.want) <= w.limit)
+        if (w.wrong & ~lost & ~extra).any():
+            return None
+        zero, nonzero = max(zero, int(lost.sum())), max(nonzero, int(extra.sum()))
+        agree = max(agree, int((w.known & ~w.wrong & (w.got != 0)).sum()))
+    if min(zero, nonzero) < 1 or agree < 3 or zero + nonzero < 3:
+        return None
+    tail = f"has zeros at other places: {zero} entries are zero that should not be, and {nonzero} "
+    return "another-mask", tail + "are not that should; where neither is zero it is right"
+
+
 def ties(seen: Sequence[Wrong]) -> Said | None:
     """Tell whether entries that equal another each get what they should share."""
     for w in seen:

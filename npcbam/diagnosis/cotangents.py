@@ -20,6 +20,8 @@ from npcbam.diagnosis.wrong import Wrong
 ROWS = 10
 # And single ones of so many.
 INDICES = 64
+# A dy that is solved for is off by its errors, many times over: by less tells nothing.
+SURE = 100
 
 
 def of_another_dy(w: Wrong) -> Iterator[Guess]:
@@ -187,7 +189,7 @@ def as_if(seen: Sequence[Wrong]) -> Said | None:
         return None
     taken = [_solved(w) for w in seen]
     found = [w for w in taken if w is not None]
-    if len(found) < len(seen):
+    if len(found) < len(seen) or not any((w.off > SURE * w.limit).any() for w in found):
         return None
     for explain in AS_IF:
         said = explain(found)

@@ -12,7 +12,7 @@ from npcbam.diagnosis.guesses import Said
 from npcbam.diagnosis.wrong import Wrong
 
 # The formats that numbers may have been rounded to: the bits of their fractions.
-FORMATS = (("float32", 23), ("float16", 10), ("bfloat16", 7))
+FORMATS = (("bfloat16", 7), ("float16", 10), ("float32", 23))
 # What is off by more than this share of an entry is no matter of digits.
 SMALL = 1e-3
 

@@ -60,6 +60,7 @@ EXPLANATIONS: tuple[Entry, ...] = (
     Entry(explained_by(values.products), LARGE),
     Entry(blocks.ties),
     Entry(partly.partly),
+    Entry(explained_by(values.exchanged_factors), LARGE),
     Entry(blocks.whole_multiples),
     Entry(blocks.along_another_axis, LARGE),
     Entry(blocks.copied, LARGE),
@@ -77,5 +78,6 @@ EXPLANATIONS: tuple[Entry, ...] = (
     Entry(sums.lost_through_a_sum, LARGE),
     Entry(routes.rerouted),
     Entry(order.shuffled),
+    Entry(blocks.another_mask),
     Entry(digits.nearly),
 )

@@ -16,6 +16,8 @@ from npcbam.diagnosis.wrong import Wrong
 
 # Two float64 computations of one gradient agree to more digits than this.
 SAME = 1e-9
+# Times the error allowed, what a factor next to 1 has to be off by.
+SURE = 30
 
 
 def times(factor: float) -> str:
@@ -52,6 +54,10 @@ def multiple(seen: Sequence[Wrong]) -> Said | None:
     """Tell whether the array is a multiple of what it should be."""
     factors = factors_of(seen)
     if factors is None:
+        return None
+    # So near to 1 a constant factor has to show well above rounding: else it is a matter of digits.
+    sure = any((w.off > SURE * w.limit).any() for w in seen)
+    if not sure and all(abs(f - 1) < 1e-4 for f in factors):
         return None
     # Of a single number anything is a multiple.
     common = max(factors) - min(factors) <= 1e-6 * max(map(abs, factors))

@@ -63,6 +63,7 @@ SLOPES: tuple[tuple[str, Callable[[Array], Array]], ...] = (
     ("1/{}", lambda z: -1 / (z * z)),
     ("sin({})", np.cos),
     ("cos({})", lambda z: -np.sin(z)),
+    ("log cosh({})", np.tanh),
     ("tan({})", lambda z: 1 / np.cos(z) ** 2),
     ("sinh({})", np.cosh),
     ("cosh({})", np.sinh),
@@ -172,6 +173,10 @@ def slope_times_dy(w: Wrong) -> Iterator[Guess]:
         if made is not None and place != f"d{name}":
             total = ", summed" if dy.shape != w.want.shape else ""
             yield Guess("another-function", f"is d{name} times {place}{total}", made)
+    yield from _products_with_slopes(w, name, np.asarray(dy, dtype=float))
+
+
+def _products_with_slopes(w: Wrong, name: str, dy: Array) -> Iterator[Guess]:
     for place, a in at_hand(w).items():
         out = spread(np.asarray(a, dtype=float), dy.shape) if a.dtype.kind == "f" else None
         if place[1:] in w.dy or out is None or np.ptp(out) == 0:
@@ -182,6 +187,10 @@ def slope_times_dy(w: Wrong) -> Iterator[Guess]:
                 total = ", summed" if dy.shape != w.want.shape else ""
                 tail = f"is d{name} times the derivative of {said.format(place)}{total}"
                 yield Guess("another-function", tail, made)
+            more = summed(dy * out * slope(out), w.want.shape)
+            if more is not None and np.isfinite(more).all():
+                tail = f"is d{name} times {place} and the derivative of {said.format(place)}"
+                yield Guess("another-function", tail, more)
 
 
 def a_power(seen: Sequence[Wrong]) -> Said | None:

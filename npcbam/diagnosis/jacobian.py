@@ -162,6 +162,17 @@ def _ends(w: Wrong, j: Array, d: Array, what: str) -> Iterator[Guess]:
     for rows, which in ((last, "last"), (reaches.argmax(0), "first")):
         made = np.where(reaches.any(0), d[rows] * j[rows, columns], 0.0).reshape(shape)
         yield Guess(f"only-{which}", f"counts only the {which} {what}", made)
+    for name, dy in w.dy.items():
+        for axis in range(dy.ndim if len(w.dy) == 1 and dy.ndim > 1 else 0):
+            index = np.where(reaches, _index(dy.shape, axis)[:, None], -1)
+            first = np.where(reaches, index, dy.size).min(0)
+            for end, which in ((index.max(0), "last"), (first, "first")):
+                tail = (
+                    f"counts only the {which} index of d{name} along axis {axis} that each entry "
+                )
+                yield Guess(
+                    f"only-{which}", tail + "reaches", pull(w, d, np.where(index == end, j, 0.0))
+                )
     for name, mean in _averages(d, j, reaches):
         yield Guess(
             "mean-for-sum", f"takes {name} of what each entry should sum", mean.reshape(shape)

@@ -18,15 +18,14 @@ def not_finite(seen: Sequence[Wrong]) -> Said | None:
     bad = [w for w in seen if (~np.isfinite(w.got)).any()]
     if not bad:
         return None
-    word = _word(bad)
-    shape = bad[0].want.shape
-    if any(w.got.shape != shape or w.want.shape != shape for w in bad):
-        return "not-finite", f"has {word} entries"
+    word, shape = _word(bad), bad[0].want.shape
     masks = [~np.isfinite(w.got) for w in bad]
     if all(mask.all() for mask in masks):
         x = bad[0].argument
         at = f", where {bad[0].name[1:]} is all zeros" if x is not None and not x.any() else ""
         return "not-finite", f"is {word} everywhere{at}"
+    if any(w.got.shape != shape or w.want.shape != shape for w in bad):
+        return "not-finite", f"has {word} entries"
     like = [
         Wrong(w.name, np.where(mask, np.nan, 0.0), np.zeros(shape), 0.0)
         for w, mask in zip(bad, masks, strict=True)

@@ -38,27 +38,32 @@ def partly(seen: Sequence[Wrong]) -> Said | None:
 
 def _by_constant(seen: Sequence[Wrong]) -> Said | None:
     """Tell whether the wrong entries are all off by the same number."""
-    made, numbers = [], []
+    made, numbers, both = [], [], False
     for w in seen:
         if w.wrong.any() and (w.wrong.sum() < 2 or not np.isfinite(w.got).all()):
             return None
-        number = float(np.median((w.got - w.want)[w.wrong])) if w.wrong.any() else 0.0
-        numbers.append(number)
-        made.append(w.want + number)
+        off = np.where(w.wrong, w.got - w.want, 0.0)
+        number = float(np.median(np.abs(off[w.wrong]))) if w.wrong.any() else 0.0
+        both |= bool((off > 0).any() and (off < 0).any())
+        numbers.append(number if both or not (off < 0).any() else -number)
+        made.append(w.want + number * np.sign(off) if w.wrong.any() else w.want)
     if not all(map(_fits_wrong, seen, made)):
         return None
     where = describe(seen, made)
     if where is None:
         return None
-    said = f"is off by {numbers[0]:.6g} {where}{_one_a_row(seen)}, and right elsewhere"
+    used = [n for n, w in zip(numbers, seen, strict=True) if w.wrong.any()]
+    same = np.ptp(used) <= 1e-6 * abs(used[0])
+    much = f"{'±' if both else ''}{used[0]:.6g}" if same else "one number for each dy"
+    said = f"is off by {much} {where}{_one_a_row(seen, 2 if both else 1)}, and right elsewhere"
     return "added-partly", said
 
 
-def _one_a_row(seen: Sequence[Wrong]) -> str:
-    """Tell whether one entry of each row is wrong, as where a one-hot is missing."""
+def _one_a_row(seen: Sequence[Wrong], many: int) -> str:
+    """Tell whether one entry of each row is wrong, or two: a one-hot is missing, or elsewhere."""
     for axis in range(seen[0].want.ndim):
-        if seen[0].want.ndim > 1 and all((w.wrong.sum(axis) == 1).all() for w in seen):
-            return f", one in each row along axis {axis}"
+        if seen[0].want.ndim > 1 and all((w.wrong.sum(axis) == many).all() for w in seen):
+            return f", {'one' if many == 1 else 'up and down'} in each row along axis {axis}"
     return ""
 
 

@@ -26,7 +26,10 @@ def over_another_axis(seen: Sequence[Wrong]) -> Said | None:
     for one, two in itertools.combinations(seen[0].axes, 2):
         spare = (shape[one] - 1) * (shape[two] - 1)
         for name in plain if spare >= SPARE else ():
-            if all(_additive(w, b[name], one, two) for w, b in zip(seen, bases, strict=True)):
+            if all(
+                _additive(w, b[name], one, two) and not _itself(w, b[name], one, two)
+                for w, b in zip(seen, bases, strict=True)
+            ):
                 times = "" if name == "1" else f" times {name}"
                 tail = f"has a sum{times} along one of the axes {one} and {two}, and along the "
                 return "other-axis", tail + "other it is due"
@@ -40,6 +43,12 @@ def _additive(w: Wrong, a: Array, one: int, two: int) -> bool:
     rows, columns = off.mean(one, keepdims=True), off.mean(two, keepdims=True)
     both = off.mean((one, two), keepdims=True)
     return w.fits(w.want + a * (rows + columns - both), 2.0)
+
+
+def _itself(w: Wrong, a: Array, one: int, two: int) -> bool:
+    """Tell whether the right array is of that kind, so that any other would be too."""
+    zero = Wrong(w.name, w.want, np.zeros(w.want.shape), 1e-6 * w.scale)
+    return _additive(zero, a, one, two)
 
 
 def lost_through_a_sum(seen: Sequence[Wrong]) -> Said | None:

@@ -67,7 +67,7 @@ def basis_of(w: Wrong) -> dict[str, Array]:
     """Return the arrays of which a term may be a multiple."""
     shape = w.want.shape
     found = {"1": np.ones(shape)}
-    found |= {n: np.asarray(a, dtype=float) for n, a in copies(w) if " with the " not in n}
+    found |= {n: np.asarray(a, dtype=float) for n, a in copies(w) if not n.startswith("-")}
     single = {
         n: out
         for n, a in at_hand(w).items()
@@ -220,9 +220,9 @@ def _of_ones(seen: Sequence[Wrong], term: Term, found: Sequence[Array], whole: b
 def _lacks_mean(seen: Sequence[Wrong], axes: tuple[int, ...]) -> str:
     """Tell which of the two has no mean along some axes."""
     if all(_small(w, w.want.mean(axes)) for w in seen):
-        return "its mean is not taken out"
+        return "its mean there should be 0"
     if all(_small(w, w.got.mean(axes)) for w in seen):
-        return "its mean is taken out, and should not be"
+        return "its mean there is 0, and should not be"
     return ""
 
 
@@ -248,10 +248,10 @@ def _side(
 ) -> str:
     along = [_inner(w.want, b[name], axes) for w, b in zip(seen, bases, strict=True)]
     if all(_small(w, a) for w, a in zip(seen, along, strict=True)):
-        return f"its part along {name} is not taken out (a projection is missing)"
+        return f"its part along {name} should be 0 (a projection is missing or wrong)"
     along = [_inner(w.got, b[name], axes) for w, b in zip(seen, bases, strict=True)]
     if all(_small(w, a) for w, a in zip(seen, along, strict=True)):
-        return f"its part along {name} is taken out, and should not be"
+        return f"its part along {name} is 0, and should not be (a projection too many)"
     return f"the term along {name} (of a norm, a projection) is missing or wrong"
 
 

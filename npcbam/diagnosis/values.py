@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -35,13 +36,17 @@ def plain_values(w: Wrong) -> Iterator[Guess]:
         yield Guess(_code(w, name), name, a)
     for name, dy in w.dy.items():
         if dy.shape == shape and dy.ndim:
+            for said, a in at_hand(w).items():
+                out = None if said == f"d{name}" or a.ndim == 0 else spread(a, shape)
+                if out is not None:
+                    yield Guess("another-function", f"d{name} times {said}", dy * out)
             yield Guess("cotangent-squared", f"d{name} squared", dy * dy)
             yield Guess("cotangent-size", f"the size of d{name}, without its sign", np.abs(dy))
             yield Guess("cotangent-sign", f"the sign of d{name}, without its size", np.sign(dy))
 
 
 def _code(w: Wrong, name: str) -> str:
-    if any(name.split(" ")[0] == f"d{result}" for result in w.dy):
+    if any(name.split(" ")[0].lstrip("-") == f"d{result}" for result in w.dy):
         return "cotangent"
     return "other-cotangent" if name.startswith("what ") else "other-array"
 
@@ -53,12 +58,13 @@ def copies(w: Wrong) -> Iterator[tuple[str, Array]]:
         if a.shape == shape:
             yield name, a
             if name[1:] in w.y:
-                yield f"{name} with the other sign", -a
+                yield f"-{name}", -a
             continue
         if name[1:] not in w.y:
             continue
         for what, other in _brought(a, shape):
             yield f"{name} {what}", other
+            yield f"-{name} {what}", -other
     for name, a in w.others.items():
         if a.shape == shape and name != w.name:
             yield f"what {name} should be", a
@@ -80,8 +86,8 @@ def _brought(a: Array, shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]:
 def itself(w: Wrong) -> Iterator[Guess]:
     """Yield what the whole array may be in place of a gradient."""
     for guess in plain_values(w):
-        if guess.code in ("zero", "sign"):
-            continue
+        if guess.code in ("zero", "sign", "another-function"):
+            continue  # looked for before, and after what is simpler
         said, right = f"is {guess.tail}", w.known & ~w.wrong
         if guess.code == "other-array":
             said = f"is what {guess.tail} is"
@@ -108,9 +114,14 @@ def masked(w: Wrong) -> Iterator[Guess]:
 def clipped(w: Wrong) -> Iterator[Guess]:
     """Yield the right array clipped to the largest numbers that came."""
     low, high = float(w.got.min(initial=0)), float(w.got.max(initial=0))
-    hit = w.wrong & ((w.got == high) | (w.got == low))
+    near = np.isclose(w.got, high, 1e-6, 0) | np.isclose(w.got, low, 1e-6, 0)
+    hit = w.wrong & near
     if int(hit.sum()) >= 3 and (w.wrong == hit).all():
-        said = f"±{high:.6g}" if low == -high else f"{low:.6g} and {high:.6g}"
+        said = (
+            f"±{high:.6g}"
+            if math.isclose(low, -high, rel_tol=1e-6)
+            else f"{low:.6g} and {high:.6g}"
+        )
         yield Guess("clipped", f"is clipped at {said}", np.clip(w.want, low, high))
 
 
@@ -146,6 +157,18 @@ def factors_at_hand(w: Wrong) -> Iterator[tuple[str, Array]]:
                     made = f(shaped)
                     if np.isfinite(made).all():
                         yield said.format(name), made
+
+
+def exchanged_factors(w: Wrong) -> Iterator[Guess]:
+    """Yield the right array with one array as a factor where another is due."""
+    hand = [(name, np.asarray(a, dtype=float)) for name, a in at_hand(w).items()
+            if a.dtype.kind == "f" and a.size > 1]  # fmt: skip
+    fits = [(name, out) for name, a in hand if (out := spread(a, w.want.shape)) is not None]
+    for (came, one), (due, two) in itertools.permutations(fits, 2):
+        with np.errstate(all="ignore"):
+            made = np.where(two != 0, w.want / np.where(two == 0, 1, two) * one, np.nan)
+        tail = f"has the factor {came} where {due} is due"
+        yield Guess("factor-exchanged", tail, made, grown=np.abs(one / two))
 
 
 def _fitting(a: Array, shape: tuple[int, ...]) -> Iterator[Array]:

@@ -18,7 +18,7 @@ ROUNDING = 32
 # Of its error, what an explanation may leave of a wrong entry at most, however much is allowed.
 MOST = 0.1
 # Of all wrong entries together, each in units of the error allowed, what it may leave.
-NEARER = 0.25
+NEARER = 0.1
 # So many wrong entries, and as many right ones, are looked at first.
 SAMPLE = 64
 
@@ -142,7 +142,8 @@ class Wrong:
         most = np.maximum(self.limit, MOST * self.off)
         room = np.where(self.wrong, np.minimum(room, most), room)
         gap = np.abs(self.got - made)
-        return bool((gap <= room)[said].all()) and self._nearer(gap, must)
+        touched = must | (said & self.known & (np.abs(made - self.want) > 0.1 * self.limit))
+        return bool((gap <= room)[said].all()) and self._nearer(gap, touched)
 
     @functools.cached_property
     def sample(self) -> tuple[tuple[Array, ...], Array, Array, Array]:
@@ -175,13 +176,14 @@ class Wrong:
             return bool((np.isnan(gap) | (gap <= 2 * room)).all())
 
     def _nearer(self, gap: Array, must: Array) -> bool:
-        """Tell whether the wrong entries together are much nearer to what is made than to right."""
+        """Tell whether the entries that a mistake changes are much nearer to it than to right."""
         off, gap = self.off[must], gap[must]
         if not off.size or np.isinf(off).any():
             return not off.size
-        size = np.maximum(self.limit[must], 1e-12 * off)
-        ratio = np.minimum(off / size, 1e12)
-        return bool(np.square(gap / off * ratio).sum() <= NEARER**2 * np.square(ratio).sum())
+        size = np.maximum(self.limit[must], 1e-12 * np.maximum(off, gap))
+        size[size == 0] = 1
+        left, was = np.square(gap / size).sum(), np.square(off / size).sum()
+        return bool(left <= NEARER**2 * was)
 
 
 def _largest(a: Array) -> float:

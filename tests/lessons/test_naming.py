@@ -49,7 +49,7 @@ def mean(make, y=lambda x: x.mean((2, 3), keepdims=True)):
         (lambda x, dy, dx: dx * x.max(), "dx is the largest of x times what it should be"),
         (lambda x, dy, dx: dx * np.sin(x.sum()), "dx is a multiple of what it should be, by"),
         (lambda x, dy, dx: 0 * dx, "dx is all zeros, and should not be"),
-        (lambda x, dy, dx: dx / 0 * 0, "dx has NaN or infinite entries"),
+        (lambda x, dy, dx: dx / 0 * 0, "dx is NaN everywhere"),
         (lambda x, dy, dx: dx[0], "dx has the wrong shape: (N, C, H, W) is expected"),
         (lambda x, dy, dx: (1 + 1e-7) * dx, "dx is (1 + 1e-07) times what it should be"),
         (lambda x, dy, dx: dx[::-1], "dx is flipped along axis 0"),
