@@ -66,7 +66,8 @@ class Differences:
         jumps = at & (left.bent | right.bent)
         # At an edge, of the domain or of a jump, one side alone has a derivative.
         for one, other in ((left, right), (right, left)):
-            only = at & np.isfinite(one.error) & ~one.bent & (other.bent | ~np.isfinite(other.error))
+            none = other.bent | ~np.isfinite(other.error)
+            only = at & np.isfinite(one.error) & ~one.bent & none
             low, high = np.where(only, one.value, low), np.where(only, one.value, high)
             error = np.where(only, one.error, error)
         error = np.where(at & left.bent & right.bent, np.inf, error)
@@ -148,7 +149,8 @@ class _Table:
         if not self._row or not np.isfinite(error).all():
             return False
         # The rounding grows as the step falls: nothing better can follow.
-        return bool((error <= np.maximum(enough * value.max(initial=0), self._next[self._at])).all())
+        least = np.maximum(enough * value.max(initial=0), self._next[self._at])
+        return bool((error <= least).all())
 
 
 def rounding_of(values: Array) -> Array:
@@ -162,7 +164,7 @@ def rounding_of(values: Array) -> Array:
     The median of the nine fourth differences: a kink among them raises four at most.
     """
     fourth = np.abs(np.diff(values, 4, axis=0))
-    # A fourth difference of independent roundings is √70 times one of them, its median 0.67 of that.
+    # A fourth difference of independent roundings is √70 times one of them, the median 0.67 of it.
     return np.asarray(np.median(fourth, axis=0) / (0.67 * np.sqrt(70)))
 
 

@@ -104,8 +104,9 @@ class Slopes:
 
     def narrow(self) -> Slopes:
         """Return the slopes in float64."""
-        parts = (self.left, self.right, self.error)
-        return Slopes(*(part.astype(np.float64) for part in parts), self.jumps)
+        left = self.left.astype(np.float64)
+        right = left if self.right is self.left else self.right.astype(np.float64)
+        return Slopes(left, right, self.error.astype(np.float64), self.jumps)
 
     def times(self, factor: float) -> Slopes:
         """Return the slopes along `factor` times the direction."""

@@ -53,9 +53,15 @@ def _by_constant(seen: Sequence[Wrong]) -> Said | None:
     if where is None:
         return None
     used = [n for n, w in zip(numbers, seen, strict=True) if w.wrong.any()]
+    row = _one_a_row(seen, 2 if both else 1)
     same = np.ptp(used) <= 1e-6 * abs(used[0])
+    if both and max(int(w.wrong.sum()) for w in seen) < 3:
+        return None  # two numbers that have changed places
+    # Numbers that change with dy are a matter of each dy, but where one dy goes to all.
+    if not same and not row and any(dy.size > 1 for w in seen for dy in w.dy.values()):
+        return None
     much = f"{'±' if both else ''}{used[0]:.6g}" if same else "one number for each dy"
-    said = f"is off by {much} {where}{_one_a_row(seen, 2 if both else 1)}, and right elsewhere"
+    said = f"is off by {much} {where}{row}, and right elsewhere"
     return "added-partly", said
 
 

@@ -74,6 +74,8 @@ def basis_of(w: Wrong) -> dict[str, Array]:
         if a.size > 1 and (out := spread(np.asarray(a, dtype=float), shape)) is not None
     }
     found |= {n: a for n, a in single.items() if n not in found}
+    # Of logarithms such as those of a softmax the derivative holds the exponentials.
+    found |= {f"exp({n})": np.exp(a) for n, a in single.items() if n in w.y and (a <= 0).all()}
     pairs = itertools.combinations_with_replacement(single, 2)
     for one, two in pairs if w.want.size <= PRODUCTS else ():
         said = f"{one}²" if one == two else f"{one}·{two}"

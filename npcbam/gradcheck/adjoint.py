@@ -55,5 +55,3 @@ def check_adjoint(
             f"⟨f(x), y⟩ = {ahead:.17g} but ⟨x, adjoint(y)⟩ = {behind:.17g}, "
             f"off by {abs(ahead - behind):.3g}, allowed {allowed:.3g}; seed {seed}"
         )
-
-

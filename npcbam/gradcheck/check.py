@@ -163,7 +163,7 @@ def _examine(trial: Trial, seed: int) -> GradReport:
 
 
 def _of_points(reports: list[GradReport]) -> GradReport:
-    """Return the first report that is not right; else the first, with how many points there were."""
+    """Return the report that is not right, if there is one; else the first, with their number."""
     last = reports[-1]
     if len(reports) == 1:
         return last
@@ -198,7 +198,9 @@ def _known(layout: Layout, fixed: Sequence[str]) -> None:
     every = [name for _, name, _ in layout.found()]
     for name in fixed:
         if not any(each == name or each.startswith(f"{name}.") for each in every):
-            raise ValueError(f"fixed: expected names of arguments ({', '.join(every)}), got {name!r}")
+            raise ValueError(
+                f"fixed: expected names of arguments ({', '.join(every)}), got {name!r}"
+            )
 
 
 def _bare(value: Any) -> bool:

@@ -1,8 +1,8 @@
-"""The derivative of every result by single entries: columns of the Jacobian, as few moves as can."""
+"""The derivative of every result by single entries: columns of the Jacobian, in few moves."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from npcbam.checks import Array
 from npcbam.gradcheck import structure
 from npcbam.gradcheck.directions import Directions
+from npcbam.gradcheck.layout import Leaf
 from npcbam.gradcheck.reference import Reference
 from npcbam.slopes import Slopes
 
@@ -24,6 +25,7 @@ class Sums:
     Attributes
     ----------
     low, high : Σ dy ∂y/∂x, from the lower of left and right slopes and from the higher
+    falls : whether the left slopes are the higher ones, all in all
     scale : Σ |dy ∂y/∂x|
     error : how far rounding and extrapolation may take the sum
     jumps : whether a result jumps
@@ -31,6 +33,7 @@ class Sums:
 
     low: Array
     high: Array
+    falls: Array
     scale: Array
     error: Array
     jumps: Array
@@ -55,23 +58,34 @@ class Move:
 
     def sums(self, dy: Array) -> Sums:
         """Weigh the results by a cotangent."""
-        at = np.flatnonzero(self.local >= 0)
-        left, right = self.slopes.left[at] * dy[at], self.slopes.right[at] * dy[at]
-        error = np.abs(dy[at]) * self.slopes.error[at]
-        used = dy[at] != 0  # what has no weight need not be known
-        left, right, error = (np.where(used, part, 0.0) for part in (left, right, error))
-        size = np.maximum(np.abs(left), np.abs(right))
-
-        def add(parts: Array) -> Array:
-            # Sums in long double would be exact to no purpose.
-            narrow = parts.astype(np.float64)
-            return np.bincount(self.local[at], narrow, minlength=self.entries.size)
-
+        used = dy != 0  # what has no weight need not be known
+        smooth = self.slopes.left is self.slopes.right
+        left, error = (
+            np.where(used, dy * part, 0.0) for part in (self.slopes.left, self.slopes.error)
+        )
+        right = left if smooth else np.where(used, dy * self.slopes.right, 0.0)
+        size = np.maximum(np.abs(left), np.abs(right)) if not smooth else np.abs(left)
         # Errors of many results do not all add up; cotangents of random signs see to that.
-        together = np.minimum(add(error), 3 * np.sqrt(add(np.square(error))))
-        jumps = add((self.slopes.jumps[at] & used).astype(float)) > 0
-        low, high = add(np.minimum(left, right)), add(np.maximum(left, right))
-        return Sums(low, high, add(size), together, jumps)
+        together = np.minimum(self._add(np.abs(error)), 3 * np.sqrt(self._add(np.square(error))))
+        some = self.slopes.jumps.any()
+        jumps = self._add((self.slopes.jumps & used).astype(float)) > 0 if some else False
+        low = self._add(left if smooth else np.minimum(left, right))
+        high = low if smooth else self._add(np.maximum(left, right))
+        falls = False if smooth else self._add(left) > self._add(right)
+        falls, jumps = (np.broadcast_to(flag, low.shape) for flag in (falls, jumps))
+        return Sums(low, high, falls, self._add(size), together, jumps)
+
+    def _add(self, parts: Array) -> Array:
+        """Add up what belongs to each entry."""
+        if self.alone:
+            return np.array([parts.sum()])
+        at = self.local >= 0
+        return np.bincount(self.local[at], parts[at], minlength=self.entries.size)
+
+    @property
+    def alone(self) -> bool:
+        """Whether all results belong to one entry."""
+        return self.entries.size == 1 and not self.local.any()
 
     def columns(self) -> Array:
         """Return (m, k) the middle slopes by each entry, for a move by v."""
@@ -90,28 +104,37 @@ class Columns:
         self._layout = reference.forward.layout
         self._found: dict[int, structure.Structure | None] = {}
 
-    def structure(self, i: int) -> structure.Structure | None:
+    def apart(self, i: int) -> structure.Structure | None:
         """Return the structure of leaf i, None where it has none that helps."""
         if i not in self._found:
             leaf = self._layout.leaves[i]
             worth = leaf.size > WORTH and not self._directions.bound(i)
             self._found[i] = (
-                structure.find(self._moves, leaf.part.start, leaf.value.shape, MOST_GROUPS)
+                structure.find(self._mover(leaf), leaf.part.start, leaf.value.shape, MOST_GROUPS)
                 if worth
                 else None
             )
         return self._found[i]
 
     def known(self, i: int) -> structure.Structure | None:
-        """Return the structure of leaf i if it was looked for and found."""
+        """Return the structure of leaf i, if it was looked for and found."""
         return self._found.get(i)
 
-    def _moves(self, entries: Array) -> Array:
-        """Tell which results move with some entries, up or down."""
+    def _mover(self, leaf: Leaf) -> Callable[[Array], Array]:
+        """Return what tells which results move with some entries, up or down.
+
+        Each entry moves by the same in every probe, so that it has the same kinks in its way.
+        """
         forward = self._reference.forward
-        v = structure.MOVE * self._directions.along(entries)
-        ahead, behind = forward.moved(v), forward.moved(-v)
-        return np.asarray((ahead != forward.y) | (behind != forward.y))
+        whole = structure.MOVE * self._directions.along(leaf.part)
+
+        def moves(entries: Array) -> Array:
+            v = np.zeros_like(whole)
+            v[entries] = whole[entries]
+            ahead, behind = forward.moved(v), forward.moved(-v)
+            return np.asarray((ahead != forward.y) | (behind != forward.y))
+
+        return moves
 
     def moves(
         self, i: int, entries: Array, both: bool = False, second: bool = False
@@ -120,16 +143,16 @@ class Columns:
 
         `both` asks for both sides, `second` for the second reference.
         """
-        found = self.structure(i)
+        found, leaf = self.apart(i), self._layout.leaves[i]
         size = self._reference.forward.y.size
         groups = [np.array([e]) for e in entries] if found is None else found.groups
         for group in groups:
-            wanted = group if found is None else np.intersect1d(group, entries)
+            all_ = found is None or entries.size == leaf.size
+            wanted = group if all_ else np.intersect1d(group, entries)
             if not wanted.size:
                 continue
             v = self._directions.one(wanted)
-            start = self._layout.leaves[i].part.start
-            local = np.zeros(size, int) if found is None else found.local(start, wanted)
+            local = np.zeros(size, int) if found is None else found.local(leaf.part.start, wanted)
             exact = self._reference.exact[i]
             if second:
                 v, slopes = self._reference.second_along(v, exact)

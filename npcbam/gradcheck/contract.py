@@ -10,12 +10,15 @@ import numpy as np
 
 from npcbam.checks import Array
 from npcbam.gradcheck.cotangents import Cotangent, draw, in_other_order, spread
-from npcbam.gradcheck.forward import Forward, Pullback
 from npcbam.gradcheck.formats import largest_of
+from npcbam.gradcheck.forward import Forward, Pullback
 from npcbam.gradcheck.layout import Layout, Results, branches
 from npcbam.gradcheck.outcomes import Stop
 from npcbam.gradcheck.reading import Reading, read
 from npcbam.gradcheck.report import Finding
+
+# A pullback is linear but for rounding; what lies between is judged by the derivative.
+LINEAR = 1e-6
 
 
 @dataclass(eq=False)
@@ -55,6 +58,7 @@ def keep(forward: Forward, rng: np.random.Generator, unit: float) -> Kept:
         _ask(forward.layout, kept, cotangent, results, pullback, args)
     again = _Again(forward, kept, unit)
     again.twice()
+    again.of_a_sum()
     again.zero()
     again.other_memory()
     again.after_another_run(rng)
@@ -208,7 +212,6 @@ class _Again:
             old, new = before[leaf.part], after[leaf.part]
             if not _same(old, new, self._unit):
                 self._kept.find(code, f"{reason}: d{leaf.name} differs", leaf.name)
-                return
 
     def twice(self) -> None:
         """Call for dy, for another, and for dy again; without what writes to inputs explains."""
@@ -227,6 +230,24 @@ class _Again:
         self._moved("impure", reason, g, after)
         reason = "a second call of the pullback gives another result"
         return self._moved("impure", reason, g, again)
+
+    def of_a_sum(self) -> None:
+        """Demand of a sum of cotangents the sum of what each gives."""
+        share = max(LINEAR, 4096 * self._unit)
+        results, pullback, _ = self._forward.start()
+        dy = rounder(results)(self._dy + self._other)
+        g = read(self._layout, pullback(results.cotangent(dy))).g
+        parts = [reading.g for reading in self._kept.readings[:2]]
+        for leaf in self._layout.leaves:
+            one, two, both = (part[leaf.part] for part in (*parts, g))
+            size = np.max(np.abs(np.stack([one, two])), initial=0)
+            off = np.abs(both - one - two)
+            if share < 1 and (off > share * size).any():
+                said = (
+                    f"the pullback is not linear in dy: of dy1 + dy2 it makes another d{leaf.name}"
+                )
+                said += f" than of dy1 and of dy2, by up to {np.nanmax(off):.3g}"
+                self._kept.find("nonlinear", said, leaf.name)
 
     def zero(self) -> None:
         """Demand that nothing comes of nothing."""

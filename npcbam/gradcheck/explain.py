@@ -1,8 +1,8 @@
-"""What is wrong with a cotangent, in words: its entries beside the right ones, as far as they go."""
+"""What is wrong with a cotangent, in words: its entries beside the right ones."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -52,14 +52,24 @@ def explained(
     seen = {f"d{name}": _wrongs(numbers, names.index(name), known, names) for name in wrong}
     told = {n: d for d in diagnosis.diagnose_all(seen) for n in d.names}
     shown = [_counted(leaf, known, numbers, names) for leaf in leaves]
-    return shown, [_told(f, told.get(f"d{f.leaf}")) for f in findings]
+    return shown, list(_told(findings, told))
 
 
-def _told(finding: Finding, found: diagnosis.Diagnosis | None) -> Finding:
-    if found is None or finding.code not in TOLD:
-        return finding
-    sentence = f"{found.sentence} ({finding.sentence})"
-    return replace(finding, kind=found.code, sentence=sentence)
+def _told(
+    findings: Sequence[Finding], told: Mapping[str, diagnosis.Diagnosis]
+) -> Iterator[Finding]:
+    """Yield the findings with what they are; what several have in common is said once."""
+    said: set[str] = set()
+    for finding in findings:
+        found = told.get(f"d{finding.leaf}") if finding.code in TOLD else None
+        if found is None:
+            yield finding
+            continue
+        sentence = finding.sentence
+        if found.sentence not in said:
+            sentence = f"{found.sentence} ({finding.sentence})"
+            said.add(found.sentence)
+        yield replace(finding, kind=found.code, sentence=sentence)
 
 
 def _known(judge: Judge, numbers: Numbers, i: int, budget: int) -> Known:

@@ -9,7 +9,7 @@ import numpy as np
 
 def _info(dtype: np.dtype[Any]) -> Any:
     if dtype.kind == "f":
-        return np.finfo(dtype)
+        return np.finfo(dtype)  # type: ignore[no-untyped-call]
     import ml_dtypes  # whoever has such an array has it
 
     return ml_dtypes.finfo(dtype)

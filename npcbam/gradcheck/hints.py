@@ -16,7 +16,7 @@ from npcbam.gradcheck.layout import Layout, Leaf
 def hidden(layout: Layout) -> list[str]:
     """Say in one line which mistakes this point would not show."""
     found = [said for leaf in layout.leaves for said in _of_leaf(leaf)]
-    found += [said for said in _of_indices(layout)]
+    found += list(_of_indices(layout))
     return [f"this point hides mistakes: {'; '.join(found[:5])}"] if found else []
 
 
@@ -45,7 +45,9 @@ def another_point(f: Any, layout: Layout, domain: Any, rng: np.random.Generator)
     """Return the layout of a random place around a point, where f is finite."""
     found = domains(domain, layout)
     for free in (True, True, False, False):
-        moved = [_moved(leaf, kind, free, rng) for leaf, kind in zip(layout.leaves, found, strict=True)]
+        moved = [
+            _moved(leaf, kind, free, rng) for leaf, kind in zip(layout.leaves, found, strict=True)
+        ]
         vector = np.concatenate([each.ravel() for each in moved])
         other = Layout(layout.build(vector), layout.labels, layout.fixed)
         try:
@@ -72,5 +74,3 @@ def _moved(leaf: Leaf, domain: Domain | None, free: bool, rng: np.random.Generat
         return np.asarray(x + size * noise)
     moved = x * np.exp(0.3 * noise)
     return np.asarray(np.clip(moved, low, high) if domain is not None else moved)
-
-

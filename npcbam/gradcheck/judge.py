@@ -22,8 +22,10 @@ BLOCK = 32  # Larger ones along one random direction in each block of this size,
 MOST_BLOCKS = 16  # in larger blocks where there were more than these,
 COARSE = 1e-12  # but in small ones where the unit of rounding is larger.
 SMALL_BLOCK, MORE_BLOCKS = 8, 64
-KINKED = 256  # So many entries that may sit on a kink are looked at one by one,
-CONFIRMED = 24  # and so many that are off are shown to the second reference, until it agrees on one.
+KINKED = 128  # So many entries that may sit on a kink are looked at one by one,
+CONFIRMED = (
+    24  # and so many that are off are shown to the second reference, until it agrees on one.
+)
 
 
 @dataclass(eq=False)
@@ -100,7 +102,7 @@ class Judge:
         """Tell whether it takes few moves to see every entry."""
         if exact or size <= 4 * BLOCK:
             return False
-        found = self.columns.structure(i)
+        found = self.columns.apart(i)
         return found is not None and len(found.groups) <= MOST_BLOCKS
 
     def _along(self, i: int, v: Array, both: bool) -> tuple[Array, Slopes]:
@@ -113,10 +115,11 @@ class Judge:
         waiting: list[Array] = []
         for move in self.columns.moves(i, entries, both):
             alone = not self._directions.bound(i)
-            off, allowed, worst = self._numbers.compare(i, move, alone=True)
+            compared = self._numbers.compare(i, move, alone=True)
             steps = np.abs(move.v[move.entries]) if alone else np.ones(1)
-            seen.allowed = max(seen.allowed, float((allowed / steps).max(initial=0)))
+            seen.allowed = max(seen.allowed, float((compared.allowed / steps).max(initial=0)))
             seen.jumps |= bool(move.slopes.jumps.any())
+            off, worst = compared.off, compared.worst
             if off.any():
                 seen.wrong += int(off.sum())
                 waiting.append(self._worst_first(move, off))
@@ -145,18 +148,18 @@ class Judge:
         seen = Seen()
         for e in entries[:CONFIRMED]:
             (move,) = self.columns.moves(i, np.array([e]), both, second=True)
-            off, allowed, worst = self._numbers.compare(i, move, alone=True)
-            step = float(np.abs(move.v[e])) or 1.0
-            sums = move.sums(self._numbers.asked[0].dy)
-            if not np.isfinite(sums.low + sums.high).all():
-                seen.entries.append(worst[0].but(doubt="no second reference has a value"))
+            compared = self._numbers.compare(i, move, alone=True)
+            if not all(math.isfinite(each.left + each.right) for each in compared.worst):
+                doubt = "no second reference has a value"
+                seen.entries.append(compared.worst[0].but(left=0.0, right=0.0, doubt=doubt))
                 continue
-            pairs = zip(worst, self._numbers.asked, strict=True)
+            pairs = zip(compared.worst, self._numbers.asked, strict=True)
             seen.entries += [self._near.excuse(i, each, asked.dy) for each, asked in pairs]
             if any(not each.ok and not each.doubt for each in seen.entries):
                 self._certain.add(i)
                 return seen
-            seen.allowed = max(seen.allowed, float(allowed.max()) / step)
+            step = float(np.abs(move.v[e])) or 1.0
+            seen.allowed = max(seen.allowed, float(compared.allowed.max()) / step)
         if entries.size > CONFIRMED:
             first = seen.entries[0]
             seen.entries.append(first.but(doubt=f"{entries.size} entries are off by one reference"))
@@ -167,7 +170,7 @@ class Judge:
         leaf = self._layout.leaves[i]
         inside = np.arange(leaf.part.start, leaf.part.stop)
         each = 1 if self._reference.exact[i] else 8
-        found = self.columns.structure(i)
+        found = self.columns.apart(i)
         moves = inside.size if found is None else len(found.groups)
         if moves * each <= calls:
             return inside
@@ -202,7 +205,6 @@ class Judge:
                 seen.take(self._at_kinks(i, block))
                 continue
             seen.take(self._block(i, move, block))
-            seen.allowed = max(seen.allowed, self._passing(i, move, block))
         return seen
 
     def _move(self, i: int, block: Array, v: Array, both: bool) -> Move:
@@ -212,27 +214,23 @@ class Judge:
     def _is_kinked(self, move: Move) -> bool:
         return bool((move.slopes.kinked & (self._numbers.asked[0].dy != 0)).any())
 
-    def _passing(self, i: int, move: Move, block: Array) -> float:
-        """Return the least error of one entry that the direction would not let pass."""
-        _, allowed, _ = self._numbers.compare(i, move, alone=False)
-        steps = np.abs(move.v[block])
-        return float(allowed[0] / (steps[steps > 0].min() if steps.any() else 1.0))
-
     def _block(self, i: int, move: Move, block: Array) -> Seen:
-        off, _, worst = self._numbers.compare(i, move, alone=False)
-        seen = Seen(entries=worst)
-        if not off.any():
+        compared = self._numbers.compare(i, move, alone=False)
+        steps = np.abs(move.v[block])
+        # No smaller error of one entry would have passed.
+        least = float(steps[steps > 0].min()) if steps.any() else 1.0
+        seen = Seen(entries=compared.worst, allowed=float(compared.allowed[0]) / least)
+        if not compared.off.any():
             return seen
-        seen.entries = [e for e in worst if e.ok]
+        seen.entries = [e for e in compared.worst if e.ok]
         if i in self._certain:  # nothing is left to be found out
             return seen
         exact = self._reference.exact[i]
         again = Move(move.entries, move.v, move.local, self._reference.second(move.v, exact))
-        off, allowed, second = self._numbers.compare(i, again, alone=False)
-        if not off.any():
-            seen.entries = second
-            step = np.abs(move.v[block]).min()
-            seen.allowed = float(allowed[0]) / step if step else 0.0
+        second = self._numbers.compare(i, again, alone=False)
+        if not second.off.any():
+            seen.entries = second.worst
+            seen.allowed = float(second.allowed[0]) / least
             return seen
         found = self._localised(i, move.v, block)
         if found is not None:
@@ -240,7 +238,7 @@ class Judge:
             seen.take(alone)
             if i in self._certain or any(e.doubt for e in alone.entries):
                 return seen
-        seen.entries += [e for e in second if not e.ok]
+        seen.entries += [e for e in second.worst if not e.ok]
         self._certain.add(i)
         return seen
 
@@ -257,9 +255,7 @@ class Judge:
         part = np.zeros_like(v)
         part[entries] = v[entries]
         move = self._move(i, entries, part, False)
-        worst = max(
-            self._numbers.compare(i, move, alone=False)[2], key=lambda entry: entry.badness
-        )
+        worst = max(self._numbers.compare(i, move, alone=False).worst, key=lambda e: e.badness)
         return worst.badness if math.isfinite(worst.badness) else math.inf
 
     # At kinks
@@ -267,7 +263,7 @@ class Judge:
     def _at_kinks(self, i: int, block: Array) -> Seen:
         """Look at the entries of a block that has a kink in it, one by one as far as they go."""
         few, left = block, max(KINKED - self._on_kink.get(i, 0), 8)
-        if block.size > left and self.columns.structure(i) is None:
+        if block.size > left and self.columns.apart(i) is None:
             few = np.sort(self._rng.choice(block, left, replace=False))
         self._on_kink[i] = self._on_kink.get(i, 0) + few.size
         seen = self._entries(i, few, both=True)
@@ -287,14 +283,13 @@ class Judge:
                 continue
             at = np.array([leaf.part.start])
             move = Move(at, v, np.zeros(slopes.left.size, int), slopes)
-            off, _, worst = self._numbers.compare(i or 0, move, alone=False)
-            if off.any():
+            compared = self._numbers.compare(i or 0, move, alone=False)
+            if compared.off.any():
                 again = Move(at, v, move.local, self._reference.second(v, exact))
-                off, _, second = self._numbers.compare(i or 0, again, alone=False)
+                compared = self._numbers.compare(i or 0, again, alone=False)
                 if again.slopes.kinked.any():
                     continue
-                worst = second
-            seen.entries += worst
+            seen.entries += compared.worst
         return seen
 
     def kinked(self, i: int) -> bool:
@@ -310,5 +305,6 @@ class Judge:
         """Compare along directions in which equal values of different arguments move together."""
         names = " and ".join(leaf.name for leaf in self._layout.leaves)
         seen = self._joint(None)
+        seen.kinked.append(np.zeros(0, int))
         seen.entries = [entry.but(leaf=names) for entry in seen.entries]
         return seen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -98,18 +98,23 @@ def members(entries: Sequence[Entry]) -> str | None:
 
 
 def _ties(entries: Sequence[Entry]) -> list[list[Entry]]:
-    """Group entries by the size of their step from left to right."""
+    """Group entries of one value by the size of their step from left to right."""
     groups: list[list[Entry]] = []
     for entry in entries:
         step = abs(entry.right - entry.left)
         for group in groups:
             size = abs(group[0].right - group[0].left)
-            if group[0].leaf == entry.leaf and abs(step - size) <= 1e-6 * size:
+            alike = group[0].leaf == entry.leaf and _equal(group[0].value, entry.value)
+            if alike and abs(step - size) <= 1e-6 * size:
                 group.append(entry)
                 break
         else:
             groups.append([entry])
     return sorted(groups, key=len, reverse=True)
+
+
+def _equal(one: float, two: float) -> bool:
+    return abs(one - two) <= 1e-6 * abs(one)
 
 
 def _rule_of(tie: list[Entry]) -> str:

@@ -1,4 +1,4 @@
-"""What a pullback gave, ready to be compared: cotangents, what came for them, and what rounding may."""
+"""What a pullback gave, ready to be compared: with what rounding may make of it."""
 
 from __future__ import annotations
 
@@ -22,6 +22,22 @@ SUM = 4  # of the terms |dy ∂y/∂x| that add up to the entry,
 NOISE = 16  # of what the pullback's result moves by when its arguments move by some roundings,
 FLOOR = 4  # and of the largest |dy y|, below which y itself cannot tell.
 SMALL = 1e-2  # A leaf whose derivatives are all near that floor is asked about in another way.
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """What a comparison gave.
+
+    Attributes
+    ----------
+    off : (k,) which of the entries are off, for any cotangent
+    allowed : (k,) the errors allowed for the first cotangent, for a move by v
+    worst : the worst comparison of each cotangent
+    """
+
+    off: Array
+    allowed: Array
+    worst: list[Entry]
 
 
 @dataclass(eq=False)
@@ -73,61 +89,52 @@ class Numbers:
         """Ask for the derivatives by leaf i however small they are."""
         self._floors[i] = 0.0
 
-    def compare(self, i: int, move: Move, alone: bool) -> tuple[Array, Array, list[Entry]]:
+    def compare(self, i: int, move: Move, alone: bool) -> Compared:
         """Hold what came along a move against the slopes, for every cotangent.
 
-        Parameters
-        ----------
-        alone : whether each entry counts by itself; else they are one sum along move.v
-
-        Returns
-        -------
-        which of the entries are off, for any cotangent; the allowed errors for the first; and the
-        worst comparison of each cotangent
+        `alone` tells that each entry counts by itself; else they are one sum along move.v.
         """
-        worst: list[Entry] = []
+        apart = alone and np.count_nonzero(move.v) <= move.entries.size
+        at = move.entries if apart else np.flatnonzero(move.v)
+        steps, noise = move.v[at], self.noise[at]
+        rounding = (NOISE * noise + self._floors[i] + self.tiny) * np.abs(steps)
+        if not apart:
+            rounding = np.array([np.sqrt(np.square(rounding).sum())])
         off = np.zeros(move.entries.size if alone else 1, bool)
-        first = np.zeros(off.size)
+        first: Array | None = None
+        worst = []
         for k, cotangent in enumerate(self.asked):
             sums = move.sums(cotangent.dy)
-            got = self._got(move, k, alone)
-            noise = self._noise(i, move, alone) * cotangent.size
-            allowed = SUM * self.unit * sums.scale + noise + sums.error
+            terms = (self.g(k)[at] * steps).astype(np.float64)
+            got = terms if apart else np.array([terms.sum()])
+            allowed = SUM * self.unit * sums.scale + rounding * cotangent.size + sums.error
             allowed = allowed + self.rtol * np.maximum(np.abs(sums.low), np.abs(sums.high))
-            low, high = sums.low, sums.high
-            error = np.maximum(0.0, np.maximum(low - got, got - high))
-            known = np.isfinite(low + high)
-            bad = known & ~(error <= allowed)
-            off |= bad
-            first = allowed if not k else first
-            with np.errstate(all="ignore"):
-                badness = np.where(known, np.nan_to_num(error / allowed, nan=np.inf), np.inf)
-            badness = np.where(error == 0, np.where(known, 0.0, np.inf), badness)
-            at = int(badness.argmax())
-            scale = self._scale(move, at, alone)
-            place = self.forward.layout.place(int(move.entries[at]))[1] if alone else None
-            kinked = bool(high[at] - low[at] > 2 * allowed[at])
-            parts = (got[at], low[at], high[at], allowed[at])
-            values = [float(part) / scale for part in parts]
-            name = self.forward.layout.leaves[i].name
-            worst.append(Entry(name, place, *values, at_kink=kinked, cotangent=cotangent.name))
-        return off, first, worst
+            error = np.maximum(0.0, np.maximum(sums.low - got, got - sums.high))
+            off |= np.isfinite(sums.low + sums.high) & ~(error <= allowed)
+            first = allowed if first is None else first
+            sides = np.where(sums.falls, (sums.high, sums.low), (sums.low, sums.high))
+            values = np.stack([got, *sides, allowed])
+            worst.append(self._worst(i, move, values, error, alone, cotangent.name))
+        return Compared(off, first if first is not None else np.zeros(off.size), worst)
 
-    def _scale(self, move: Move, at: int, alone: bool) -> float:
-        return float(move.v[move.entries[at]]) or 1.0 if alone else 1.0
-
-    def _got(self, move: Move, k: int, alone: bool) -> Array:
-        g = self.g(k)
-        if alone and np.count_nonzero(move.v) <= move.entries.size:
-            return np.asarray(g[move.entries] * move.v[move.entries], np.float64)
-        at = move.v != 0
-        return np.array([float((g[at] * move.v[at]).sum())])
-
-    def _noise(self, i: int, move: Move, alone: bool) -> Array:
-        floor = self._floors[i] + self.tiny
-        at = move.entries if alone and np.count_nonzero(move.v) <= move.entries.size else move.v != 0
-        each = NOISE * self.noise[at] + floor
-        steps = np.abs(move.v[at])
-        if alone and at is move.entries:
-            return np.asarray(each * steps)
-        return np.array([np.sqrt(np.square(each * steps).sum())])
+    def _worst(
+        self, i: int, move: Move, values: Array, error: Array, alone: bool, name: str
+    ) -> Entry:
+        """Return the comparison that is furthest off in units of what is allowed."""
+        with np.errstate(all="ignore"):
+            badness = np.where(error == 0, 0.0, error / values[3])
+        at = int(np.where(np.isnan(badness), np.inf, badness).argmax())
+        got, left, right, allowed = (float(value) for value in values[:, at])
+        scale = abs(float(move.v[move.entries[at]])) or 1.0 if alone else 1.0
+        sign = -1.0 if alone and move.v[move.entries[at]] < 0 else 1.0
+        return Entry(
+            leaf=self.forward.layout.leaves[i].name,
+            index=self.forward.layout.place(int(move.entries[at]))[1] if alone else None,
+            got=sign * got / scale,
+            left=sign * left / scale,
+            right=sign * right / scale,
+            allowed=allowed / scale,
+            at_kink=abs(right - left) > 2 * allowed,
+            cotangent=name,
+            value=float(self.forward.x[move.entries[at]]) if alone else np.nan,
+        )

@@ -70,7 +70,9 @@ def compared(
     errors, right = [], []
     for k in range(PLACES):
         x = own.x * (1 + (ULPS * coarse * noise.together(rng, own.x) if k else 0))
-        x = np.concatenate([x[e.part].astype(e.value.dtype).astype(own.wide) for e in layout.leaves])
+        x = np.concatenate(
+            [x[e.part].astype(e.value.dtype).astype(own.wide) for e in layout.leaves]
+        )
         dy = cotangent.dy * (1 + (ULPS * coarse * spread(rng, cotangent.dy.size) if k else 0))
         dy = contract.rounder(own.results)(dy)
         pair = [_given(forward, x, dy) for forward in (own, numbers.forward)]

@@ -26,6 +26,7 @@ class Entry:
     at_kink: bool = False
     doubt: str = ""
     cotangent: str = ""  # which dy, where it is not the first
+    value: float = math.nan  # of the argument there
 
     def but(self, **changes: Any) -> Entry:
         """Return this entry with `changes`."""
@@ -220,7 +221,8 @@ def _table(leaves: tuple[LeafCheck, ...]) -> list[str]:
 def _leaf_dict(seen: LeafCheck) -> dict[str, Any]:
     worst = vars(seen.worst) | {"error": seen.worst.error, "relative": seen.worst.relative}
     plain = {k: v for k, v in vars(seen).items() if k not in ("worst", "got", "want")}
-    return _finite({**plain, "shape": list(seen.shape), "worst": worst})
+    found: dict[str, Any] = _finite({**plain, "shape": list(seen.shape), "worst": worst})
+    return found
 
 
 def _finite(value: Any) -> Any:

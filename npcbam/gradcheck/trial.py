@@ -23,7 +23,7 @@ from npcbam.gradcheck.report import Finding, GradReport, LeafCheck
 
 # The order in which findings are told: what stops a user first.
 GRAVEST = (
-    "count", "structure", "exception", "shape", "nan", "mismatch", "nonlinear", "precision",
+    "count", "structure", "exception", "shape", "nan", "nonlinear", "mismatch", "precision",
     "impure", "stale", "layout", "dtype", "writes",
 )  # fmt: skip
 
@@ -192,4 +192,3 @@ def _report(
         switch=kinks.members(kinky),
         notes=tuple(dict.fromkeys(notes)),
     )
-

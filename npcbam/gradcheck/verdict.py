@@ -24,17 +24,28 @@ def mismatches(leaves: Sequence[LeafCheck], seen: Sequence[Seen]) -> list[Findin
         first = [e for e in wrong if not e.cotangent]
         placed = [e for e in first or wrong if e.index is not None]
         worst = max(placed or first or wrong, key=lambda e: e.badness)
+        kind = ""
         if not math.isfinite(worst.got):
             code, sentence = "nan", str(worst)
         elif first:
-            rule = kinks.rule([e for e in each.entries if e.index is not None and e.at_kink])
-            code, sentence = "mismatch", f"{worst}{f'; {rule}' if rule else ''}"
+            code, sentence = "mismatch", str(worst)
+            if worst.index is None and each.kinked:
+                kind, sentence = "ties", f"{_shares(each, leaf.leaf)} ({worst})"
         else:
             code = "nonlinear"
-            sentence = f"the pullback is not linear in dy: right for one, but for {worst.cotangent} "
+            sentence = (
+                f"the pullback is not linear in dy: right for one, but for {worst.cotangent} "
+            )
             sentence += str(worst)
-        found.append(Finding(code, leaf.leaf, sentence, severity=worst.severity))
+        found.append(Finding(code, leaf.leaf, sentence, kind, worst.severity))
     return found
+
+
+def _shares(seen: Seen, name: str) -> str:
+    """Say what is wrong with what tied entries get, when each may have its own share."""
+    rule = kinks.rule([e for e in seen.entries if e.index is not None and e.at_kink])
+    together = f"d{name}: the shares of entries that are equal do not add up to the derivative"
+    return f"{together}: {rule}" if rule else together
 
 
 def doubts(leaves: Sequence[LeafCheck], seen: Sequence[Seen]) -> tuple[Outcome, str, str] | None:
