@@ -20,7 +20,7 @@ def softmax(x: Array) -> tuple[Array, Callable[[Array], Array]]:
     y = e / e.sum(-1, keepdims=True)
 
     def pullback(dy: Array) -> Array:
-        return y * (dy - (dy * y).sum(-1, keepdims=True))
+        return np.asarray(y * (dy - (dy * y).sum(-1, keepdims=True)))
 
     return y, pullback
 
@@ -31,7 +31,7 @@ def layer_norm(x: Array, eps: float = 1e-5) -> tuple[Array, Callable[[Array], Ar
     y = (x - x.mean(-1, keepdims=True)) / std
 
     def pullback(dy: Array) -> Array:
-        return (dy - y * (dy * y).mean(-1, keepdims=True)) / std
+        return np.asarray((dy - y * (dy * y).mean(-1, keepdims=True)) / std)
 
     return y, pullback
 

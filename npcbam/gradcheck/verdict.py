@@ -43,7 +43,8 @@ def mismatches(leaves: Sequence[LeafCheck], seen: Sequence[Seen]) -> list[Findin
 
 def _shares(seen: Seen, name: str) -> str:
     """Say what is wrong with what tied entries get, when each may have its own share."""
-    rule = kinks.rule([e for e in seen.entries if e.index is not None and e.at_kink])
+    first = [e for e in seen.entries if e.index is not None and not e.cotangent]
+    rule = kinks.rule([e for e in first if e.at_kink])
     together = f"d{name}: the shares of entries that are equal do not add up to the derivative"
     return f"{together}: {rule}" if rule else together
 
