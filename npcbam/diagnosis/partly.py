@@ -46,7 +46,7 @@ def _by_constant(seen: Sequence[Wrong]) -> Said | None:
         number = float(np.median(np.abs(off[w.wrong]))) if w.wrong.any() else 0.0
         both |= bool((off > 0).any() and (off < 0).any())
         numbers.append(number if both or not (off < 0).any() else -number)
-        made.append(w.want + number * np.sign(off) if w.wrong.any() else w.want)
+        made.append(w.want + (number * np.sign(off) if both else numbers[-1]))
     if not all(map(_fits_wrong, seen, made)):
         return None
     where = describe(seen, made)

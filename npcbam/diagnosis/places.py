@@ -110,7 +110,9 @@ def rows(seen: Sequence[Wrong]) -> Iterator[Place]:
             wrong |= set(np.flatnonzero(w.wrong.any(axis=rest)).tolist())
         # Where a few entries are known, one wrong entry of a row tells nothing of the row.
         sure = all(w.known.all() for w in seen) or _count(seen) >= FEW * len(wrong)
-        if 0 < len(wrong) < size and (ndim > 1 or len(wrong) <= FEW) and sure:
+        run = len(wrong) == max(wrong, default=0) - min(wrong, default=0) + 1
+        few = (run or len(wrong) <= size // 2) if ndim > 1 else len(wrong) <= FEW
+        if 0 < len(wrong) < size and few and sure:
             found.append((len(wrong) / size, axis, sorted(wrong), size))
     for _, axis, rows, size in sorted(found):
         yield Place(_row_words(rows, axis, size, ndim), _row_mask(axis, rows))
