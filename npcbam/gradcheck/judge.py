@@ -22,6 +22,7 @@ BLOCK = 32  # Larger ones along one random direction in each block of this size,
 MOST_BLOCKS = 16  # in larger blocks where there were more than these,
 COARSE = 1e-12  # but in small ones where the unit of rounding is larger.
 SMALL_BLOCK, MORE_BLOCKS = 8, 64
+APART = 1e4  # entries of one block differ by no more than that in what they move
 KINKED = 128  # So many entries that may sit on a kink are looked at one by one,
 CONFIRMED = (
     24  # and so many that are off are shown to the second reference, until it agrees on one.
@@ -56,6 +57,16 @@ class Seen:
         self.kinked += other.kinked
         self.allowed = max(self.allowed, other.allowed)
         self.jumps |= other.jumps
+
+
+def _of_one_size(block: Array, sizes: Array) -> list[Array]:
+    """Split a block, the largest entry first, where an entry is much smaller than the first one."""
+    parts = []
+    while block.size:
+        near = sizes[block] * APART >= sizes[block[0]]
+        parts.append(block[near])
+        block = block[~near]
+    return parts
 
 
 class Judge:
@@ -196,8 +207,10 @@ class Judge:
             blocks = [inside] * directions
         else:
             g = np.abs(self._numbers.g()[inside]) * self._directions.units[inside]
-            order = np.argsort(-np.nan_to_num(g.astype(np.float64)), kind="stable")
-            blocks = [b for b in np.array_split(inside[order], count) if b.size]
+            g = np.nan_to_num(g.astype(np.float64))
+            order = np.argsort(-g, kind="stable")
+            split = np.array_split(order, count)
+            blocks = [inside[part] for block in split for part in _of_one_size(block, g)]
         seen = Seen(how=f"{len(blocks)} direction{'s' * (len(blocks) > 1)}")
         for block in blocks:
             move = self._move(i, block, self._directions.along(block), kinked)
@@ -295,6 +308,10 @@ class Judge:
     def kinked(self, i: int) -> bool:
         """Tell whether leaf i sits on a kink."""
         return i in self._kinked
+
+    def is_certain(self, i: int) -> bool:
+        """Tell whether leaf i is wrong by both references."""
+        return i in self._certain
 
     @property
     def certain(self) -> bool:
