@@ -94,6 +94,9 @@ def _fits_wrong(w: Wrong, made: Array) -> bool:
 
 
 def _said(seen: Sequence[Wrong], guess: Guess, made: Sequence[Array]) -> Said | None:
+    if all(w.fits(m) for w, m in zip(seen, made, strict=True)):
+        # Where it is right, both are the same.
+        return guess.code, f"is {guess.tail}"
     where = describe(seen, made)
     if guess.code == "zero":
         if where is None:
