@@ -14,17 +14,21 @@ import numpy as np
 from npcbam.checks import Array
 from npcbam.slopes import Moved, Slopes
 
-# No power of two: steps that halve meet the places of a jump in step, and agree by chance.
-RATIO = 0.4
+# No ratio of whole numbers: where results are rounded to steps, quotients at such ratios agree by
+# chance. The golden one is the farthest from all of them.
+RATIO = 0.5 * (3 - 5**0.5)
 # The largest step, of a direction that is in units of what it moves; and where results have few
 # digits, so that a small step would show rounding alone.
 FIRST, FIRST_OF_FEW = 2.0**-4, 2.0**-1
 FEW = 1e-10
-LEVELS = 22  # down to 1e-10 of it
+LEVELS = 28  # down to 1e-12 of it
 ROWS = 4  # what is extrapolated from: older rows may lie across a kink
 # Two rows may agree by chance; so an error counts four times what the last step of the
 # extrapolation changed, and six standard deviations of the rounding.
 CHANGE, ROUNDING = 4.0, 6.0
+# What is off by more than this share of itself, and did not fade to less than that of the largest
+# quotient, is no estimate.
+OPEN, FADED = 0.3, 1e-3
 STEADY = 0.75  # of what is smooth no more than RATIO stays when the step falls
 
 
@@ -35,7 +39,7 @@ class Differences:
 
     def __init__(self, moved: Moved, y: Array, noise: Array) -> None:
         """Take derivatives of `moved`, with results `y` at the point and this rounding in each."""
-        self._moved, self._y, self._noise = moved, y, noise
+        self._moved, self.y, self._noise = moved, y, noise
         few = float(noise.max(initial=0)) > FEW * float(np.abs(y).max(initial=0))
         self._first = FIRST_OF_FEW if few else FIRST
 
@@ -47,9 +51,10 @@ class Differences:
         table = _Table(self._noise, power=2)
         for t in self._steps():
             ahead, behind = self._moved(t * v), self._moved(-t * v)
-            table.add((ahead - behind) / (2 * t), t, bend=(ahead - 2 * self._y + behind) / t)
+            table.add((ahead - behind) / (2 * t), t, bend=(ahead - 2 * self.y + behind) / t)
             if table.settled(enough):
                 break
+        table.close()
         rough = table.error > 1e-3 * np.abs(table.value[np.isfinite(table.value)]).max(initial=0)
         at = table.bent | ~np.isfinite(table.error) | (rough & (table.error > 4 * table.rounding))
         central = Slopes(table.value, table.value, table.error, np.zeros(at.shape, bool))
@@ -79,10 +84,11 @@ class Differences:
     def _one_side(self, v: Array, enough: float, side: int, at: Array) -> _Table:
         table = _Table(self._noise, power=1, at=at)
         for t in self._steps():
-            rise = side * (self._moved(side * t * v) - self._y)
+            rise = side * (self._moved(side * t * v) - self.y)
             table.add(rise / t, t, bend=rise)
             if table.settled(enough):
                 break
+        table.close()
         return table
 
 
@@ -110,14 +116,18 @@ class _Table:
         self._row: list[Array] = []
         self._bends: list[Array] = []
         self._next = np.full(noise.shape, np.inf)
+        self._most = np.zeros(noise.shape)
 
     def add(self, quotient: Array, t: float, bend: Array) -> None:
         """Take in the quotient at step t, and extrapolate."""
         if not np.isfinite(quotient).any():
             self._row, self._bends = [], []
             return
-        rounding = ROUNDING * self._noise / t
+        # The quotients are rounded themselves.
+        unit = np.finfo(quotient.dtype).eps
+        rounding = ROUNDING * (self._noise / t + unit * np.abs(quotient))
         self._bends = [*self._bends[-2:], np.abs(bend)]
+        self._most = np.fmax(self._most, np.abs(quotient))
         bent = self._steady(2 * rounding if self._power == 2 else 1e3 * self._noise)
         row = [quotient]
         for order, previous in enumerate(self._row[: ROWS - 1], start=1):
@@ -131,7 +141,10 @@ class _Table:
         self._row, self._next = row, rounding
 
     def _take(self, value: Array, error: Array, rounding: Array, bent: Array) -> None:
-        better = error < self.error  # never where it is NaN
+        # The smaller step is the nearer one: what lies outside of its error is refuted.
+        with np.errstate(invalid="ignore"):
+            refuted = np.abs(value - self.value) > error + self.error
+        better = (error < self.error) | refuted  # never where it is NaN
         self.value = np.where(better, value, self.value)
         self.error = np.where(better, error, self.error)
         self.rounding = np.where(better, rounding, self.rounding)
@@ -143,6 +156,12 @@ class _Table:
         a, b, c = self._bends
         return np.asarray((c > STEADY * b) & (b > STEADY * a) & (c > seen) & (a > 0))
 
+    def close(self) -> None:
+        """Take for no estimate what never came near to one, as a slope that grows without end."""
+        size = np.fmax(np.abs(self.value), FADED * self._most)
+        none = (self.error > OPEN * size) & (self.error > 4 * self.rounding)
+        self.error = np.where(none, np.inf, self.error)
+
     def settled(self, enough: float) -> bool:
         """Tell whether no smaller step can help, or none need."""
         error, value = self.error[self._at], np.abs(self.value[self._at])
@@ -153,21 +172,42 @@ class _Table:
         return bool((error <= least).all())
 
 
-def rounding_of(values: Array) -> Array:
+# Places at unequal distances: at equal ones roundings may follow each other in step, unheard.
+PLACES = np.linspace(-1, 1, 13) + 0.05 * np.sin(np.arange(13.0) ** 2)
+# Where results stand still from one place to the next they may be rounded to steps wider than the
+# span; a wider one tells. Steps of this share of a result are rounding, single precision within
+# included; larger ones are steps of a staircase, on which the derivative is 0.
+WIDER, FINE = 2.0**12, 2.0**-20
+
+
+def rounding_of(values: Array, places: Array = PLACES) -> Array:
     """Return the rounding (standard deviation) in each of some results, from values along a line.
 
     Parameters
     ----------
-    values : (13, m) results at 13 places in equal distances, so near to each other that fourth
-        differences of what is smooth are nothing
+    values : (13, m) results at the places, so near to each other that fourth differences of what
+        is smooth are nothing
 
     The median of the nine fourth differences: a kink among them raises four at most.
     """
-    fourth = np.abs(np.diff(values, 4, axis=0))
-    # A fourth difference of independent roundings is √70 times one of them, the median 0.67 of it.
-    return np.asarray(np.median(fourth, axis=0) / (0.67 * np.sqrt(70)))
+    fourth = np.array([_fourth(places[k : k + 5], values[k : k + 5]) for k in range(9)])
+    # The median of the size of a normal number is 0.67 of its standard deviation.
+    return np.asarray(np.median(np.abs(fourth), axis=0) / 0.67)
+
+
+def _fourth(places: Array, values: Array) -> Array:
+    """Return the divided difference of five values, in which one rounding each makes one."""
+    weights = 1 / (places[:, None] - places + np.eye(5)).prod(axis=1)
+    return np.asarray((weights / np.linalg.norm(weights)) @ values)
 
 
 def listen(moved: Callable[[Array], Array], v: Array, width: float) -> Array:
     """Return `rounding_of` the results between -v and v times `width`."""
-    return rounding_of(np.array([moved(width * t * v) for t in np.linspace(-1, 1, 13)]))
+    values = np.array([moved(width * t * v) for t in PLACES])
+    noise = rounding_of(values)
+    still = (np.diff(values, axis=0) == 0).any(axis=0)
+    if WIDER * width < 1e-2 and still.any():
+        wide = rounding_of(np.array([moved(WIDER * width * t * v) for t in PLACES]))
+        still &= wide <= FINE * np.abs(values[6])
+        noise = np.where(still, np.maximum(noise, wide), noise)
+    return noise
