@@ -21,6 +21,7 @@ from npcbam.diagnosis import (
     sums,
     terms,
     values,
+    weights,
 )
 from npcbam.diagnosis.guesses import Explanation, explained_by
 from npcbam.diagnosis.wrong import Wrong
@@ -67,6 +68,7 @@ EXPLANATIONS: tuple[Entry, ...] = (
     Entry(explained_by(cotangents.of_another_dy)),
     Entry(explained_by(jacobian.ends_of_it)),
     Entry(cotangents.read_elsewhere),
+    Entry(explained_by(jacobian.passes)),
     Entry(functions.another_function, LARGE),
     Entry(functions.a_power, LARGE),
     Entry(terms.off_by_one_term, LARGE),
@@ -76,6 +78,7 @@ EXPLANATIONS: tuple[Entry, ...] = (
     Entry(terms.off_by_terms, LARGE),
     Entry(sums.over_another_axis, LARGE),
     Entry(sums.lost_through_a_sum, LARGE),
+    Entry(weights.other_weights),
     Entry(routes.rerouted),
     Entry(order.shuffled),
     Entry(blocks.another_mask),

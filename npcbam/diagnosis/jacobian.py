@@ -148,6 +148,30 @@ def _square(w: Wrong, j: Array, d: Array) -> Iterator[Guess]:
     yield Guess("diagonal", "has the diagonal of the Jacobian twice", pull(w, d) + by_diagonal)
 
 
+def passes(w: Wrong) -> Iterator[Guess]:
+    """Yield what comes of two passes along an axis if the first writes over the dy of the second.
+
+    What comes from later results is of one pass, from earlier ones of the other, and from the same
+    index half of each.
+    """
+    if not usable(w) or w.slopes is None or len(w.dy) != 1:
+        return
+    j, d = w.slopes, flat(w)
+    (name, dy), *_ = w.dy.items()
+    if dy.shape != w.want.shape or not np.isfinite(j).all():
+        return
+    for axis, size in enumerate(dy.shape):
+        gap = np.sign(_index(dy.shape, axis)[:, None] - _index(dy.shape, axis)[None, :])
+        for sign, which in ((1, "the later"), (-1, "the earlier")) if size > 2 else ():
+            first = j * (1 + sign * gap) / 2
+            taken = d @ first
+            tail = (
+                f"takes, for one of two passes along axis {axis}, what the other wrote over d{name}"
+            )
+            tail += f" (the pass that brings {which} results back came first)"
+            yield Guess("overwritten", tail, pull(w, taken, j - first) + taken.reshape(dy.shape))
+
+
 def _is_permutation(j: Array) -> bool:
     return bool(((j != 0).sum(0) == 1).all() and ((j != 0).sum(1) == 1).all())
 

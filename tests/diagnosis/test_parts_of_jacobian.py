@@ -143,6 +143,21 @@ def test_a_kernel_that_is_not_flipped():
     assert found == ("operand-order", "dx is right for a w that is flipped along its axis")
 
 
+def test_two_passes_that_share_a_buffer():
+    after = np.tril(0.7 ** np.abs(np.subtract.outer(np.arange(6), np.arange(6))))
+    before = np.triu((-0.4) ** np.abs(np.subtract.outer(np.arange(6), np.arange(6))))
+
+    def both(x):
+        return after @ x + before @ x, lambda dy: after.T @ dy + before.T @ dy
+
+    found = said(both, (draw(6),), lambda dy, x: after.T @ dy + before.T @ (after.T @ dy))
+    assert found == (
+        "overwritten",
+        "dx takes, for one of two passes along axis 0, what the other wrote over dy "
+        "(the pass that brings the later results back came first)",
+    )
+
+
 def test_single_ways():
     def came(dy, x):
         dx = M.T @ dy
