@@ -37,6 +37,10 @@ class Forward:
         self.wide = np.dtype(dtype) if dtype is not None else wide_of(layout.dtypes())
         self.x = layout.vector(self.wide)
         self.results, self.pullback, self.args = self.start()
+        if not self.results.size:
+            got = spell(self.results.y)
+            reason = f"y: expected an array of floating numbers or a number, got {got}"
+            raise Stop("wrong", "structure", reason)
         self.y = self._read(self.results.y)
 
     def start(self) -> tuple[Results, Pullback, tuple[Any, ...]]:
@@ -61,8 +65,6 @@ class Forward:
         """Return the results at the point moved by a vector; NaN where f has none."""
         try:
             y, _ = split(self.run(self._built(self.x + by)))
-        except np.exceptions.ComplexWarning:
-            raise
         except Exception:  # a probe outside of what f takes is one that failed
             return np.full(self.y.shape, np.nan, self.wide)
         found = self.results.read(y, np.result_type(self.wide, np.float64))

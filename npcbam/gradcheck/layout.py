@@ -202,6 +202,8 @@ class Results:
         found = [np.asarray(v) for _, v in _walk(y) if _numeric(v)]
         if [leaf.shape for leaf in found] != [leaf.shape for leaf in self.leaves]:
             return None
+        if any(leaf.dtype.kind == "c" for leaf in found) and np.dtype(dtype).kind != "c":
+            return None
         flat = [leaf.ravel() for leaf in found]
         return np.concatenate(flat).astype(dtype) if flat else np.zeros(0, dtype)
 

@@ -46,9 +46,8 @@ def rounding_of(
     for leaf in forward.layout.leaves:
         part = leaf.part
         known = g[part][np.isfinite(g[part])]
-        span = max(1.0, float(np.ptp(forward.x[part]))) if leaf.size else 1.0
         # What is 0 but for rounding moves by all of its size.
-        size = max(float(np.abs(known).max(initial=0)), largest / span)
+        size = max(float(np.abs(known).max(initial=0)), largest)
         kept = [m[part].astype(np.float64) for m in moves]
         kept = [np.where(np.abs(m) <= SWITCH * size, m, 0.0) for m in kept]
         if kept and size:

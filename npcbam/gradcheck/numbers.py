@@ -71,16 +71,13 @@ class Numbers:
     def drowned(self, i: int, slopes: Slopes, v: Array) -> bool:
         """Find out below which size a derivative by leaf i drowns in the rounding of y.
 
-        That is the derivative by which the range of the leaf would account for the largest |dy y|,
-        of the results that it reaches: the roundings of others are not its own. Return whether all
-        of the leaf's derivatives are as small as that.
+        A unit of the largest |dy y|, of the results that it reaches: the roundings of others are
+        not its own. Return whether all of the leaf's derivatives are as small as that.
         """
         size = np.maximum(np.abs(slopes.left), np.abs(slopes.right))
         dy = np.abs(self.asked[0].dy)
         terms = np.abs(dy * self.forward.y)[size != 0]
-        leaf = self.forward.layout.leaves[i]
-        span = max(1.0, float(np.ptp(self.forward.x[leaf.part]))) if leaf.size else 1.0
-        floor = FLOOR * self.unit * float(terms.max(initial=0)) / span
+        floor = FLOOR * self.unit * float(terms.max(initial=0))
         own = float((dy * size)[np.isfinite(size)].sum()) / (float(np.linalg.norm(v)) or 1.0)
         self._floors[i] = floor
         return 0 < own < floor / SMALL

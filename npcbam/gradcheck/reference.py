@@ -25,6 +25,7 @@ from npcbam.slopes import ComplexStep, Slopes
 SPAN = {8: 2.0**-20, 16: 2.0**-24, 4: 2.0**-10, 2: 2.0**-4}
 AGREE = 1e-9  # of the largest: nearer than that finite differences seldom vouch
 ROUGH = 1e-3  # too rough to vouch for anything
+SOLVED = 2e-10  # relative; of scipy's brentq, as it is by default, 2e-11 was measured
 GROUPS = 1e4  # entries that differ by more than that in what they move are vouched for apart
 
 
@@ -41,13 +42,15 @@ class Reference:
         """Measure the rounding of f, and try it on complex numbers."""
         self.forward, self._directions = forward, directions
         everywhere = directions.along(slice(None))
+        self._finer = _finer(forward, everywhere)
         self.noise = _noise(forward, everywhere)
+        if self._finer is not None:  # which knows what f rounds, on steps wider than the probes too
+            off = np.abs(self._finer.y - forward.y).astype(np.float64)
+            self.noise = np.maximum(self.noise, off)
         self.differences = Differences(forward.moved, forward.y, self.noise)
         self._step = ComplexStep(forward.complex)
         self.doubt = self._refuses()
         self.exact = [not self.doubt] * len(forward.layout.leaves)
-        self._finer: Differences | None = None
-        self._tried = False
 
     def _refuses(self) -> str:
         """Say why f does not run on complex numbers; nothing if it does."""
@@ -79,6 +82,8 @@ class Reference:
         rough = self.differences.along(v, enough=1e-8)
         if not np.isfinite(rough.error).all():
             v, rough = self.along(v, exact=False)
+        if self._finer is not None and rough.error.sum() > AGREE * np.abs(rough.right).sum():
+            rough = self._finer.along(v.astype(np.longdouble), enough=1e-10).narrow()
         try:
             fine = self._step.along(v, both=bool(rough.kinked.any()))
         except Exception:  # f refuses some complex numbers and takes others
@@ -111,8 +116,10 @@ class Reference:
             shorter = self._directions.shorter(v)
             again = self.differences.along(shorter)
             if np.isfinite(again.error).sum() > np.isfinite(found.error).sum():
-                return shorter, again
-        return v, found
+                v, found = shorter, again
+        # What f solves for it knows to a tolerance of its own, which is smooth and shows nowhere.
+        solved = SOLVED * np.maximum(np.abs(found.left), np.abs(found.right))
+        return v, Slopes(found.left, found.right, found.error + solved, found.jumps)
 
     def second_along(self, v: Array, exact: bool) -> tuple[Array, Slopes]:
         """Return a direction, v or a shorter one, and the slopes by the second reference."""
@@ -133,16 +140,15 @@ class Reference:
 
         Finite differences; in long double where f runs so, which knows three digits more.
         """
-        finer = self._in_long_double()
-        if finer is not None:
-            found = finer.along(v.astype(np.longdouble), enough=1e-14)
+        if self._finer is not None:
+            found = self._finer.along(v.astype(np.longdouble), enough=1e-14)
             if np.isfinite(found.error).all():
                 found = found.narrow()
                 return self._beside_step(found, v) if exact else found
         if exact:
             return self._beside_step(self.differences.along(v), v)
         # Along another direction the probes fall on other places.
-        return self.differences.along(v * (2 / 3)).times(1.5)
+        return self.along(v * (2 / 3), exact=False)[1].times(1.5)
 
     def _beside_step(self, found: Slopes, v: Array) -> Slopes:
         """Return differences, but where the complex step is shown to know more."""
@@ -183,12 +189,6 @@ class Reference:
         size = np.abs(known).max(initial=0)
         off = np.abs(there.middle - known) - 2 * there.error
         return bool(there.error.sum() < ROUGH * size) and bool((off <= AGREE * size).all())
-
-    def _in_long_double(self) -> Differences | None:
-        if not self._tried:
-            self._tried = True
-            self._finer = _finer(self.forward, self._directions.along(slice(None)))
-        return self._finer
 
     @property
     def name(self) -> str:

@@ -79,6 +79,7 @@ def examined(trial: Trial, seed: int) -> GradReport:
         reference.vouch(i, numbers.g())
         each = judge.leaf(i, trial.directions)
         seen.append(each)
+        each.wrong = each.wrong if judge.is_certain(i) else 0
         leaves.append(_checked(numbers, i, each))
     tied = len(leaves) > 1 and any(s.kinked for s in seen) and not judge.certain
     joined = judge.joined() if tied else Seen()
