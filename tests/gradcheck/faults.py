@@ -548,6 +548,7 @@ CODES = {
     "none in place of a cotangent": "structure",
     "nan in one entry": "nan",
     "cotangent clipped": "nonlinear",
+    "small entries flushed to zero": "nonlinear",
     "cotangent taken as ones": "nonlinear",
     "constant added": "nonlinear",
     "first result overwritten by the second call": "impure",

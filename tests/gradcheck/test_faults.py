@@ -12,7 +12,7 @@ def test_every_fault_is_caught(name):
     f, args = FAULTS[name]()
     with pytest.raises(WrongGradientError) as caught:
         check_vjp(f, *args)
-    assert caught.value.report.code == CODES.get(name, "mismatch")
+    assert CODES.get(name, "mismatch") in {each.code for each in caught.value.report.findings}
 
 
 @pytest.mark.parametrize(
