@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from scipy import special
 
 from npcbam.checks import Array
 from npcbam.diagnosis.arrays import at_hand, spread, summed, summed_anyhow
@@ -194,4 +195,7 @@ FUNCTIONS = (
     ("exp({})", np.exp),
     ("the root of {}", lambda a: np.sqrt(np.where(a < 0, np.nan, a))),
     ("|{}|", np.abs),
+    ("tanh({})", np.tanh),
+    ("sigmoid({})", special.expit),
+    ("silu({})", lambda a: a * special.expit(a)),
 )

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from npcbam.checks import Array
-from npcbam.diagnosis.guesses import Said
+from npcbam.diagnosis import order, partly, values
+from npcbam.diagnosis.guesses import Explanation, Said, explained_by
 from npcbam.diagnosis.jacobian import usable
 from npcbam.diagnosis.wrong import Wrong
 
@@ -18,6 +19,11 @@ from npcbam.diagnosis.wrong import Wrong
 SAME = 1e-7
 # So many equations more than weights must hold.
 SPARE = 3
+OTHERWISE: tuple[Explanation, ...] = (
+    explained_by(order.reordered),
+    explained_by(values.products),
+    partly.partly,
+)
 
 
 def other_weights(seen: Sequence[Wrong]) -> Said | None:
@@ -39,7 +45,19 @@ def other_weights(seen: Sequence[Wrong]) -> Said | None:
     result, own = next(iter(seen[0].dy)), seen[0].name[1:]
     if by_row.all() and (lost.any() or extra.any()):
         return "weights", _by_mask(result, own, lost, extra)
-    return _by_scale(result, own, due, came)
+    return _by_scale(result, own, due, came) or _by_value(seen[0], due, came)
+
+
+def _by_value(w: Wrong, due: Array, came: Array) -> Said | None:
+    """Tell how the numbers differ by which dy is multiplied, such as the other operand's."""
+    hand = {name: a for name, a in w.arguments.items() if name != w.name[1:]}
+    inner = Wrong("", came, due, SAME * np.abs(due), arguments=hand)
+    for explain in OTHERWISE:
+        said = explain([inner])
+        if said is not None:
+            many = "the numbers that dy is multiplied by"
+            return "operand-value", f"is right for other numbers: {many}, as one array, {said[1]}"
+    return None
 
 
 def _by_mask(result: str, own: str, lost: Array, extra: Array) -> str:

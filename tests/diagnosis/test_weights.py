@@ -55,3 +55,23 @@ def test_a_mask_that_is_missing_shows_in_a_few_columns_too():
     came = np.exp(SCORES) / np.exp(SCORES).sum(1, keepdims=True, where=MASK)
     found = said(attended(MASK), (V[:, :2],), lambda dy, v: came.T @ dy)
     assert found[1].startswith("dv is right for another mask: it has 6 weights that are 0")
+
+
+def test_a_gate_that_is_not_in_the_operand():
+    def gated(x, z, w):
+        u = x * np.tanh(z)
+        du = u.T
+
+        def back(dy):
+            inner = dy @ w.T
+            return inner * np.tanh(z), inner * x * (1 - np.tanh(z) ** 2), du @ dy
+
+        return u @ w, back
+
+    args = draw(3, 4), draw(3, 4, seed=2), draw(4, 3, seed=3)
+    found = said(gated, args, lambda dy, x, z, w: (*gated(x, z, w)[1](dy)[:2], x.T @ dy))
+    assert found == (
+        "operand-value",
+        "dw is right for other numbers: the numbers that dy is multiplied by, as one array, "
+        "lacks the factor tanh(z)",
+    )
