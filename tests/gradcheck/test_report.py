@@ -1,12 +1,17 @@
-"""Entries, and the report as text."""
+"""Entries, and the report as text, as JSON and as an error."""
 
+import json
 import math
+import pickle
 
+import numpy as np
 import pytest
+from reported import right, wrong
 
 from npcbam.gradcheck.report import (
     CannotTellError,
     Entry,
+    Finding,
     GradientError,
     GradReport,
     LeafCheck,
@@ -65,7 +70,25 @@ def test_the_relative_error_is_over_the_largest_of_the_three(left, right, got, r
 
 
 def test_an_entry_is_smooth_certain_and_of_the_first_cotangent_unless_it_says_otherwise():
-    assert (ENTRY.at_kink, ENTRY.doubt, ENTRY.other) == (False, "", False)
+    assert (ENTRY.at_kink, ENTRY.doubt, ENTRY.cotangent) == (False, "", "")
+
+
+@pytest.mark.parametrize(
+    ("got", "severity"),
+    [
+        (1.0, ""),
+        (-1.0, "unrelated"),
+        (2.0, "unrelated"),
+        (0.0, "unrelated"),
+        (1.06, "unrelated"),
+        (1.001, "3 digits"),
+        (1 + 1e-9, "9 digits"),
+        (1.04, "1 digit"),
+        (NAN, "unrelated"),
+    ],
+)
+def test_the_severity_counts_digits_that_agree(got, severity):
+    assert ENTRY.but(left=1.0, right=1.0, got=got).severity == severity
 
 
 def test_what_would_be_caught_is_told_for_each_leaf():
@@ -114,28 +137,36 @@ def test_an_entry_says_what_came_and_what_was_expected(entry, text):
 WORST = ENTRY.but(leaf="bias", left=2.0)
 REPORT = GradReport(
     outcome="wrong",
-    code="mismatch",
-    reason="something differs",
+    code="writes",
+    reason="something is written to",
     seed=7,
+    findings=(
+        Finding("writes", "w", "something is written to"),
+        Finding("mismatch", "bias", "dbias differs", "factor", "unrelated"),
+    ),
     reference="complex step",
     leaves=(
-        LeafCheck("w", 6, "every entry", ENTRY.but(left=2.0, got=2.1), 2e-9, 4.0, 0.0),
-        LeafCheck("bias", 5000, "12 directions", WORST, 0.25, 0.0, 0.0),
+        LeafCheck("w", (2, 3), 6, "every entry", ENTRY.but(left=2.0, got=2.1), 2e-9, 4.0),
+        LeafCheck("bias", (5000,), 5000, "12 directions", WORST, 0.25, 0.0),
     ),
     ties="the rule",
     switch="w[0] sits on a kink",
+    notes=("one note", "another"),
     snippet="first line\nsecond line",
 )
 TABLE = """\
 
-       checked                  worst / allowed  smallest caught
-dw     every entry of 6                     0.2  2.0e-09 (5.0e-10 of the largest)
-dbias  12 directions of 5000                  2  2.5e-01"""
+       checked                      worst / allowed  smallest caught
+dw     every entry of 6                         0.2  2.0e-09 (5.0e-10 of the largest)
+dbias  12 directions of 5000                      2  2.5e-01"""
 TEXT = f"""\
-wrong: something differs
+wrong: something is written to
+  dbias differs
 {TABLE}
 ties: the rule
 switch: w[0] sits on a kink
+note: one note
+note: another
 reference: complex step; seed 7
 
 To see it again:
@@ -153,14 +184,16 @@ def test_a_report_without_evidence_is_two_lines():
 
 
 def test_the_snippet_is_left_out_where_all_is_right():
-    report = GradReport("right", "right", "all is well", 0, "complex step", snippet="a line")
+    report = GradReport(
+        "right", "right", "all is well", 0, reference="complex step", snippet="a line"
+    )
     assert str(report) == "right: all is well\nreference: complex step; seed 0"
 
 
 def test_empty_leaves_are_called_so():
-    seen = LeafCheck("x", 0, "every entry", ENTRY.but(got=2.0), 1.0, 0.5, 0.0)
+    seen = LeafCheck("x", (0,), 0, "every entry", ENTRY.but(got=2.0), 1.0, 0.5)
     text = str(GradReport("right", "right", "all is well", 0, leaves=(seen,)))
-    assert f"dx  {'empty':24} {'0':>15}  1.0e+00 (2.0e+00 of the largest)" in text
+    assert f"dx  {'empty':28} {'0':>15}  1.0e+00 (2.0e+00 of the largest)" in text
 
 
 @pytest.mark.parametrize("kind", [GradientError, WrongGradientError, CannotTellError])
@@ -170,3 +203,51 @@ def test_errors_carry_the_report(kind):
     assert isinstance(error, GradientError)
     assert error.report is REPORT
     assert str(error) == TEXT
+
+
+# As JSON
+
+
+def finite(value):
+    """Tell whether all numbers below are finite."""
+    if isinstance(value, dict):
+        return all(map(finite, value.values()))
+    if isinstance(value, list):
+        return all(map(finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+@pytest.mark.parametrize("report", [right(), wrong(), REPORT])
+def test_a_report_as_a_dict_has_all_of_it(report):
+    found = report.to_dict()
+    assert set(found) == set(vars(report))
+    assert [each["sentence"] for each in found["findings"]] == [
+        each.sentence for each in report.findings
+    ]
+    for told, leaf in zip(found["leaves"], report.leaves, strict=True):
+        assert set(told) == set(vars(leaf)) - {"got", "want"}
+        assert told["shape"] == list(leaf.shape)
+        assert told["worst"]["error"] == leaf.worst.error
+    assert json.loads(report.to_json()) == json.loads(json.dumps(found))
+
+
+def test_numbers_that_are_not_finite_become_strings():
+    worst = ENTRY.but(got=math.inf, left=NAN)
+    leaf = LeafCheck("x", (1,), 1, "every entry", worst, np.float64(2.0), math.inf)
+    found = GradReport("wrong", "nan", "it is not finite", 0, leaves=(leaf,)).to_dict()
+    assert finite(found)
+    told = found["leaves"][0]
+    assert (told["scale"], told["worst"]["got"], told["worst"]["left"]) == ("inf", "inf", "nan")
+    assert (type(told["caught"]), told["caught"]) == (float, 2.0)
+
+
+# Errors
+
+
+@pytest.mark.parametrize("kind", [GradientError, WrongGradientError, CannotTellError])
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_errors_go_from_one_process_to_another(kind, protocol):
+    again = pickle.loads(pickle.dumps(kind(wrong()), protocol))
+    assert type(again) is kind
+    assert str(again) == str(wrong())
+    np.testing.assert_array_equal(again.report.leaves[0].got, wrong().leaves[0].got)

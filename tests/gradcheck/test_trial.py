@@ -1,4 +1,4 @@
-"""One check at one point, from a function to a report: what is passed by, counted, named and told."""
+"""One check at one point, from a function to its report: what is passed by, named and told."""
 
 import dataclasses
 

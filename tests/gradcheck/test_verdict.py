@@ -1,73 +1,121 @@
-"""How the evidence becomes an outcome."""
+"""How the evidence becomes findings and doubts."""
 
 import dataclasses
 import math
 
 import pytest
-from judging import AGREE
 
+from npcbam.gradcheck.judge import Seen
 from npcbam.gradcheck.report import Entry, LeafCheck
-from npcbam.gradcheck.verdict import decide
+from npcbam.gradcheck.verdict import COARSE, doubts, mismatches
 
 FITS = Entry("x", (0,), got=1.0, left=1.0, right=1.0, allowed=0.5)
-OFF, FAR = FITS.but(got=2.0), FITS.but(got=3.0, leaf="w")
+OFF, FAR = FITS.but(got=2.0), FITS.but(got=3.0, index=(4,))
+ALONG = FITS.but(got=9.0, index=None)
+OTHER = FAR.but(cotangent="another dy")
 KINKY = FITS.but(left=0.0, right=2.0, got=0.0, at_kink=True)
 UNKNOWN = FITS.but(left=math.inf, right=math.inf)
-FINE = LeafCheck("x", 4, "every entry", FITS, caught=0.01, scale=1.0, quiet=0.0)
+FINE = LeafCheck("x", (9,), 9, "every entry", FITS, caught=0.01, scale=1.0)
 ROUGH = (
     "the derivative is too rough here: an error of 0.011 in dx, "
     "whose largest entry is 1, would have passed"
 )
 
 
+def told(entries, leaf=FINE, **more):
+    """Return what is found wrong with one leaf, or None."""
+    found = mismatches([leaf], [Seen(entries=entries, **more)])
+    assert len(found) <= 1
+    return (found[0].code, found[0].sentence) if found else None
+
+
+# What is wrong
+
+
 @pytest.mark.parametrize(
-    ("seen", "entries", "told"),
+    ("entries", "finding"),
     [
-        ([FINE], [FITS, FITS.but(other=True)], ("right", "right", AGREE)),
-        ([], [], ("right", "right", AGREE)),
-        ([FINE], [KINKY], ("right", "right", f"{AGREE} (this point sits on a kink)")),
-        ([FINE], [FITS, OFF], ("wrong", "mismatch", str(OFF))),
-        ([FINE], [OFF, FAR, FITS], ("wrong", "mismatch", str(FAR))),
+        ([FITS], None),
+        ([], None),
+        ([KINKY], None),
+        ([FITS, OFF], ("mismatch", str(OFF))),
+        ([OFF, FAR, FITS], ("mismatch", str(FAR))),
+        # An entry says more than a direction.
+        ([ALONG, OFF], ("mismatch", str(OFF))),
+        ([ALONG], ("mismatch", str(ALONG))),
+        # Another cotangent counts where the first one was right.
+        ([OTHER, OFF], ("mismatch", str(OFF))),
         (
-            [FINE],
-            [FAR.but(other=True)],
-            ("wrong", "nonlinear", f"the pullback is not linear in dy: {FAR}"),
+            [OTHER, FITS],
+            (
+                "nonlinear",
+                f"the pullback is not linear in dy: right for one, but for another dy {OTHER}",
+            ),
         ),
-        ([FINE], [FAR.but(other=True), OFF], ("wrong", "mismatch", str(OFF))),
-        (
-            [FINE],
-            [OFF, FITS.but(got=math.nan)],
-            ("wrong", "nan", str(FITS.but(got=math.nan))),
-        ),
-        ([FINE], [OFF, FITS.but(got=math.inf)], ("wrong", "nan", str(FITS.but(got=math.inf)))),
-        ([FINE], [OFF, KINKY], ("wrong", "mismatch", f"{OFF}; the left derivative at a kink")),
-        ([FINE], [FAR, KINKY], ("wrong", "mismatch", str(FAR))),
-        (
-            [FINE],
-            [FITS, UNKNOWN],
-            ("cannot tell", "nonfinite", "the derivative is not finite at this point"),
-        ),
-        ([FINE], [UNKNOWN, OFF], ("wrong", "mismatch", str(OFF))),
-        (
-            [FINE],
-            [FITS, OFF.but(doubt="too near"), FAR.but(doubt="other")],
-            ("cannot tell", "kink", f"too near: {OFF}"),
-        ),
-        ([FINE], [OFF, FAR.but(doubt="too near")], ("wrong", "mismatch", str(OFF))),
-        ([dataclasses.replace(FINE, caught=0.011)], [], ("cannot tell", "resolution", ROUGH)),
-        (
-            [FINE, dataclasses.replace(FINE, caught=0.011)],
-            [],
-            ("cannot tell", "resolution", ROUGH),
-        ),
-        ([dataclasses.replace(FINE, caught=9.0, quiet=1.0)], [], ("right", "right", AGREE)),
-        (
-            [dataclasses.replace(FINE, caught=0.011, quiet=0.99)],
-            [],
-            ("cannot tell", "resolution", ROUGH),
-        ),
+        # What is not finite is further off than anything.
+        ([OFF, FITS.but(got=math.nan)], ("nan", str(FITS.but(got=math.nan)))),
+        ([OFF, FITS.but(got=-math.inf)], ("nan", str(FITS.but(got=-math.inf)))),
+        # What is in doubt, or not known, is no mismatch.
+        ([OFF.but(doubt="too near")], None),
+        ([OFF, FAR.but(doubt="too near")], ("mismatch", str(OFF))),
+        ([UNKNOWN], None),
+        ([UNKNOWN, OFF], ("mismatch", str(OFF))),
     ],
 )
-def test_the_decision(seen, entries, told):
-    kinky = [entry for entry in entries if entry.at_kink]
-    assert decide(seen, entries, kinky) == told
+def test_mismatches(entries, finding):
+    assert told(entries) == finding
+
+
+def test_each_leaf_has_a_finding_of_its_own():
+    leaves = [dataclasses.replace(FINE, leaf=name) for name in ("a", "b", "c")]
+    seen = [Seen(entries=[OFF]), Seen(entries=[FITS]), Seen(entries=[FAR])]
+    assert [each.leaf for each in mismatches(leaves, seen)] == ["a", "c"]
+
+
+def test_a_finding_says_how_severe_it_is():
+    near = FITS.but(got=1.001, allowed=1e-9)
+    (found,) = mismatches([FINE], [Seen(entries=[near])])
+    assert found.severity == "3 digits"
+
+
+# What cannot be told
+
+
+@pytest.mark.parametrize(
+    ("seen", "leaf", "doubt"),
+    [
+        (Seen(entries=[FITS]), FINE, None),
+        (Seen(entries=[]), FINE, None),
+        (
+            Seen(entries=[FITS, UNKNOWN]),
+            FINE,
+            ("cannot tell", "nonfinite", "the derivative is not finite at this point, in dx[0]"),
+        ),
+        (
+            Seen(entries=[FITS, UNKNOWN], jumps=True),
+            FINE,
+            ("cannot tell", "jump", "f jumps at this point, in dx[0]"),
+        ),
+        (Seen(entries=[FITS], jumps=True), FINE, None),
+        (
+            Seen(entries=[FITS, OFF.but(doubt="too near"), FAR.but(doubt="other")]),
+            FINE,
+            ("cannot tell", "kink", f"too near: {OFF}"),
+        ),
+        (
+            Seen(entries=[FITS]),
+            dataclasses.replace(FINE, caught=1.1 * COARSE),
+            ("cannot tell", "resolution", ROUGH),
+        ),
+        (Seen(entries=[FITS]), dataclasses.replace(FINE, caught=9.0, scale=0.0), None),
+    ],
+)
+def test_doubts(seen, leaf, doubt):
+    assert doubts([leaf], [seen]) == doubt
+
+
+def test_the_first_doubt_is_told():
+    rough = dataclasses.replace(FINE, caught=0.011)
+    seen = [Seen(entries=[FITS]), Seen(entries=[UNKNOWN])]
+    assert doubts([rough, FINE], seen)[1] == "resolution"
+    assert doubts([FINE, rough], seen[::-1])[1] == "nonfinite"
