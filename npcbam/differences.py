@@ -29,6 +29,7 @@ CHANGE, ROUNDING = 4.0, 6.0
 # What is off by more than this share of itself, and did not fade to less than that of the largest
 # quotient, is no estimate.
 OPEN, FADED = 0.3, 1e-3
+FAINT = 1e-6  # of a result: a slope below that, of a move by the whole unit, is as good as none
 STEADY = 0.75  # of what is smooth no more than RATIO stays when the step falls
 
 
@@ -54,7 +55,7 @@ class Differences:
             table.add((ahead - behind) / (2 * t), t, bend=(ahead - 2 * self.y + behind) / t)
             if table.settled(enough):
                 break
-        table.close()
+        table.close(self.y)
         rough = table.error > 1e-3 * np.abs(table.value[np.isfinite(table.value)]).max(initial=0)
         at = table.bent | ~np.isfinite(table.error) | (rough & (table.error > 4 * table.rounding))
         central = Slopes(table.value, table.value, table.error, np.zeros(at.shape, bool))
@@ -74,7 +75,9 @@ class Differences:
             none = other.bent | ~np.isfinite(other.error)
             only = at & np.isfinite(one.error) & ~one.bent & none
             low, high = np.where(only, one.value, low), np.where(only, one.value, high)
-            error = np.where(only, one.error, error)
+            # A slope that is lost in its own error, at an edge, may be one that grows without end.
+            lost = (one.error > OPEN * np.abs(one.value)) & ~np.isfinite(other.error) & ~other.bent
+            error = np.where(only, np.where(lost, np.inf, one.error), error)
         error = np.where(at & left.bent & right.bent, np.inf, error)
         return Slopes(low, high, error, jumps)
 
@@ -88,7 +91,7 @@ class Differences:
             table.add(rise / t, t, bend=rise)
             if table.settled(enough):
                 break
-        table.close()
+        table.close(self.y)
         return table
 
 
@@ -156,9 +159,12 @@ class _Table:
         a, b, c = self._bends
         return np.asarray((c > STEADY * b) & (b > STEADY * a) & (c > seen) & (a > 0))
 
-    def close(self) -> None:
-        """Take for no estimate what never came near to one, as a slope that grows without end."""
-        size = np.fmax(np.abs(self.value), FADED * self._most)
+    def close(self, y: Array) -> None:
+        """Take for no estimate what never came near to one, as a slope that grows without end.
+
+        Of results `y`, of which a slope may be nothing but rounding.
+        """
+        size = np.fmax(np.abs(self.value), np.fmax(FADED * self._most, FAINT * np.abs(y)))
         none = (self.error > OPEN * size) & (self.error > 4 * self.rounding)
         self.error = np.where(none, np.inf, self.error)
 

@@ -24,6 +24,8 @@ from npcbam.slopes import ComplexStep, Slopes
 # numbers: in units of what is moved.
 SPAN = {8: 2.0**-20, 16: 2.0**-24, 4: 2.0**-10, 2: 2.0**-4}
 AGREE = 1e-9  # of the largest: nearer than that finite differences seldom vouch
+SAME = 1e-9  # of the largest result, by which the same function may differ on complex numbers
+OTHER = 0.05  # or in long double, where rounding on coarse steps shows
 ROUGH = 1e-3  # too rough to vouch for anything
 SOLVED = 2e-10  # relative; of scipy's brentq, as it is by default, 2e-11 was measured
 GROUPS = 1e4  # entries that differ by more than that in what they move are vouched for apart
@@ -55,10 +57,14 @@ class Reference:
     def _refuses(self) -> str:
         """Say why f does not run on complex numbers; nothing if it does."""
         try:
-            value = self._step.value(np.zeros(self.forward.x.size))
+            y = self.forward.complex(np.zeros(self.forward.x.size))
         except Exception as error:  # whatever f raises on complex arguments
             return f"f does not run on complex128: {type(error).__name__}"
-        return "" if np.isfinite(value).all() else "on complex128 f is not finite"
+        if not np.isfinite(y).all():
+            return "on complex128 f is not finite"
+        size = np.abs(self.forward.y).max(initial=0)
+        same = np.abs(y.real - self.forward.y) <= SAME * size + self.noise
+        return "" if same.all() else "on complex128 f gives another result"
 
     def vouch(self, i: int, g: Array) -> None:
         """Find out whether f is analytic in leaf i, from entries that move it much and little."""
@@ -241,6 +247,10 @@ def _finer(forward: Forward, v: Array) -> Differences | None:
         return None
     fine = _in(forward.f, forward.layout, np.longdouble, forward.before)
     if fine is None or fine.y.shape != forward.y.shape:
+        return None
+    # What differs by more than any rounding is another function.
+    size = float(np.abs(fine.y).max(initial=0))
+    if (np.abs(fine.y - forward.y) > OTHER * size).any():
         return None
     span = SPAN[16]
     noise = np.maximum(listen(fine.moved, v, span), np.finfo(np.longdouble).eps * np.abs(fine.y))
