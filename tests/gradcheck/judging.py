@@ -1,40 +1,93 @@
-"""The judge, pointed at what a pullback gave with something planted in it."""
+"""One check taken apart: what it is judged by, for tests that look at a part of it."""
+
+from __future__ import annotations
 
 import dataclasses
 
 import numpy as np
 
-from npcbam.gradcheck.contract import Trial, keep
+from npcbam.gradcheck import contract, noise
+from npcbam.gradcheck.columns import Move
+from npcbam.gradcheck.directions import Directions
+from npcbam.gradcheck.domain import domains
+from npcbam.gradcheck.forward import Forward
 from npcbam.gradcheck.judge import Judge
+from npcbam.gradcheck.kinks import Near
+from npcbam.gradcheck.layout import Layout
+from npcbam.gradcheck.numbers import Numbers
+from npcbam.gradcheck.reference import Reference
+from npcbam.slopes import Slopes
 
 EPS = float(np.finfo(np.float64).eps)
 X = np.array([[1.0, -3.0], [0.5, 2.0]])
-AGREE = "all cotangents agree with the derivative"
 
 
-def kept_by(f, *args, seed=0):
-    trial = Trial(f, args, ("x", "w")[: len(args)], np.random.default_rng(seed))
-    return trial, keep(trial)
+@dataclasses.dataclass
+class Parts:
+    """What a check is made of, at one point."""
+
+    forward: Forward
+    directions: Directions
+    reference: Reference
+    numbers: Numbers
+    near: Near
+    judge: Judge
 
 
-def judge(f, *args, directions=None, seed=0, **planted):
-    """Return the verdict on what f's own pullback gave, but for what is `planted` in it."""
-    trial, kept = kept_by(f, *args, seed=seed)
-    changed = {name: change(getattr(kept, name)) for name, change in planted.items()}
-    return Judge(trial, dataclasses.replace(kept, **changed)).verdict(directions, seed)
+def parts_of(f, *args, seed=0, domain=None, planted=None, directions=None, rtol=0.0):
+    """Return the parts of a check of f, with `planted` applied to what its pullback gave."""
+    rng = np.random.default_rng(seed)
+    layout = Layout(args, ("x", "w", "b")[: len(args)])
+    forward = Forward(f, layout)
+    directions = directions or Directions(layout, domains(domain, layout), rng)
+    with np.errstate(all="ignore"):
+        kept = contract.keep(forward, rng, EPS)
+        g = kept.readings[0].g
+        rounding = noise.rounding_of(forward, kept.asked[0], g, EPS, rng)
+        reference = Reference(forward, directions)
+    readings = list(kept.readings)
+    if planted is not None:
+        readings = [
+            dataclasses.replace(reading, g=planted(reading.g.copy(), asked.size))
+            for reading, asked in zip(readings, kept.asked, strict=True)
+        ]
+    numbers = Numbers(forward, kept.asked, readings, rounding, EPS, rtol)
+    near = Near(reference, directions, rng)
+    judge = Judge(numbers, reference, directions, near)
+    return Parts(forward, directions, reference, numbers, near, judge)
 
 
-def told(report):
-    return report.outcome, report.code, report.reason
+def seen_of(f, *args, leaf=0, many=None, **options):
+    """Return what the judge sees of one leaf."""
+    parts = parts_of(f, *args, **options)
+    with np.errstate(all="ignore"):
+        parts.reference.vouch(leaf, parts.numbers.g())
+        return parts, parts.judge.leaf(leaf, many)
 
 
 def bump(at, size):
-    def bumped(g):
-        moved = g.copy()
-        moved[at] += size
-        return moved
+    """Return what adds an error of some size to one entry, for every cotangent in proportion."""
+
+    def bumped(g, scale):
+        g[at] += size * scale
+        return g
 
     return bumped
+
+
+def move_of(slopes, entries=(0,), v=None, local=None):
+    """Return a move of some entries by 1 with these slopes of all results."""
+    slopes = slopes if isinstance(slopes, Slopes) else smooth(slopes)
+    entries = np.array(entries)
+    v = np.ones(entries.size) if v is None else np.array(v, float)
+    local = np.zeros(slopes.left.size, int) if local is None else np.array(local)
+    return Move(entries, v, local, slopes)
+
+
+def smooth(values, error=0.0):
+    """Return slopes without kinks."""
+    values = np.array(values, float)
+    return Slopes.smooth(values, np.broadcast_to(np.asarray(error, float), values.shape))
 
 
 def double(x):
@@ -42,9 +95,11 @@ def double(x):
 
 
 def real_only(f_vjp):
-    def f(x):
-        if x.dtype.kind == "c":
+    """Return f for real numbers alone."""
+
+    def f(*args):
+        if any(arg.dtype.kind == "c" for arg in args):
             raise TypeError("real only")
-        return f_vjp(x)
+        return f_vjp(*args)
 
     return f
