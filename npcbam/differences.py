@@ -7,7 +7,7 @@ rows agree; where left and right do not, it has two.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -22,7 +22,9 @@ RATIO = 0.5 * (3 - 5**0.5)
 FIRST, FIRST_OF_FEW = 2.0**-4, 2.0**-1
 FEW = 1e-10
 LEVELS = 28  # down to 1e-12 of it
-ROWS = 4  # what is extrapolated from: older rows may lie across a kink
+# Powers of the step in the error of what is extrapolated. No more: old rows may lie across a kink.
+EVEN, ODD, ALL = (2, 4, 6), (1, 3, 5), (1, 2, 3)
+BEND = 3**0.5  # roundings in half of a second difference, beside those in half of a first one
 # Two rows may agree by chance; so an error counts four times what the last step of the
 # extrapolation changed, and six standard deviations of the rounding.
 CHANGE, ROUNDING = 4.0, 6.0
@@ -49,15 +51,25 @@ class Differences:
 
         `enough` is the error, of the largest slope, at which to stop.
         """
-        table = _Table(self._noise, power=2)
+        table = _Table(self._noise, EVEN)
+        # Half of what the slopes of both sides differ by: what is smooth leaves nothing of it.
+        bends = _Table(BEND * self._noise, ODD)
+        bent = np.zeros(self._noise.shape, bool)  # where the value comes from
         for t in self._steps():
             ahead, behind = self._moved(t * v), self._moved(-t * v)
-            table.add((ahead - behind) / (2 * t), t, bend=(ahead - 2 * self.y + behind) / t)
-            if table.settled(enough):
+            table.add((ahead - behind) / (2 * t), t)
+            bends.add((ahead - 2 * self.y + behind) / (2 * t), t)
+            bent = np.where(table.taken, bends.known, bent)
+            if table.settled(enough) and bends.settled(enough, table.value):
                 break
         table.close(self.y)
+        bent |= bends.known
+        # Beside what is smooth a kink may hide, but not for long: what is left then is rounding.
+        hides = ~bent & (bends.error > 4 * bends.rounding)
+        hidden = np.where(hides, np.abs(bends.value) + bends.error, 0.0)
+        table.error = np.fmax(table.error, hidden)
         rough = table.error > 1e-3 * np.abs(table.value[np.isfinite(table.value)]).max(initial=0)
-        at = table.bent | ~np.isfinite(table.error) | (rough & (table.error > 4 * table.rounding))
+        at = bent | ~np.isfinite(table.error) | (rough & (table.error > 4 * table.rounding))
         central = Slopes(table.value, table.value, table.error, np.zeros(at.shape, bool))
         return self._sides(v, enough, central, at) if at.any() else central
 
@@ -66,6 +78,8 @@ class Differences:
         left, right = (self._one_side(v, enough, side, at) for side in (-1, 1))
         error = np.maximum(left.error, right.error)
         apart = np.abs(left.value - right.value) > 2 * error
+        for side in (left, right):  # the central one may lie across a kink that both are short of
+            apart |= np.abs(side.value - central.left) > side.error + central.error
         two = at & ((error < central.error) | apart)
         low, high = (np.where(two, side.value, central.right) for side in (left, right))
         error = np.where(two, error, central.error)
@@ -85,10 +99,11 @@ class Differences:
         return (self._first * RATIO**level for level in range(LEVELS))
 
     def _one_side(self, v: Array, enough: float, side: int, at: Array) -> _Table:
-        table = _Table(self._noise, power=1, at=at)
+        table = _Table(self._noise, ALL, at)
         for t in self._steps():
             rise = side * (self._moved(side * t * v) - self.y)
-            table.add(rise / t, t, bend=rise)
+            table.add(rise / t, t)
+            table.jump(rise)
             if table.settled(enough):
                 break
         table.close(self.y)
@@ -102,62 +117,66 @@ class _Table:
     ----------
     value, error : of each result; NaN and infinite while there is none
     rounding : how much of the error is rounding
-    bent : whether the bend of a result stays while the step falls: of a central difference that
-        tells a kink, of a rise to one side a jump
+    taken : whether the last step made the value
+    bent : whether the rise of a result to one side stays while the step falls, which is a jump
     """
 
-    def __init__(self, noise: Array, power: int, at: Array | None = None) -> None:
-        """Extrapolate quotients whose error starts with this `power` of the step.
+    def __init__(self, noise: Array, powers: Sequence[int], at: Array | None = None) -> None:
+        """Extrapolate quotients whose error has these `powers` of the step.
 
         `at` tells for which results to go on.
         """
-        self._noise, self._power = noise, power
+        self._noise, self._powers = noise, powers
         self._at = np.ones(noise.shape, bool) if at is None else at
         self.value, self.error = np.full(noise.shape, np.nan), np.full(noise.shape, np.inf)
         self.rounding = np.full(noise.shape, np.inf)
-        self.bent = np.zeros(noise.shape, bool)
+        self.bent, self.taken = np.zeros(noise.shape, bool), np.zeros(noise.shape, bool)
         self._row: list[Array] = []
-        self._bends: list[Array] = []
+        self._rises: list[Array] = []
         self._next = np.full(noise.shape, np.inf)
         self._most = np.zeros(noise.shape)
 
-    def add(self, quotient: Array, t: float, bend: Array) -> None:
+    def add(self, quotient: Array, t: float) -> None:
         """Take in the quotient at step t, and extrapolate."""
         if not np.isfinite(quotient).any():
-            self._row, self._bends = [], []
+            self._row, self._rises = [], []
             return
         # The quotients are rounded themselves.
         unit = np.finfo(quotient.dtype).eps
         rounding = ROUNDING * (self._noise / t + unit * np.abs(quotient))
-        self._bends = [*self._bends[-2:], np.abs(bend)]
         self._most = np.fmax(self._most, np.abs(quotient))
-        bent = self._steady(2 * rounding if self._power == 2 else 1e3 * self._noise)
+        self.taken = np.zeros(quotient.shape, bool)
         row = [quotient]
-        for order, previous in enumerate(self._row[: ROWS - 1], start=1):
-            factor = RATIO ** (self._power * order)
+        for order, previous in enumerate(self._row[: len(self._powers)], start=1):
+            factor = RATIO ** self._powers[order - 1]
             row.append((row[-1] - factor * previous) / (1 - factor))
             if order > 1:
                 last = np.maximum(np.abs(row[-1] - row[-2]), np.abs(row[-1] - previous))
-                self._take(row[-1], CHANGE * last + rounding, rounding, bent)
-        if self._power == 1:
-            self.bent = bent
+                self._take(row[-1], CHANGE * last + rounding, rounding)
         self._row, self._next = row, rounding
 
-    def _take(self, value: Array, error: Array, rounding: Array, bent: Array) -> None:
+    @property
+    def known(self) -> Array:
+        """Tell of each result whether its value is not 0."""
+        return np.asarray(np.abs(self.value) > self.error)
+
+    def _take(self, value: Array, error: Array, rounding: Array) -> None:
         # The smaller step is the nearer one: what lies outside of its error is refuted.
         with np.errstate(invalid="ignore"):
             refuted = np.abs(value - self.value) > error + self.error
         better = (error < self.error) | refuted  # never where it is NaN
+        self.taken |= better
         self.value = np.where(better, value, self.value)
         self.error = np.where(better, error, self.error)
         self.rounding = np.where(better, rounding, self.rounding)
-        self.bent = np.where(better, bent, self.bent)
 
-    def _steady(self, seen: Array) -> Array:
-        if len(self._bends) < 3:
-            return np.zeros(seen.shape, bool)
-        a, b, c = self._bends
-        return np.asarray((c > STEADY * b) & (b > STEADY * a) & (c > seen) & (a > 0))
+    def jump(self, rise: Array) -> None:
+        """Find out whether a result jumps, from how it rises at this step and at those before."""
+        self._rises = [*self._rises[-2:], np.abs(rise)]
+        if len(self._rises) == 3:
+            a, b, c = self._rises
+            seen = c > 1e3 * self._noise
+            self.bent = np.asarray((c > STEADY * b) & (b > STEADY * a) & seen & (a > 0))
 
     def close(self, y: Array) -> None:
         """Take for no estimate what never came near to one, as a slope that grows without end.
@@ -168,9 +187,10 @@ class _Table:
         none = (self.error > OPEN * size) & (self.error > 4 * self.rounding)
         self.error = np.where(none, np.inf, self.error)
 
-    def settled(self, enough: float) -> bool:
-        """Tell whether no smaller step can help, or none need."""
-        error, value = self.error[self._at], np.abs(self.value[self._at])
+    def settled(self, enough: float, value: Array | None = None) -> bool:
+        """Tell whether no smaller step can help, or none need, beside the largest `value`."""
+        value = np.abs((self.value if value is None else value)[self._at])
+        error = self.error[self._at]
         if not self._row or not np.isfinite(error).all():
             return False
         # The rounding grows as the step falls: nothing better can follow.

@@ -13,8 +13,8 @@ from npcbam.gradcheck.layout import Layout
 
 Domain: TypeAlias = str | tuple[float, float]
 NAMED = ("positive", "symmetric", "simplex")
-# An entry is moved by a tenth of the typical one at least, unless a bound is nearer.
-LEAST = 0.1
+# An entry is moved by half of the typical one at least, unless a bound is nearer.
+LEAST = 0.5
 
 
 def domains(given: Any, layout: Layout) -> list[Domain | None]:

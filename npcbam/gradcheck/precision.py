@@ -25,7 +25,9 @@ from npcbam.gradcheck.report import Finding
 PLACES = 6
 STEADY = 0.25  # of its mean, by which an error may vary that is no rounding
 WITHIN = 32.0  # units of the leaf's typical entry: what rounding inside of a backward may come to
-ULPS = 8.0  # how far the places lie from the point, in units of rounding
+# How far the places lie from the point: so far that what is rounded within is rounded anew, and so
+# near that a mistake is the same.
+FAR = 2.0**-7
 
 
 def unit(layout: Layout) -> float:
@@ -58,7 +60,22 @@ def readings(wider: Forward, asked: Sequence[Cotangent]) -> list[Reading] | None
         return None
     given = [array for reading in found for array in reading.given.values()]
     wide = all(a.dtype.kind == "f" and a.dtype.itemsize >= 8 for a in given)
-    return found if wide or not given else None
+    return found if wide and not _rounds(wider, asked[0]) else None
+
+
+def _rounds(wider: Forward, cotangent: Cotangent) -> bool:
+    """Tell whether a cotangent is rounded to single precision on its way.
+
+    It is asked for a dy with more digits than that, so that what passes dy on shows them.
+    """
+    dy = cotangent.dy * (1 + 2.0**-30)
+    (fine,) = contract.ask(wider, [Cotangent(dy, 1.0, "")])
+    for leaf in wider.layout.leaves:
+        part = fine.g[leaf.part]
+        some = part[np.isfinite(part) & (part != 0)]
+        if np.unique(some).size > 1 and (some == some.astype(np.float32)).all():
+            return True
+    return False
 
 
 def compared(
@@ -69,11 +86,11 @@ def compared(
     coarse = max(map(unit_of, [*layout.dtypes(), *(leaf.dtype for leaf in own.results.leaves)]))
     errors, right = [], []
     for k in range(PLACES):
-        x = own.x * (1 + (ULPS * coarse * noise.together(rng, own.x) if k else 0))
+        x = own.x * (1 + (FAR * noise.together(rng, own.x) if k else 0))
         x = np.concatenate(
             [x[e.part].astype(e.value.dtype).astype(own.wide) for e in layout.leaves]
         )
-        dy = cotangent.dy * (1 + (ULPS * coarse * spread(rng, cotangent.dy.size) if k else 0))
+        dy = cotangent.dy * (1 + (FAR * spread(rng, cotangent.dy.size) if k else 0))
         dy = contract.rounder(own.results)(dy)
         pair = [_given(forward, x, dy) for forward in (own, numbers.forward)]
         if pair[0] is not None and pair[1] is not None:
