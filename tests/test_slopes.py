@@ -1,250 +1,135 @@
-"""Slopes: the complex step and Ridders' finite differences, each with its error."""
+"""Slopes by the complex step, and the point that they are taken at."""
 
 import math
 import warnings
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from npcbam.derivative import jvp
-from npcbam.slopes import ComplexStep, Point, Ridders, Slope
-
-ONE, TWO = np.ones(1), np.ones(2)
-
-
-@pytest.mark.parametrize("f", [np.sin, np.exp, np.sqrt, lambda x: 1 / x, lambda x: x**5])
-@pytest.mark.parametrize("side", [-1, 0, 1])
-def test_ridders_error_covers_the_error(f, side):
-    x = np.random.default_rng(4).uniform(0.5, 2, size=1)
-    exact = jvp(f, (x,), (np.ones(1),))[1].item()
-    slope = Ridders(f, Point((x,), np.float64), [np.ones(1)]).slope({0: 1.0}, side)
-    assert abs(slope.value - exact) <= slope.error < 1e-6 * abs(exact)
-
-
-def test_sides_differ_at_a_kink():
-    point, dy = np.zeros(1), [np.ones(1)]
-    for reference in (
-        Ridders(np.abs, Point((point,), np.float64), dy),
-        ComplexStep(lambda x: np.maximum(x, -x), Point((point,)), dy),
-    ):
-        left, right = reference.slope({0: 1.0}, -1), reference.slope({0: 1.0}, 1)
-        assert (round(left.value, 9), round(right.value, 9)) == (-1.0, 1.0)
-        assert left.apart(right)
-
-
-def test_slopes_scale():
-    slope = Slope(2.0, 0.1, 4.0).times(-3)
-    assert (slope.value, slope.error, slope.scale) == pytest.approx((-6.0, 0.3, 12.0))
-
-
-@pytest.mark.parametrize(("distance", "apart"), [(1.0, False), (1.25, False), (1.5, True)])
-def test_slopes_are_apart_beyond_both_errors(distance, apart):
-    low, high = Slope(2.0, 0.5, 1.0), Slope(2.0 + distance, 0.75, 1.0)
-    assert low.apart(high) == high.apart(low) == apart
-
-
-# The references, as a gradient check asks them
+from npcbam.slopes import STEP, ComplexStep, Point, Slopes, real_leaves, result_of
 
 EPS = float(np.finfo(np.float64).eps)
+ONE = np.ones(1)
 
 
-def both_references(f, x, dy):
-    return ComplexStep(f, Point((x,)), dy), Ridders(f, Point((x,), x.dtype), dy)
+def step(f, x):
+    """Return the complex step of a function of one array at x."""
+    return ComplexStep(lambda by: np.asarray(f(x + by)))
 
 
-def test_reach_tells_which_results_move():
-    def f(x):
-        return {"moves": x[:2] ** 2, "rests": x[2:]}
-
-    x = np.array([1.0, 3.0, 5.0])
-    for reference in both_references(f, x, [np.ones(2), np.ones(1)]):
-        found = reference.reach(np.array([1.0, 0.0, 0.0]))
-        assert [part.tolist() for part in found] == [[True, False], [False]]
-        found = reference.reach(np.array([0.0, 0.0, 2.0]))
-        assert [part.tolist() for part in found] == [[False, False], [True]]
-
-
-def test_finite_differences_reach_a_little():
-    f = Recorded(lambda t: t)
-    Ridders(f, Point((ONE,), np.float64), [ONE]).reach(np.array([3.0]))
-    assert f.at == [1.0, 1.0 + 3 * 2.0**-8]
-
-
-AWAY = np.array([1.0, 0.0])
+# By hand
 
 
 @pytest.mark.parametrize(
-    ("v", "away", "want"),
-    [
-        ({0: 2.0}, None, 60),
-        ({0: 2.0, 1: 3.0}, None, -150),
-        (np.array([2.0, 3.0]), None, -150),
-        ({0: 2.0}, AWAY, 80),
-        (np.array([2.0, 3.0]), AWAY, -130),
-        (np.zeros(2), None, 0),
-    ],
+    ("v", "want"), [([2.0, 0.0], [12.0, 0.0]), ([2.0, 3.0], [12.0, 30.0]), ([0.0, 0.0], [0.0, 0.0])]
 )
-def test_slopes_by_hand(v, away, want):
-    """The derivative of 5 x² - 7 y² at (3, 5), or 1 further on."""
-    x, dy = np.array([3.0, 5.0]), [np.array([5.0, -7.0])]
-    exact, rough = both_references(np.square, x, dy)
-    found = exact.slope(v, away=away)
-    assert found.value == exact.slope(v, -1, away).value == want
-    assert found.scale == {60: 60, 80: 80, -150: 270, -130: 290, 0: 0}[want]
-    # Sixteen roundings of the terms; and what the step cannot see is below 1e-140.
-    assert found.error == pytest.approx(16 * EPS * found.scale + 1e-140, rel=1e-12, abs=0)
-    assert math.copysign(1, exact.slope(np.zeros(2), -1).value) == 1
-    for side in (-1, 0, 1):
-        slope = rough.slope(v, side, away)
-        assert abs(slope.value - want) <= slope.error <= 1e-9
-        assert slope.scale == pytest.approx(found.scale, rel=1e-2)
+def test_slopes_of_squares(v, want):
+    found = step(np.square, np.array([3.0, 5.0])).along(np.array(v))
+    assert found.left.tolist() == found.right.tolist() == found.middle.tolist() == want
+    np.testing.assert_allclose(found.error, 16 * EPS * np.array(want) + 1e-140, rtol=1e-12)
+    assert not found.jumps.any()
+    assert not found.kinked.any()
 
 
-def test_slopes_of_results_that_are_empty():
-    for reference in both_references(lambda x: x[:0], np.ones(2), [np.ones(0)]):
-        assert reference.slope({0: 1.0}).value == 0
+def test_slopes_away_from_the_point():
+    squares = step(np.square, np.array([3.0, 5.0]))
+    v, away = np.array([2.0, 3.0]), np.array([1.0, -5.0])
+    assert squares.value(v, away=away).tolist() == [16.0, 0.0]
+    assert squares.value(v, side=-1, away=away).tolist() == [16.0, 0.0]
 
 
-class Recorded:
-    """A function of one number that keeps where it was asked."""
-
-    def __init__(self, f):
-        self.f, self.at = f, []
-
-    def __call__(self, x):
-        self.at.append(x.item())
-        return np.array([self.f(x.item())])
+def test_a_slope_of_nothing_is_no_negative_zero():
+    found = step(np.square, np.array([3.0])).value(np.zeros(1), side=-1)
+    assert math.copysign(1, found[0]) == 1
 
 
-@pytest.mark.parametrize(
-    ("f", "side", "at"),
-    [
-        (lambda t: t, 0, [0, 1 / 16, -1 / 16, 1 / 32, -1 / 32]),
-        (lambda t: t**3, 0, [0, 1 / 16, -1 / 16, 1 / 32, -1 / 32, 1 / 64, -1 / 64]),
-        (lambda t: t**2, 1, [0, 0, 1 / 16, 1 / 32, 1 / 64]),
-        (lambda t: t**2, -1, [0, 0, -1 / 16, -1 / 32, -1 / 64]),
-    ],
-)
-def test_ridders_halves_the_step_until_it_is_exact(f, side, at):
-    f = Recorded(f)
-    Ridders(f, Point((np.zeros(1),), np.float64), [np.ones(1)]).slope({0: 1.0}, side)
-    assert f.at == at
-
-
-def test_ridders_gives_up():
-    f = Recorded(lambda t: math.copysign(abs(t) ** 0.5, t))
-    slope = Ridders(f, Point((np.zeros(1),), np.float64), [np.ones(1)]).slope({0: 1.0})
-    assert len(f.at) == 1 + 2 * 22
-    assert slope.error > 1
-    nowhere = Ridders(lambda x: x * np.nan, Point((np.zeros(1),), np.float64), [np.ones(1)])
-    slope = nowhere.slope({0: 1.0})
-    assert (math.isnan(slope.value), slope.error, slope.scale) == (True, math.inf, 0)
-
-
-@pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize("side", [-1, 0, 1])
-def test_ridders_against_polynomials(side, seed):
-    """Each entry of the table is a polynomial through the quotients, at 0, here by Lagrange."""
-    ts = 2.0 ** -np.arange(4, 10)
-    quotients = np.random.default_rng(seed).uniform(1, 2, ts.size)
-    table = {0.0: 0.0}
-    for t, quotient in zip(ts, quotients, strict=True):
-        table |= {t: t * quotient, -t: -t * quotient}
-    reference = Ridders(
-        Recorded(lambda t: table.get(t, math.nan)), Point((np.zeros(1),), np.float64), [2 * ONE]
-    )
-    got = reference.slope({0: 1.0}, side)
-
-    us = ts if side else ts**2
-
-    def at_zero(low, high):
-        nodes, values = us[low : high + 1], quotients[low : high + 1]
-        weights = [np.prod([u / (u - node) for u in nodes if u != node]) for node in nodes]
-        return 2 * float(values @ weights)
-
-    found = []
-    for k in range(1, ts.size):
-        noise = 4 * EPS * 2 * quotients[k]
-        for low in range(k - 1, -1, -1):
-            value = at_zero(low, k)
-            gap = max(abs(value - at_zero(low + 1, k)), abs(value - at_zero(low, k - 1)))
-            found.append((noise + 4 * gap, value, 2 * quotients[k]))
-    error, value, scale = min(found)
-    assert (got.error, got.value, got.scale) == pytest.approx((error, value, scale), rel=1e-9)
-
-
-def test_the_error_of_ridders_is_at_least_rounding():
-    reference = Ridders(lambda x: x**3, Point((np.zeros(1),), np.float64), [3 * ONE])
-    slope = reference.slope({0: 1.0})
-    t = 1 / 64
-    assert (slope.value, slope.error) == (0, 4 * EPS * 3 * t**3 / t)
-
-
-LISTENS = np.linspace(-1, 1, 13)
-
-
-@pytest.mark.parametrize(
-    ("width", "height", "heard"),
-    [
-        (2.0**-14, 1e-9, True),
-        (2.0**-8, 1e-9, False),
-        (2.0**-8, 1e-6, True),
-        (2.0**-8, 1e-2, True),
-    ],
-)
-def test_rounding_inside_of_f_is_heard(width, height, heard):
-    """One of thirteen values off: what a cubic leaves of it is noise, if it is no curvature."""
-
+def test_both_sides_of_a_kink_and_of_a_tie():
     def f(x):
-        return x + height * (np.abs(x - 3 * width * LISTENS[4]) < 1e-9)
+        return np.array([np.maximum(x[0], 0), np.maximum(x[1], x[2]), x[0]])
 
-    def loud_f(x):
-        return {"a": f(x), "b": np.zeros(1)}
-
-    reference = Ridders(loud_f, Point((np.zeros(1),), np.float64), [2 * ONE, ONE])
-    quiet = reference.slope({0: 1.0}).error
-    reference.listen(np.array([3.0]))
-    spike = 2 * height * (np.arange(13) == 4)
-    left = np.abs(spike - np.polyval(np.polyfit(LISTENS, spike, 3), LISTENS)).max()
-    # The step of a straight line is 2⁻⁵ when two quotients first agree.
-    want = 4 * left / 2.0**-5 if heard else quiet
-    assert reference.slope({0: 1.0}).error == pytest.approx(want, rel=1e-3, abs=1e-13)
+    found = step(f, np.array([0.0, 4.0, 4.0])).along(np.array([2.0, 1.0, -3.0]), both=True)
+    assert found.left.tolist() == [0.0, -3.0, 2.0]
+    assert found.right.tolist() == [2.0, 1.0, 2.0]
+    assert found.middle.tolist() == [1.0, -1.0, 2.0]
+    assert found.kinked.tolist() == [True, True, False]
 
 
-def test_listening_is_deaf_where_f_is_not_finite():
-    def f(x):
-        return np.where((x != 0) & (np.abs(x) < 2.0**-13), np.nan, x)
-
-    reference = Ridders(f, Point((np.zeros(1),), np.float64), [ONE])
-    reference.listen(np.ones(1))
-    assert reference.slope({0: 1.0}).error < 1e-13
-
-    def loud_f(x):
-        return f(x) + 1e-2 * (np.abs(x - 2.0**-8 * LISTENS[4]) < 1e-9)
-
-    reference = Ridders(loud_f, Point((np.zeros(1),), np.float64), [ONE])
-    reference.listen(np.ones(1))
-    assert reference.slope({0: 1.0}).error > 0.1
-
-    def farther_f(x):
-        return np.where((x != 0) & (np.abs(x) < 2.0**-7), np.nan, x)
-
-    reference = Ridders(farther_f, Point((np.zeros(1),), np.float64), [ONE])
-    reference.listen(np.ones(1))
-    assert reference.slope({0: 1.0}).error < 1e-13
+def test_one_side_is_enough_unless_both_are_asked_for():
+    calls = []
+    reference = ComplexStep(lambda by: calls.append(by) or np.maximum(by, 0))
+    found = reference.along(ONE)
+    assert found.left.tolist() == found.right.tolist() == [1.0]
+    assert len(calls) == 1
+    reference.along(ONE, both=True)
+    assert len(calls) == 3
+    assert calls[0][0] == 1j * STEP == -calls[2][0]
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_the_error_covers_single_precision_inside(seed):
-    x = np.random.default_rng(seed).uniform(0.5, 2, size=3)
+def test_the_step_is_a_power_of_two_whose_square_is_nothing():
+    assert math.frexp(STEP)[0] == 0.5
+    assert STEP**2 == 0
 
-    def f(x):
-        return np.exp(x.astype(np.float32)).astype(np.float64)
 
-    reference = Ridders(f, Point((x,), np.float64), [np.ones(3)])
-    reference.listen(np.ones(3))
-    slope = reference.slope(np.ones(3))
-    assert abs(slope.value - np.exp(x).sum()) <= slope.error < 0.1
+def test_slopes_along_a_longer_direction():
+    one = Slopes(np.array([1.0]), np.array([2.0]), np.array([0.1]), np.array([True]))
+    longer = one.times(-3)
+    assert (longer.left, longer.right, longer.error) == pytest.approx((-3.0, -6.0, 0.3))
+    assert longer.jumps.tolist() == [True]
+
+
+@pytest.mark.parametrize(("distance", "kinked"), [(0.9, False), (1.1, True), (np.nan, False)])
+def test_a_kink_is_two_sides_beyond_both_errors(distance, kinked):
+    slopes = Slopes(np.array([2.0]), np.array([2.0 + distance]), np.array([0.5]), np.zeros(1, bool))
+    assert slopes.kinked.tolist() == [kinked]
+
+
+def test_smooth_slopes_have_one_value():
+    slopes = Slopes.smooth(np.array([1.0, 2.0]), np.array([0.1, 0.2]))
+    assert slopes.left is slopes.right
+    assert not slopes.jumps.any()
+
+
+def test_narrow_slopes_are_those_in_double_precision():
+    wide = np.array([1.0, 2.0], np.longdouble)
+    narrow = Slopes(wide, 2 * wide, wide / 8, np.array([True, False])).narrow()
+    assert {part.dtype for part in (narrow.left, narrow.right, narrow.error)} == {np.dtype("f8")}
+    assert (narrow.right.tolist(), narrow.jumps.tolist()) == ([2.0, 4.0], [True, False])
+
+
+# Points
+
+
+def test_a_point_is_its_arguments_end_to_end():
+    point = Point(({"a": np.ones((2, 1)), "n": 3}, np.array(5.0)), np.float64)
+    assert (point.vector.tolist(), point.size, point.vector.dtype) == ([1, 1, 5], 3, np.float64)
+    params, x = point.rebuild(np.array([1.0, 2.0, 3.0]))
+    assert params["a"].tolist() == [[1.0], [2.0]]
+    assert (params["n"], x.shape, x.item()) == (3, (), 3.0)
+
+
+@pytest.mark.parametrize("by", [{2: 0.5}, np.array([0.0, 0.0, 0.5])])
+def test_a_shifted_point_is_another_one(by):
+    x = np.array([1.0, 2.0, 3.0])
+    point = Point((x,), np.float64)
+    (y,) = point.shifted(lambda x: 10 * x, by)
+    assert y.tolist() == [10.0, 20.0, 35.0]
+    assert point.vector.tolist() == x.tolist() == [1.0, 2.0, 3.0]
+
+
+def test_a_point_of_nothing():
+    assert (Point((), np.float32).size, Point((), np.float32).vector.dtype) == (0, np.float32)
+
+
+def test_what_a_function_gives_is_taken_with_and_without_a_pullback():
+    assert result_of((3, len)) == 3
+    assert result_of((3, 4)) == (3, 4)
+    for scalar in (1.5, np.float64(1.5)):
+        found = result_of(scalar)
+        assert isinstance(found, np.ndarray)
+        assert (found.shape, found.item()) == ((), 1.5)
 
 
 def test_warnings_of_f_stay_warnings_apart_from_lost_imaginary_parts():
@@ -258,6 +143,67 @@ def test_warnings_of_f_stay_warnings_apart_from_lost_imaginary_parts():
         Point((ONE,)).shifted(lambda x: x.astype(np.float64), {})
 
 
-def test_a_point_of_nothing():
-    assert Point((), np.float32).vector.dtype == np.float32
-    assert Point((), np.float32).size == 0
+# The derivative
+
+
+@pytest.mark.parametrize(
+    ("f", "slope"),
+    [
+        (np.sin, np.cos),
+        (np.exp, np.exp),
+        (np.sqrt, lambda x: 0.5 / np.sqrt(x)),
+        (np.tanh, lambda x: 1 / np.cosh(x) ** 2),
+        (lambda x: x**5, lambda x: 5 * x**4),
+        (np.log, np.reciprocal),
+    ],
+)
+def test_the_error_covers_the_error(f, slope):
+    rng = np.random.default_rng(4)
+    x, v = rng.uniform(0.5, 2, size=200), rng.normal(size=200)
+    found = step(f, x).along(v, both=True)
+    for side in (found.left, found.right):
+        assert (np.abs(side - slope(x) * v) <= found.error).all()
+    np.testing.assert_array_equal(found.right, jvp(f, (x,), (v,))[1])
+
+
+# Laws
+
+
+@given(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3), st.floats(-10, 10))
+def test_slopes_of_a_linear_map_are_linear(a, b, factor):
+    reference = step(lambda x: np.array([3 * x[0] - x[1], x[1]]), np.array([0.3, -2.0]))
+    v = np.array([a, b])
+    once, scaled = reference.along(v), reference.along(factor * v)
+    room = scaled.error + once.times(factor).error + 16 * EPS * (abs(a) + abs(b)) * abs(factor)
+    assert (np.abs(once.times(factor).right - scaled.right) <= room).all()
+
+
+@given(st.lists(st.floats(-5, 5), min_size=1, max_size=6))
+def test_a_point_is_rebuilt_as_it_was(values):
+    args = ([np.array(values)], {"b": np.array(values[0])})
+    point = Point(args, np.float64)
+    (found,), other = point.rebuild(point.vector)
+    np.testing.assert_array_equal(found, args[0][0])
+    np.testing.assert_array_equal(other["b"], args[1]["b"])
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ([1.0], "^x: expected a NumPy array or a layer, got list$"),
+        (3, "^x: expected a NumPy array or a layer, got int$"),
+        (np.array([1j]), "^x: expected a real dtype, got complex128$"),
+        (np.array([1]), "^x: expected dtype float32, float64, longdouble or complex128, got int64"),
+        ({"w": np.array([1j])}, r"^x\.w: expected a real dtype, got complex128$"),
+    ],
+)
+def test_leaves_that_are_not_real(argument, message):
+    with pytest.raises(TypeError, match=message):
+        real_leaves("x", argument)
+
+
+def test_real_leaves_have_names():
+    assert [name for name, _ in real_leaves("x", {"w": ONE, "b": [ONE]})] == ["x.w", "x.b.0"]
