@@ -55,6 +55,7 @@ EXPLANATIONS: tuple[Entry, ...] = (
     Entry(explained_by(values.itself)),
     Entry(explained_by(values.masked)),
     Entry(explained_by(values.clipped)),
+    Entry(partly.one_entry),
     Entry(explained_by(operands.of_another_operand)),
     Entry(explained_by(cotangents.one_row)),
     Entry(explained_by(jacobian.parts_of_it)),

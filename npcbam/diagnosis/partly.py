@@ -16,6 +16,8 @@ from npcbam.diagnosis.wrong import Wrong
 
 # Larger arrays are not held against every product of two.
 FACTORS = 100_000
+# Of so many entries one that is wrong is a mistake of its own.
+MANY = 8
 
 
 def partly(seen: Sequence[Wrong]) -> Said | None:
@@ -141,3 +143,19 @@ def _by_factor(seen: Sequence[Wrong]) -> Said | None:
 
 def _count(w: Wrong) -> str:
     return f"{int(w.wrong.sum())} of its {int(w.known.sum())} entries"
+
+
+def one_entry(seen: Sequence[Wrong]) -> Said | None:
+    """Tell whether one entry alone is wrong, of many, and by no factor that it keeps."""
+    places = {tuple(map(tuple, np.argwhere(w.wrong))) for w in seen if w.wrong.any()}
+    if len(places) != 1 or min(int(w.known.sum()) for w in seen) < MANY:
+        return None
+    (found,) = places
+    if len(found) != 1:
+        return None
+    (at,) = found
+    ratios = [float(w.got[at] / w.want[at]) if w.want[at] else math.nan for w in seen]
+    if all(math.isclose(r, ratios[0], rel_tol=1e-6) for r in ratios):
+        return None
+    place, known = ", ".join(str(int(i)) for i in at), int(seen[0].known.sum())
+    return "one-entry", f"is wrong in one entry alone of {known}, [{place}]"

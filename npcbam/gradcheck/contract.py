@@ -123,9 +123,12 @@ def _same_again(forward: Forward, unit: float) -> None:
         )
 
 
-def _same(one: Array, two: Array, unit: float) -> bool:
-    """Tell whether two vectors are equal but for the order in which threads add up."""
-    size = float(np.abs(one[np.isfinite(one)]).max(initial=0))
+def _same(one: Array, two: Array, unit: float, largest: float = 0.0) -> bool:
+    """Tell whether two vectors are equal but for the order in which numbers are added up.
+
+    `largest` is the size of what may have been added.
+    """
+    size = max(float(np.abs(one[np.isfinite(one)]).max(initial=0)), largest)
     return bool(np.allclose(one, two, rtol=0, atol=64 * unit * size, equal_nan=True))
 
 
@@ -206,11 +209,12 @@ class _Again:
         self._forward, self._kept, self._unit = forward, kept, unit
         self._layout = forward.layout
         self._dy, self._other = (each.dy for each in kept.asked[:2])
+        self._largest = float(np.abs(self._dy * forward.y).max(initial=0))
 
     def _moved(self, code: str, reason: str, before: Array, after: Array) -> None:
         for leaf in self._layout.leaves:
             old, new = before[leaf.part], after[leaf.part]
-            if not _same(old, new, self._unit):
+            if not _same(old, new, self._unit, self._largest):
                 self._kept.find(code, f"{reason}: d{leaf.name} differs", leaf.name)
 
     def twice(self) -> None:
@@ -242,7 +246,8 @@ class _Again:
             one, two, both = (part[leaf.part] for part in (*parts, g))
             size = np.max(np.abs(np.stack([one, two])), initial=0)
             off = np.abs(both - one - two)
-            if share < 1 and (off > share * size).any():
+            least = 4096 * self._unit * self._largest
+            if share < 1 and (off > share * size + least).any():
                 said = (
                     f"the pullback is not linear in dy: of dy1 + dy2 it makes another d{leaf.name}"
                 )

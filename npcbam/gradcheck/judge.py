@@ -245,7 +245,8 @@ class Judge:
             seen.entries = second.worst
             seen.allowed = float(second.allowed[0]) / least
             return seen
-        found = self._localised(i, move.v, block)
+        k = next(k for k, entry in enumerate(second.worst) if not entry.ok)
+        found = self._localised(i, move.v, block, k)
         if found is not None:
             alone = self._entries(i, found, both=True)
             seen.take(alone)
@@ -255,21 +256,20 @@ class Judge:
         self._certain.add(i)
         return seen
 
-    def _localised(self, i: int, v: Array, block: Array) -> Array | None:
-        """Find an entry that the mismatch along v comes from, halving the block."""
+    def _localised(self, i: int, v: Array, block: Array, k: int) -> Array | None:
+        """Find an entry that the mismatch along v comes from, for cotangent k: halve the block."""
         if self._directions.bound(i):
             return None
         while block.size > 1:
             halves = np.array_split(block, 2)
-            block = max(halves, key=lambda half: self._mismatch(i, v, half))
+            block = max(halves, key=lambda half: self._mismatch(i, v, half, k))
         return block
 
-    def _mismatch(self, i: int, v: Array, entries: Array) -> float:
+    def _mismatch(self, i: int, v: Array, entries: Array, k: int) -> float:
         part = np.zeros_like(v)
         part[entries] = v[entries]
-        move = self._move(i, entries, part, False)
-        worst = max(self._numbers.compare(i, move, alone=False).worst, key=lambda e: e.badness)
-        return worst.badness if math.isfinite(worst.badness) else math.inf
+        gap = self._numbers.gap(self._move(i, entries, part, False), k)
+        return math.inf if math.isnan(gap) else gap
 
     # At kinks
 

@@ -60,7 +60,10 @@ class Near:
             beside = Differences(
                 lambda by: forward.moved(by + away), forward.moved(away), self._reference.noise
             )
-            value = beside.along(v * 2.0**-20).times(2.0**20).middle
+            slopes = beside.along(v * 2.0**-20).times(2.0**20)
+            if (slopes.kinked & (dy != 0)).any():  # on a kink itself
+                return float("nan")
+            value = slopes.middle
         return float((dy * value).sum()) / (float(v[e]) or 1.0)
 
 

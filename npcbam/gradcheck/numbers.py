@@ -114,6 +114,12 @@ class Numbers:
             worst.append(self._worst(i, move, values, error, alone, cotangent.name))
         return Compared(off, first if first is not None else np.zeros(off.size), worst)
 
+    def gap(self, move: Move, k: int) -> float:
+        """Return how far what came for cotangent k is from the slope along a move."""
+        at = np.flatnonzero(move.v)
+        gap = (self.g(k)[at] * move.v[at]).sum() - (self.asked[k].dy * move.slopes.right).sum()
+        return abs(float(gap)) / self.asked[k].size
+
     def _worst(
         self, i: int, move: Move, values: Array, error: Array, alone: bool, name: str
     ) -> Entry:
