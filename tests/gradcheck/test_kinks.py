@@ -1,47 +1,22 @@
-"""Directions that keep ties, the names of the rules, and the search for the next switch."""
+"""The rules at ties and kinks, and kinks beside the point that excuse an entry."""
 
 import numpy as np
 import pytest
+from judging import EPS, X, bump, double, parts_of, real_only, seen_of
 
-from npcbam.gradcheck.kinks import members, nearest_switch, rule, spread, together
+from npcbam import pooling
+from npcbam.gradcheck import examine
+from npcbam.gradcheck.kinks import members, rule
 from npcbam.gradcheck.report import Entry
+from npcbam.pointwise import relu_vjp
 
 
-def rng(seed=0):
-    return np.random.default_rng(seed)
-
-
-def tie(shares, low=-1.0, step=2.0, leaf="x"):
+def tie(shares, low=-1.0, step=2.0, leaf="x", value=1.0):
     """Return one entry a share, each with the same step from left to right."""
     return [
-        Entry(leaf, (i,), low + share * step, low, low + step, 0.0, at_kink=True)
+        Entry(leaf, (i,), low + share * step, low, low + step, 0.0, at_kink=True, value=value)
         for i, share in enumerate(shares)
     ]
-
-
-# Directions
-
-
-@pytest.mark.parametrize("shape", [1000, (10, 100)])
-def test_spread_has_both_signs_and_neither_small_nor_large_numbers(shape):
-    v = spread(rng(), shape)
-    sizes = np.abs(v)
-    assert v.size == 1000
-    assert v.shape == np.zeros(shape).shape
-    assert 0.5 <= sizes.min() < 0.51
-    assert 1.49 < sizes.max() <= 1.5
-    assert 400 < (v > 0).sum() < 600
-    assert np.unique(sizes).size == 1000
-
-
-def test_equal_elements_move_together():
-    leaf = np.array([[1.0, 2.0, 1.0], [3.0, 2.0, 1.0]])
-    v = together(rng(), leaf)
-    assert v.shape == leaf.shape
-    by_value = {value: set(v[leaf == value].tolist()) for value in (1.0, 2.0, 3.0)}
-    assert [len(moves) for moves in by_value.values()] == [1, 1, 1]
-    assert len(set.union(*by_value.values())) == 3
-    assert together(rng(), np.zeros((2, 0))).shape == (2, 0)
 
 
 # The rules
@@ -52,6 +27,7 @@ EVEN, ALL = (
     "every tied element gets all of it, so that the sum is too large",
 )
 NONE = "no tied element gets any of it"
+TWO = "the middle at a kink (in 2 places)"
 RULES = [
     ([0.0], "the left derivative at a kink"),
     ([0.5], "the middle at a kink"),
@@ -95,19 +71,22 @@ def test_places_are_counted_and_the_largest_tie_comes_first():
 
 
 @pytest.mark.parametrize(
-    ("leaf", "step", "name"),
+    ("leaf", "step", "value", "name"),
     [
-        ("x", 2.0, EVEN),
-        ("x", -2.0, EVEN),
-        ("x", 2.0 * (1 + 5e-7), EVEN),
-        ("x", 2.0 * (1 - 5e-7), EVEN),
-        ("x", 2.0 * (1 + 1e-5), "the middle at a kink (in 2 places)"),
-        ("x", 6.0, "the middle at a kink (in 2 places)"),
-        ("w", 2.0, "the middle at a kink (in 2 places)"),
+        ("x", 2.0, 1.0, EVEN),
+        ("x", -2.0, 1.0, EVEN),
+        ("x", 2.0 * (1 + 5e-7), 1.0, EVEN),
+        ("x", 2.0 * (1 - 5e-7), 1.0, EVEN),
+        ("x", 2.0, 1.0 + 1e-9, EVEN),
+        ("x", 2.0 * (1 + 1e-5), 1.0, TWO),
+        ("x", 6.0, 1.0, TWO),
+        ("x", 2.0, 1.1, TWO),
+        ("w", 2.0, 1.0, TWO),
     ],
 )
-def test_elements_of_one_leaf_with_equal_steps_are_one_tie(leaf, step, name):
-    assert rule(tie([0.5]) + tie([0.5], step=step, leaf=leaf)) == name
+def test_equal_elements_of_one_leaf_with_equal_steps_are_one_tie(leaf, step, value, name):
+    other = tie([0.5], step=step, leaf=leaf, value=value)
+    assert rule(tie([0.5]) + other) == name
 
 
 @pytest.mark.parametrize(
@@ -132,62 +111,112 @@ def test_members(entries, text):
     assert members(entries) == text
 
 
-# The next switch
+# Kinks beside the point
 
 
-@pytest.mark.parametrize(
-    "place", [0.3, -0.3, 0.01, -1e-3, 3e-5, -1e-8, 1e-11, 2.5e-12, -1.2e-12, -0.499]
-)
-@pytest.mark.parametrize("height", [1.0, -1.0, 1e-3])
-def test_a_jump_is_found(place, height):
-    def phi(t):
-        return 5.0 + 1e-4 * t + height * ((t > place) if place > 0 else (t < place))
-
-    # Twenty halvings of an interval that is at most as long as its nearer end.
-    assert nearest_switch(phi) == pytest.approx(place, rel=2e-6)
-
-
-def test_the_nearest_of_several_jumps_counts():
-    assert nearest_switch(lambda t: (t > 0.2) + 2.0 * (t < -0.1)) == pytest.approx(-0.1, rel=1e-5)
-    assert nearest_switch(lambda t: (t > 0.1) + 2.0 * (t < -0.2)) == pytest.approx(0.1, rel=1e-5)
-    assert nearest_switch(lambda t: (t > 0.1) + 9.0 * (t > 0.4)) == pytest.approx(0.1, rel=1e-5)
+@pytest.mark.parametrize("wrapped", [lambda f: f, real_only])
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_a_kink_may_have_any_value_between_its_sides(wrapped, share):
+    f = wrapped(
+        lambda x: (np.maximum(np.real(x), 0), lambda dy: dy * np.where(x == 0, share, x > 0))
+    )
+    report = examine(f, np.array([0.0, 1.0, -1.0]), names=("x",))
+    assert report.outcome == "right"
+    assert report.reason.endswith("(this point sits on a kink)")
+    assert report.switch == "x[0] sits on a kink"
 
 
-def test_a_jump_hides_behind_no_steep_place():
-    """At 0.01 phi is only steep; that does not end the search."""
-    steep = lambda t: np.tanh((t - 0.01) / 1e-4)  # noqa: E731
-    assert nearest_switch(lambda t: steep(t) + 5.0 * (t > 0.3)) == pytest.approx(0.3, rel=1e-5)
+@pytest.mark.parametrize("share", [1.001, -0.001, 2.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_beyond_both_sides_is_wrong(share, seed):
+    f = lambda x: (np.maximum(np.real(x), 0), lambda dy: dy * np.where(x == 0, share, x > 0))  # noqa: E731
+    report = examine(f, np.array([0.0, 1.0, -1.0]), seed=seed)
+    assert (report.outcome, report.code) == ("wrong", "mismatch")
+    assert report.worst.index == (0,)
 
 
-@pytest.mark.parametrize(
-    "phi",
-    [
-        lambda t: 1.0,
-        lambda t: 0.0,
-        lambda t: 3 * t,
-        lambda t: t**2 - 5,
-        np.exp,
-        lambda t: np.tanh(t / 1e-3),
-        lambda t: abs(t - 0.1),
-        lambda t: 1e8 + 1e-2 * (t > 0.1),  # below what phi's own rounding may do
-        lambda t: float(t > 0.6),
-        lambda t: float(t < -0.6),
-        lambda t: float(t > 2.0**-41),
-    ],
-)
-def test_where_nothing_jumps_there_is_no_switch(phi):
-    assert nearest_switch(phi) is None
+@pytest.mark.parametrize(("above", "outcome"), [(EPS, "right"), (1e-3, "wrong"), (0.5, "wrong")])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_tie_within_rounding_may_fall_either_way(above, outcome, seed):
+    def f(x):
+        y, pullback = pooling.max_vjp(x, (0,))
+        return y, lambda dy: pullback(dy)[[1, 0, 2]]
+
+    report = examine(f, np.array([1.0, 1.0 + above, 0.2]), seed=seed)
+    assert report.outcome == outcome
 
 
-@pytest.mark.parametrize("phi", [np.exp, lambda t: t**2 - 5, lambda t: 3 * t])
-def test_smooth_lines_are_not_halved(phi):
-    at = []
-    nearest_switch(lambda t: at.append(t) or phi(t))
-    assert len(at) == 80
+@pytest.mark.parametrize("place", [0.3, 3e-3, 1e-5, 1e-8, 1e-11])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_kink_nearby_changes_no_verdict(place, seed):
+    x = np.array([place, 1.0, -1.0])
+    assert examine(real_only(relu_vjp), x, seed=seed).outcome in ("right", "cannot tell")
+    wrong = lambda x: (np.maximum(x, 0), lambda dy: dy * (x > 0.5 * place) * 1.3)  # noqa: E731
+    assert examine(real_only(wrong), x, seed=seed).outcome == "wrong"
 
 
-def test_the_line_is_searched_at_powers_of_two_on_both_sides():
-    at = []
-    nearest_switch(lambda t: at.append(t) or 0.0)
-    powers = [2.0**-k for k in range(40, 0, -1)]
-    assert at == powers + [-t for t in powers]
+@pytest.mark.parametrize("off", [1e-6, 1e-3, 0.3])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_smooth_pullback_is_no_excuse(off, seed):
+    def f(x):
+        return x**3, lambda dy: 3 * x**2 * dy
+
+    x = np.array([0.3, 1.0, -2.0])
+    _, seen = seen_of(real_only(f), x, planted=bump(1, off), seed=seed)
+    wrong = [e for e in seen.entries if not e.ok]
+    assert wrong
+    assert not any(entry.doubt for entry in wrong)
+
+
+def pairs(x):
+    """The larger of each pair of three: two kinks meet in each element of a tie."""
+    at = ((0, 1), (0, 2), (1, 2))
+    ys, pullbacks = zip(*(pooling.max_vjp(x[list(p)], (0,)) for p in at), strict=True)
+
+    def pullback(dy):
+        dx = np.zeros_like(x)
+        for pair, back, d in zip(at, pullbacks, dy, strict=True):
+            dx[list(pair)] += back(np.array([d]))
+        return dx
+
+    return np.concatenate(ys), pullback
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_where_several_kinks_meet_in_one_element(seed):
+    x = np.ones(3)
+    assert examine(pairs, x, seed=seed).outcome == "right"
+
+    def far(x):
+        y, pullback = pairs(x)
+        return y, lambda dy: pullback(dy) + np.array([20.0, -20.0, 0.0]) * np.abs(dy).sum()
+
+    report = examine(far, x, seed=seed)
+    assert report.outcome in ("wrong", "cannot tell")
+
+
+# The excuse by hand
+
+
+def test_what_fits_is_smooth_or_along_a_direction_needs_no_excuse():
+    parts = parts_of(double, X)
+    dy = parts.numbers.asked[0].dy
+    for entry in (
+        Entry("x", (0, 0), 1.0, 1.0, 1.0, 0.1),
+        Entry("x", (0, 0), 5.0, 1.0, 1.0, 0.1),
+        Entry("x", None, 5.0, 1.0, 3.0, 0.1, at_kink=True),
+        Entry("x", (0, 0), np.nan, 1.0, 3.0, 0.1, at_kink=True),
+    ):
+        assert parts.near.excuse(0, entry, dy) is entry
+
+
+@pytest.mark.parametrize("wrapped", [lambda f: f, real_only])
+def test_an_entry_counts_by_the_slopes_beside_it(wrapped):
+    x = np.array([0.0, 1.0, -1.0])
+    parts = parts_of(wrapped(relu_vjp), x)
+    dy = parts.numbers.asked[0].dy
+    # As if only the right side had been seen.
+    one_side = Entry("x", (0,), 0.0, dy[0], 1.01 * dy[0], 1e-12, at_kink=True)
+    assert parts.near.excuse(0, one_side, dy).ok
+    far = one_side.but(got=3 * dy[0])
+    assert not parts.near.excuse(0, far, dy).ok
