@@ -15,7 +15,7 @@ from npcbam.gradcheck.numbers import NOISE, SUM, Numbers
 from npcbam.gradcheck.report import Finding, LeafCheck
 
 LEAST = 32  # calls of f at least, to find out what is wrong,
-TIMES = 1.0  # and so many times those that it took to find out that something is.
+TIMES = 0.6  # and so many times those that it took to find out that something is.
 MOST = 4_000_000  # numbers of a Jacobian
 TOLD = ("mismatch", "nan", "nonlinear", "shape", "structure")
 

@@ -37,7 +37,7 @@ class Forward:
         self.wide = np.dtype(dtype) if dtype is not None else wide_of(layout.dtypes())
         self.x = layout.vector(self.wide)
         self.results, self.pullback, self.args = self.start()
-        if not self.results.size:
+        if not self.results.leaves:
             got = spell(self.results.y)
             reason = f"y: expected an array of floating numbers or a number, got {got}"
             raise Stop("wrong", "structure", reason)

@@ -185,7 +185,7 @@ def test_the_stated_limit_is_what_is_caught():
 def test_the_stated_limit_holds_along_directions():
     x = rng().normal(size=3000)
     report = examine(sigmoid_vjp, x)
-    assert report.leaves[0].how == "8 directions"
+    assert "directions" in report.leaves[0].how
     limit = report.smallest_caught["z"]
 
     def f(x):
@@ -321,10 +321,10 @@ def test_beyond_both_sides_of_a_kink_is_wrong():
     assert "between" in report.reason
 
 
-def test_the_next_switch_is_found():
+def test_near_a_tie_there_is_none():
+    report = check_vjp(lambda x: pooling.max_vjp(x, (0,)), np.array([1.0, 1.0, 0.5, 1 - 1e-4]))
+    assert report.switch == "x[0], x[1] are tied"
     x = np.array([1.0, 1.0 + 1e-4, 0.5, 1.0])
-    report = examine(lambda x: pooling.max_vjp(x, (0,)), np.array([1.0, 1.0, 0.5, 1 - 1e-4]))
-    assert "x[3]" in report.switch
     assert check_vjp(lambda x: pooling.max_vjp(x, (0,)), x).switch is None
 
 
@@ -345,7 +345,7 @@ def scaled(x):
 
 def test_the_report_reads_well():
     text = str(examine(wrong_square_vjp, rng().normal(size=(2, 3)), seed=5))
-    assert text.startswith("wrong: dx[")
+    assert text.startswith("wrong: dx is 1.001 times what it should be (dx[")
     assert "complex step; seed 5" in text
     assert "examine(wrong_square_vjp, x, seed=5)" in text
     assert all(len(line) < 250 for line in text.split("\n"))
@@ -561,7 +561,12 @@ def test_adjoint_wants_a_real_array():
     ("args", "options", "error", "message"),
     [
         (([1.0],), {}, TypeError, "x: expected"),
-        ((np.array([1, 2]),), {}, TypeError, "x: expected dtype float32"),
+        (
+            (np.array([1, 2]),),
+            {},
+            TypeError,
+            "args: expected a real floating array, got x: dtype int64",
+        ),
         ((np.array([1j]),), {}, TypeError, "x: expected a real dtype, got complex128"),
         ((), {}, TypeError, "^args: expected at least one array or layer$"),
         ((np.ones(2),), {"seed": -1}, ValueError, "seed: expected"),

@@ -1,198 +1,188 @@
-"""What is allowed, what is looked at, and how the evidence becomes an outcome."""
+"""What is looked at, leaf by leaf, and what counts as wrong."""
 
-import re
+import dataclasses
 
 import numpy as np
 import pytest
-from judging import EPS, X, bump, double, judge, kept_by, real_only
+from judging import X, bump, double, parts_of, real_only, seen_of
 
 from npcbam import pooling
-from npcbam.gradcheck.directions import Directions
-from npcbam.gradcheck.judge import Judge
+from npcbam.gradcheck.judge import BLOCK, FEW, MOST_BLOCKS, SINGLY
+from npcbam.gradcheck.reference import Reference
 from npcbam.pointwise import relu_vjp
 
-# What is allowed
+
+def normal(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape)
 
 
-def allowed_by_hand(kept, dy, y, scale, length=1.0):
-    """Roundings of the terms, of what the pullback moved by, and of the largest |dy y|."""
-    natural = max(np.abs(d * leaf).max() for d, leaf in zip(dy, y, strict=True))
-    floor = 4 * EPS * natural / np.ptp(X)
-    return 4 * EPS * scale + (16 * kept.noise[0] + floor) * length + 16 * EPS * scale
+def wrong(seen):
+    """Return the comparisons that are off for certain."""
+    return [entry for entry in seen.entries if not entry.ok and not entry.doubt]
 
 
-def test_what_is_allowed_to_an_entry():
-    trial, kept = kept_by(double, X)
-    (seen,) = Judge(trial, kept).verdict(None, 0).leaves
-    (dy,) = kept.dy
-    wanted = [allowed_by_hand(kept, [dy], [2 * X], 2 * abs(d)) for d in dy.ravel()]
-    assert seen.caught == pytest.approx(2 * max(wanted), rel=1e-6)
-    assert seen.scale == np.abs(2 * dy).max()
-    assert seen.quiet == pytest.approx(
-        16 * kept.noise[0] + 16 * EPS * 2 * 3 * np.abs(dy).sum(), rel=1
-    )
-    for at, most in enumerate(wanted):
-        for share, outcome in ((0.9, "right"), (1.1, "wrong")):
-            report = judge(double, X, g=bump(at, share * most))
-            assert report.outcome == outcome, (at, share)
-            if outcome == "wrong":
-                assert report.worst.index == np.unravel_index(at, X.shape)
-                assert report.worst.allowed == pytest.approx(most, rel=1e-6)
-
-
-def test_noise_is_allowed_sixteen_times():
-    for share, outcome in ((15.9, "right"), (16.1, "wrong")):
-        planted = {"noise": lambda _: [1e-5], "g": bump(1, share * 1e-5)}
-        assert judge(double, X, **planted).outcome == outcome
-    (seen,) = judge(double, X, noise=lambda _: [1e-4]).leaves
-    assert seen.caught == pytest.approx(2 * 16 * 1e-4, rel=1e-6)
-    assert seen.quiet == pytest.approx(16 * 1e-4, rel=1e-6)
-
-
-def test_what_would_be_caught_along_directions():
-    (seen,) = judge(double, X, directions=3, noise=lambda _: [1e-6]).leaves
-    # Every step is 0.5 to 1.5 times the largest of the leaf, 3; their norm is the length.
-    least, most = (2 * 16e-6 * 3 * part * 2 / (0.5 * 3) for part in (0.5, 1.5))
-    assert seen.how == "3 directions"
-    assert least < seen.caught < most
-
-
-def test_a_block_is_a_direction_of_its_own():
-    """Its length is that of random steps in 2048 elements, and not in all."""
-    x = np.ones(4 * 2048)
-    x[::2] = -1
-    (seen,) = judge(double, x, noise=lambda _: [1e-6]).leaves
-    # The mean square of steps from 0.5 to 1.5 is 13/12.
-    length = np.sqrt(2048 * 13 / 12)
-    assert seen.how == "16 directions"
-    assert seen.caught == pytest.approx(2 * 16e-6 * length / 0.5, rel=0.05)
-
-
-def test_a_larger_cotangent_may_be_off_by_as_much_more():
-    x = np.array([3.0])
-    _, kept = kept_by(double, x)
-    most = 16 * 1e-5 * abs(kept.other_dy[0][0])
-    for share, code in ((0.95, "right"), (1.05, "nonlinear")):
-        planted = {"noise": lambda _: [1e-5], "other_g": bump(0, share * most)}
-        assert judge(double, x, **planted).code == code
-
-
-def test_finite_differences_step_in_units_of_the_leaf():
-    def cube(x):
-        return x**3, lambda dy: 3 * x**2 * dy
-
-    for unit in (1e-6, 1.0, 1e6):
-        (seen,) = judge(real_only(cube), unit * X).leaves
-        assert seen.caught < 1e-8 * seen.scale
-
-
-def test_only_results_that_a_leaf_reaches_count_for_it():
-    def f(x, w):
-        return {"x": 1e6 * x, "w": w}, lambda d: (1e6 * d["x"], d["w"].copy())
-
-    x, w = judge(f, X, np.array([1.0, 5.0])).leaves
-    assert x.caught > 1e-10
-    assert w.caught < 1e-13
+def mixed(x):
+    """A function whose entries all meet."""
+    w = np.sin(np.arange(x.size * 3.0)).reshape(3, -1)
+    return np.tanh(w @ x.ravel()), lambda dy: (
+        (dy * (1 - np.tanh(w @ x.ravel()) ** 2)) @ w
+    ).reshape(x.shape)
 
 
 # What is looked at
 
 
 @pytest.mark.parametrize(
-    ("size", "directions", "how"),
+    ("f", "size", "many", "how"),
     [
-        (32, None, "every entry"),
-        (33, None, "2 directions"),
-        (2048, None, "64 directions"),
-        (2049, None, "8 directions"),
-        (4096, None, "8 directions"),
-        (4097, None, "12 directions"),
-        (2048 * 16 + 1, None, "64 directions"),
-        (5, 1, "1 direction"),
-        (5000, 2, "2 directions"),
+        (double, SINGLY, None, "every entry"),
+        (mixed, SINGLY, None, "every entry"),
+        (mixed, SINGLY + 1, None, "2 directions"),
+        (mixed, BLOCK * MOST_BLOCKS, None, f"{MOST_BLOCKS} directions"),
+        (mixed, 10 * BLOCK * MOST_BLOCKS, None, f"{MOST_BLOCKS} directions"),
+        (mixed, 5, 1, "1 direction"),
+        (mixed, 500, 2, "2 directions"),
+        # Where a move is many calls of f, fewer are made.
+        (real_only(mixed), FEW, None, "every entry"),
+        (real_only(mixed), FEW + 1, None, "1 direction"),
+        # Entries that never meet take one move.
+        (real_only(double), 1000, None, "every entry"),
     ],
 )
-def test_how_a_leaf_is_looked_at(size, directions, how):
-    x = np.random.default_rng(0).normal(size=size)
-    (seen,) = judge(double, x, directions=directions).leaves
-    assert (seen.leaf, seen.size, seen.how) == ("x", size, how)
+def test_how_a_leaf_is_looked_at(f, size, many, how):
+    # Entries of about one size, lest blocks be split.
+    x = normal(size) / 10 + np.sign(normal(size, seed=1))
+    _, seen = seen_of(f, x, many=many)
+    assert seen.how == how
+    assert not wrong(seen)
 
 
-def test_blocks_that_leave_anything_open_are_looked_at_entry_by_entry():
-    x = np.random.default_rng(0).normal(size=100)
-    assert judge(double, x).leaves[0].how == "4 directions"
-    wrong = judge(double, x, g=bump(70, 1e-9))
-    assert (wrong.code, wrong.worst.index, wrong.leaves[0].how) == (
-        "mismatch",
-        (70,),
-        "every entry",
-    )
-    # Too coarse, at a kink, and where only finite differences can be taken.
-    assert judge(double, x, noise=lambda _: [1e-8]).leaves[0].how == "every entry"
-    assert judge(relu_vjp, np.where(np.arange(100) == 70, 0, x)).leaves[0].how == "every entry"
-    assert judge(real_only(double), x).leaves[0].how == "every entry"
+def test_blocks_hold_entries_of_one_size():
+    scale = 10.0 ** -np.arange(0, 40, 0.2)
+    f = lambda x: (np.array((scale * x).sum()), lambda dy: scale * dy)  # noqa: E731
+    _, seen = seen_of(f, np.ones(200) + 0.1 * normal(200))
+    assert not wrong(seen)
+    for at in (0, 60, 150, 199):
+        _, seen = seen_of(f, np.ones(200) + 0.1 * normal(200), planted=bump(at, 1e-3 * scale[at]))
+        # Below a unit of rounding of y nothing can tell.
+        assert bool(wrong(seen)) == (scale[at] > 1e-12)
 
 
-def test_errors_that_only_add_up_to_too_much_have_no_place(monkeypatch):
-    def f(x):  # the offset makes an entry's rounding large, and no larger for a sum of many
-        return 2 * x + 1e6, lambda dy: 2 * dy
-
-    x = np.random.default_rng(0).normal(size=3000)
-    (seen,) = judge(f, x).leaves
-    least = 0.1 * seen.worst.allowed / np.sqrt(1500)
-    monkeypatch.setattr(Directions, "along", lambda *_, **__: np.ones(3000))
-    report = judge(f, x, g=lambda g: g + least)
-    assert (report.code, report.worst.index) == ("mismatch", None)
-    assert report.worst.error == pytest.approx(1500 * least, rel=1e-3)
-
-
+@pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("at", [0, 31, 32, 99])
+def test_one_wrong_entry_is_found_in_its_block(at, seed):
+    parts, seen = seen_of(mixed, normal(100), planted=bump(at, 1e-6), seed=seed)
+    (first, *_) = [entry for entry in wrong(seen) if entry.index is not None]
+    assert first.index == (at,)
+    assert first.error == pytest.approx(1e-6, rel=1e-3)
+    assert parts.judge.is_certain(0)
+
+
+@pytest.mark.parametrize("at", [0, 1499, 1500, 2999])
+@pytest.mark.parametrize("f", [mixed, real_only(mixed), double, real_only(double)])
+def test_the_wrong_entry_of_many_is_found(f, at):
+    _, seen = seen_of(f, normal(1500, 2), planted=bump(at, 1e-2))
+    indices = {entry.index for entry in wrong(seen)} - {None}
+    assert indices == {(at // 2, at % 2)}
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_blocks_see_what_is_not_finite(at, bad):
-    x = np.random.default_rng(0).normal(size=100)
-    report = judge(double, x, g=bump(at, bad))
-    assert (report.code, report.worst.index) == ("nan", (at,))
+@pytest.mark.parametrize("size", [20, 100])
+def test_what_is_not_finite_is_seen(size, bad):
+    _, seen = seen_of(mixed, normal(size), planted=bump(7, bad))
+    assert any(not np.isfinite(entry.got) for entry in wrong(seen))
 
 
-def test_what_blocks_state_as_caught_is_caught():
-    x = np.random.default_rng(0).normal(size=100)
-    caught = judge(double, x).leaves[0].caught
-    for at in range(0, 100, 7):
-        assert judge(double, x, g=bump(at, caught)).outcome == "wrong"
+def test_two_leaves_are_looked_at_apart():
+    f = lambda x, w: (x * w, lambda dy: (dy * w, dy * x))  # noqa: E731
+    parts, seen = seen_of(f, X, X + 1, planted=bump(5, 1e-6), leaf=0)
+    assert not wrong(seen)
+    with np.errstate(all="ignore"):
+        second = parts.judge.leaf(1, None)
+    assert [entry.index for entry in wrong(second)][0] == (0, 1)
+    assert (parts.judge.is_certain(0), parts.judge.is_certain(1)) == (False, True)
+    assert parts.judge.certain
 
 
-@pytest.mark.parametrize("at", [0, 1, 1499, 1500, 1777, 2998, 2999])
-def test_the_wrong_entry_of_many_is_found(at):
-    x = np.random.default_rng(0).normal(size=(1500, 2))
-    report = judge(double, x, g=bump(at, 1e-6))
-    assert report.code == "mismatch"
-    assert report.worst.index == (at // 2, at % 2)
-    assert report.worst.error == pytest.approx(1e-6, rel=1e-5)
+# What would have been caught
 
 
-def test_nan_among_many_is_seen():
-    x = np.random.default_rng(0).normal(size=3000)
-    assert judge(double, x, g=bump(1234, np.nan)).code == "nan"
+@pytest.mark.parametrize("f", [double, mixed])
+@pytest.mark.parametrize("size", [6, 100])
+def test_what_is_allowed_bounds_the_error_that_passes(f, size):
+    x = normal(size)
+    _, right = seen_of(f, x)
+    assert 0 < right.allowed < 1e-9
+    for at in range(0, size, max(size // 6, 1)):
+        _, seen = seen_of(f, x, planted=bump(at, 1e5 * right.allowed))
+        assert wrong(seen)
 
 
-def test_the_other_cotangent_is_looked_at_along_a_direction():
-    report = judge(double, X, other_g=bump(2, 1e-6))
-    assert (report.outcome, report.code) == ("wrong", "nonlinear")
-    wanted = r"the pullback is not linear in dy: dx along a random direction: the pullback gives .*"
-    assert re.fullmatch(wanted, report.reason)
-    worst = report.worst
-    assert worst.other
-    assert 0.5e-6 * 3 <= worst.error <= 1.5e-6 * 3
+# Two references
 
 
-def test_empty_leaves_are_passed_over():
-    def f(x, w):
-        return 2 * x, lambda dy: (2 * dy, np.zeros_like(w))
+def second_says(slopes_of):
+    """Return a context in which the second reference says something else."""
 
-    assert [seen.leaf for seen in judge(f, X, np.zeros(0)).leaves] == ["x"]
+    class Other(Reference):
+        def second(self, v, exact):
+            return slopes_of(super().second(v, exact))
+
+    return Other
 
 
-# Ties and kinks
+def with_second(monkeypatch, change):
+    original = Reference.second
+    monkeypatch.setattr(
+        Reference, "second", lambda self, v, exact: change(original(self, v, exact))
+    )
+
+
+@pytest.mark.parametrize("size", [6, 100])
+@pytest.mark.parametrize("f", [double, mixed, real_only(double), real_only(mixed)])
+def test_wrong_needs_both_references(monkeypatch, size, f):
+    x = normal(size)
+    planted = bump(3, 1e-6)
+    _, seen = seen_of(f, x, planted=planted)
+    assert wrong(seen)
+    # A second one that cannot tell is not against the pullback.
+    with_second(
+        monkeypatch, lambda found: dataclasses.replace(found, error=np.full(found.error.shape, 1e3))
+    )
+    parts, seen = seen_of(f, x, planted=planted)
+    assert not wrong(seen)
+    assert not parts.judge.is_certain(0)
+    assert seen.allowed > 1.0, "what passes is told"
+
+
+def test_where_the_second_reference_has_no_value_nothing_is_certain(monkeypatch):
+    with_second(
+        monkeypatch,
+        lambda found: dataclasses.replace(found, left=found.left + np.nan, right=found.right),
+    )
+    parts, seen = seen_of(double, X, planted=bump(1, 1e-6))
+    assert not wrong(seen)
+    assert any("no second reference" in entry.doubt for entry in seen.entries)
+    assert not parts.judge.certain
+
+
+def test_all_that_is_off_may_be_taken_back(monkeypatch):
+    """Of many entries that the first reference calls off, the second is asked of each."""
+    asked = []
+    original = Reference.second
+
+    def second(self, v, exact):
+        asked.append(np.flatnonzero(v))
+        found = original(self, v, exact)
+        return dataclasses.replace(found, error=found.error + 1e3)
+
+    monkeypatch.setattr(Reference, "second", second)
+    _, seen = seen_of(double, normal(6), planted=lambda g, size: g + 1e-6 * size)
+    assert {int(at[0]) for at in asked} == set(range(6))
+    assert not wrong(seen)
+
+
+# Kinks
 
 
 def test_tied_elements_must_give_the_derivative_together():
@@ -200,27 +190,57 @@ def test_tied_elements_must_give_the_derivative_together():
         return pooling.max_vjp(x, (0,))
 
     x = np.array([2.0, 2.0, 1.0])
-    _, kept = kept_by(f, x)
-    half = kept.dy[0][0] / 2
-    assert judge(f, x, g=lambda g: bump(0, -half)(bump(1, half)(g))).outcome == "right"
-    report = judge(f, x, g=bump(0, -half))
-    assert (report.code, report.worst.index) == ("mismatch", None)
-    assert report.reason.endswith("; tied elements share unevenly")
+    _, seen = seen_of(f, x)
+    assert not wrong(seen)
+    assert seen.kinked
+
+    def half_to_none(g, size):
+        g[np.argmax(np.abs(g))] /= 2
+        return g
+
+    _, seen = seen_of(f, x, planted=half_to_none)
+    assert {entry.index for entry in wrong(seen)} == {None}
+
+    def shared(g, size):
+        g[:2] = g[:2].sum() / 2
+        return g
+
+    assert not wrong(seen_of(f, x, planted=shared)[1])
 
 
-def test_at_a_kink_one_block_serves_all_directions():
-    x = np.random.default_rng(0).normal(size=5000)
-    x[::2] = np.abs(x[::2]).max() + 1
-    (seen,) = judge(lambda x: pooling.max_vjp(x, (0,)), x).leaves
-    assert seen.how == "4 directions"
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("size", [6, 200])
+def test_a_wrong_entry_beside_kinks_is_found(size, seed):
+    x = normal(size, seed=seed)
+    x[::2] = 0
+    x[1] = 0.7
+    for f in (relu_vjp, real_only(relu_vjp)):
+        assert not wrong(seen_of(f, x, seed=seed)[1])
+        _, seen = seen_of(f, x, planted=bump(1, 1e-3), seed=seed)
+        assert (1,) in {entry.index for entry in wrong(seen)}
+    zero = seen_of(real_only(relu_vjp), x, planted=lambda g, _: 0 * g, seed=seed)[1]
+    assert wrong(zero)
 
 
-def test_zeros_at_a_kink_cannot_be_judged_along_directions():
-    report = judge(relu_vjp, np.array([0.0, 1.0, -1.0]), directions=2)
-    assert (report.outcome, report.code) == ("cannot tell", "kink")
-    start = "at a kink that no joint move of equal elements avoids: dx along a random direction: "
-    assert report.reason.startswith(start)
+def test_equal_values_of_two_leaves_move_together():
+    f = lambda x, w: (np.maximum(x, w), lambda dy: (dy * (x >= w), dy * (w >= x)))  # noqa: E731
+    parts = parts_of(real_only(f), X, X.copy())
+    with np.errstate(all="ignore"):
+        for i in range(2):
+            parts.reference.vouch(i, parts.numbers.g())
+            assert not wrong(parts.judge.leaf(i, None))
+        joined = parts.judge.joined()
+    assert wrong(joined)
+    assert joined.entries[0].leaf == "x and w"
 
 
-def test_the_outcome_is_that_of_the_seed():
-    assert judge(double, X, seed=5).seed == 5
+# What to look at for a diagnosis
+
+
+@pytest.mark.parametrize("calls", [4, 20, 1000])
+def test_as_many_entries_as_calls_allow(calls):
+    parts, _ = seen_of(mixed, normal(100), planted=bump(60, 1e-3))
+    entries = parts.judge.entries_for(0, calls)
+    assert entries.size == min(calls, 100)
+    assert 60 in entries
+    assert np.unique(entries).size == entries.size
