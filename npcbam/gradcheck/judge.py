@@ -21,12 +21,11 @@ FEW = 8  # and up to this size where it is a series of differences.
 BLOCK = 32  # Larger ones along one random direction in each block of this size,
 MOST_BLOCKS = 16  # in larger blocks where there were more than these,
 COARSE = 1e-12  # but in small ones where the unit of rounding is larger.
-SMALL_BLOCK, MORE_BLOCKS = 8, 64
+SMALL_BLOCK, MORE_BLOCKS, MANY = 8, 64, 256
 APART = 1e4  # entries of one block differ by no more than that in what they move
-KINKED = 128  # So many entries that may sit on a kink are looked at one by one,
-CONFIRMED = (
-    24  # and so many that are off are shown to the second reference, until it agrees on one.
-)
+# So many entries that may sit on a kink are looked at one by one, and so many that are off are shown
+# to the second reference, until it agrees on one.
+KINKED, CONFIRMED = 128, 12
 
 
 @dataclass(eq=False)
@@ -98,7 +97,7 @@ class Judge:
         kinked = bool(whole.kinked.any())
         if kinked:
             self._kinked.add(i)
-        few = SINGLY if exact or self._coarse else FEW
+        few = MANY if self._coarse else SINGLY if exact else FEW
         singly = inside.size <= few and not self._directions.bound(i)
         if directions is None and (singly or self._apart(i, inside.size, exact)):
             seen = self._entries(i, inside, kinked)

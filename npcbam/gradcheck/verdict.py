@@ -10,7 +10,8 @@ from npcbam.gradcheck.judge import Seen
 from npcbam.gradcheck.outcomes import Outcome
 from npcbam.gradcheck.report import Entry, Finding, LeafCheck
 
-COARSE = 0.01  # a run that would pass a larger error than this, relative, can tell nothing
+# A run that would pass a larger error than this, of the largest entry, can tell nothing.
+COARSE = 1e-3
 
 
 def mismatches(leaves: Sequence[LeafCheck], seen: Sequence[Seen]) -> list[Finding]:

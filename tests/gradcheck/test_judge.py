@@ -99,7 +99,7 @@ def test_two_leaves_are_looked_at_apart():
     assert not wrong(seen)
     with np.errstate(all="ignore"):
         second = parts.judge.leaf(1, None)
-    assert [entry.index for entry in wrong(second)][0] == (0, 1)
+    assert next(entry.index for entry in wrong(second)) == (0, 1)
     assert (parts.judge.is_certain(0), parts.judge.is_certain(1)) == (False, True)
     assert parts.judge.certain
 
@@ -121,17 +121,8 @@ def test_what_is_allowed_bounds_the_error_that_passes(f, size):
 # Two references
 
 
-def second_says(slopes_of):
-    """Return a context in which the second reference says something else."""
-
-    class Other(Reference):
-        def second(self, v, exact):
-            return slopes_of(super().second(v, exact))
-
-    return Other
-
-
 def with_second(monkeypatch, change):
+    """Let the second reference say something else."""
     original = Reference.second
     monkeypatch.setattr(
         Reference, "second", lambda self, v, exact: change(original(self, v, exact))
