@@ -13,6 +13,23 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
 
+def pytest_addoption(parser):
+    """Add the option of the second tier."""
+    parser.addoption(
+        "--all", action="store_true", help="run the second tier, which takes minutes, and it alone"
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    """Keep the tests of one tier: those of the other are not asked for, and not skipped."""
+    second = config.getoption("--all")
+    tiers = {True: [], False: []}
+    for item in items:
+        tiers[item.get_closest_marker("second_tier") is not None].append(item)
+    items[:] = tiers[second]
+    config.hook.pytest_deselected(items=tiers[not second])
+
+
 def pytest_ignore_collect(collection_path):
     """Leave what the tests import to them: some of it needs more than the extra `test`."""
     helper = collection_path.suffix == ".py" and not collection_path.name.startswith("test_")

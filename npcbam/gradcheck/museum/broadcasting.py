@@ -1,7 +1,5 @@
 """Summed over the wrong axis, or not summed: what broadcasting takes, the backward must add up."""
 
-# ruff: noqa: SIM108 - the wrong line stands beside the right one
-
 from __future__ import annotations
 
 from typing import Any

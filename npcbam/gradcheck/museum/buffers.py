@@ -1,7 +1,5 @@
 """Buffers that hold something else: never written, written too early, or read in another order."""
 
-# ruff: noqa: SIM108 - the wrong line stands beside the right one
-
 from __future__ import annotations
 
 from typing import Any

@@ -1,7 +1,5 @@
 """By design: what the backward gives is meant, and is not the derivative of the forward."""
 
-# ruff: noqa: SIM108 - the wrong line stands beside the right one
-
 from __future__ import annotations
 
 from typing import Any

@@ -1,7 +1,5 @@
 """Convolution and interpolation: where in x each output looks, and back."""
 
-# ruff: noqa: SIM108 - the wrong line stands beside the right one
-
 from __future__ import annotations
 
 import math

@@ -1,7 +1,5 @@
 """The cotangent: ignored, used twice, skipped at 0; and gradients that are not there at all."""
 
-# ruff: noqa: SIM108 - the wrong line stands beside the right one
-
 from __future__ import annotations
 
 import itertools

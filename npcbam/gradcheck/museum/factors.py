@@ -1,7 +1,5 @@
 """Off by a factor: 1/N, a 2, a sign, a scale, an eps that one of the passes does not have."""
 
-# ruff: noqa: SIM108 - the wrong line stands beside the right one
-
 from __future__ import annotations
 
 import math

@@ -1,7 +1,5 @@
 """Indices: what is read several times must be added up, and what was sorted put back."""
 
-# ruff: noqa: SIM108 - the wrong line stands beside the right one
-
 from __future__ import annotations
 
 from typing import Any

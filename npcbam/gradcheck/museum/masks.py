@@ -1,7 +1,5 @@
 """Wrong masks: the backward takes the branch that the forward did not take."""
 
-# ruff: noqa: SIM108 - the wrong line stands beside the right one
-
 from __future__ import annotations
 
 from typing import Any

@@ -1,7 +1,5 @@
 """NaN: 0/0 and 0 times infinity in a backward whose forward is finite."""
 
-# ruff: noqa: SIM108 - the wrong line stands beside the right one
-
 from __future__ import annotations
 
 from typing import Any

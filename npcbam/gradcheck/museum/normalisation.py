@@ -1,7 +1,5 @@
 """Layer, RMS and batch normalisation: which statistics, which rows, and what the weight is in."""
 
-# ruff: noqa: SIM108 - the wrong line stands beside the right one
-
 from __future__ import annotations
 
 from typing import Any

@@ -1,7 +1,5 @@
 """Order: right gradients in each other's place, and a matrix that is not transposed."""
 
-# ruff: noqa: SIM108 - the wrong line stands beside the right one
-
 from __future__ import annotations
 
 from typing import Any

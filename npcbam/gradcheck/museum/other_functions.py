@@ -1,7 +1,5 @@
 """The derivative of another function, or of the right one at another place."""
 
-# ruff: noqa: SIM108 - the wrong line stands beside the right one
-
 from __future__ import annotations
 
 import math

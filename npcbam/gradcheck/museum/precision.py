@@ -1,7 +1,5 @@
 """Precision: cancellation, a count that overflows, a dtype that is not x's."""
 
-# ruff: noqa: SIM108 - the wrong line stands beside the right one
-
 from __future__ import annotations
 
 from typing import Any

@@ -1,7 +1,5 @@
 """Routes: a value is used twice, and one use is lost or counted twice."""
 
-# ruff: noqa: SIM108 - the wrong line stands beside the right one
-
 from __future__ import annotations
 
 from typing import Any

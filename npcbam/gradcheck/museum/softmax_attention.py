@@ -1,7 +1,5 @@
 """Softmax and attention: the Jacobian of a softmax, the mask, the rotation."""
 
-# ruff: noqa: SIM108 - the wrong line stands beside the right one
-
 from __future__ import annotations
 
 from typing import Any

@@ -1,7 +1,5 @@
 """State: the backward depends on what was called before, on a draw, or changes the weights."""
 
-# ruff: noqa: SIM108 - the wrong line stands beside the right one
-
 from __future__ import annotations
 
 from typing import Any

@@ -4,8 +4,6 @@ Four of the reports are disputed: what was reported is a subgradient, or the che
 it was wrong.
 """
 
-# ruff: noqa: SIM108 - the wrong line stands beside the right one
-
 from __future__ import annotations
 
 from typing import Any

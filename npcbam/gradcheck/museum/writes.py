@@ -1,7 +1,5 @@
 """Writes to what was lent: right numbers, and someone else's array is no longer what it was."""
 
-# ruff: noqa: SIM108 - the wrong line stands beside the right one
-
 from __future__ import annotations
 
 from typing import Any

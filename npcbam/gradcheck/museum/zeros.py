@@ -1,7 +1,5 @@
 """Wrong at 0: a zero is taken as if nothing came through, or as a special case."""
 
-# ruff: noqa: SIM108 - the wrong line stands beside the right one
-
 from __future__ import annotations
 
 from typing import Any
