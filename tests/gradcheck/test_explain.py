@@ -1,0 +1,166 @@
+"""What is wrong with a cotangent in words, with its entries beside the right ones."""
+
+import numpy as np
+import pytest
+
+from npcbam.gradcheck import examine
+from npcbam.gradcheck.explain import LEAST
+
+
+def normal(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def linear(change):
+    """Return x @ w + b whose cotangents (dx, dw, db) are changed."""
+
+    def f(x, w, b):
+        y = x @ w + b
+        return y, lambda dy: change(dy @ w.T, x.T @ dy, dy.sum(0), dy)
+
+    return f
+
+
+ARGS = normal(4, 3), normal(3, 3, seed=1), normal(3, seed=2)
+DY = np.eye(4, 3)
+
+
+# By hand: what hand-written backwards are known for, and the word that a maintainer would use
+
+NAMED = {
+    "a factor": (lambda dx, dw, db, dy: (dx, 2 * dw, db), "w", "dw is 2 times"),
+    "a sign": (lambda dx, dw, db, dy: (dx, dw, -db), "b", "sign"),
+    "a mean": (lambda dx, dw, db, dy: (dx, dw / 4, db), "w", "1/N for N = 4"),
+    "transposed": (lambda dx, dw, db, dy: (dx, dw.T, db), "w", "dw is transposed"),
+    "zero": (lambda dx, dw, db, dy: (0 * dx, dw, db), "x", "dx is all zeros"),
+    "a row missing": (lambda dx, dw, db, dy: (dx * (np.arange(4) > 0)[:, None], dw, db), "x", "0"),
+    "the cotangent itself": (lambda dx, dw, db, dy: (dy.copy(), dw, db), "x", "dx is dy itself"),
+    "rounded": (
+        lambda dx, dw, db, dy: (dx, dw.astype(np.float32).astype(float), db),
+        "w",
+        "rounded to float32",
+    ),
+    "one sample's": (lambda dx, dw, db, dy: (dx, dw, dy[0]), "b", "db"),
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("seed", range(3))
+def test_the_mistake_is_named(name, seed):
+    change, leaf, word = NAMED[name]
+    report = examine(linear(change), *ARGS, seed=seed)
+    (finding,) = report.findings
+    assert (finding.code, finding.leaf) == ("mismatch", leaf)
+    assert finding.kind != ""
+    assert word in finding.sentence
+    # The entry that shows it stands behind what it is.
+    assert "the pullback gives" in finding.sentence
+    assert report.reason == finding.sentence
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_swapped_cotangents_are_one_mistake(seed):
+    f = lambda a, b: (a * b, lambda dy: (dy * a, dy * b))  # noqa: E731
+    report = examine(f, normal(3, 4), normal(3, 4, seed=1), seed=seed)
+    assert {finding.kind for finding in report.findings} == {"exchanged"}
+    assert str(report).count("exchanged") <= 1
+
+
+def test_one_mistake_of_several_leaves_is_said_once():
+    report = examine(linear(lambda dx, dw, db, dy: (2 * dx, 2 * dw, 2 * db)), *ARGS)
+    assert [finding.leaf for finding in report.findings] == ["x", "w", "b"]
+    assert {finding.kind for finding in report.findings} == {"factor"}
+    assert str(report).count("2 times what it should be") == 1
+
+
+# Noise has no name
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_has_no_name_gets_none(seed):
+    noise = normal(3, 3, seed=100 + seed)
+    f = linear(lambda dx, dw, db, dy: (dx, dw + noise * np.abs(dw).sum() / 9 + noise**2, db))
+    report = examine(f, *ARGS, seed=seed)
+    (finding, *_) = [each for each in report.findings if each.code == "mismatch"]
+    assert finding.leaf == "w"
+    assert finding.sentence.startswith("dw[") or finding.kind
+
+
+# Counts and pictures
+
+
+@pytest.mark.parametrize("count", [1, 3, 9])
+def test_wrong_entries_are_counted(count):
+    def change(dx, dw, db, dy):
+        dw = dw.copy()
+        dw.flat[:count] *= 1.5 + np.arange(count)
+        return dx, dw, db
+
+    leaf = next(leaf for leaf in examine(linear(change), *ARGS).leaves if leaf.leaf == "w")
+    assert (leaf.wrong, leaf.looked) == (count, 9)
+    assert np.isfinite(leaf.want).all()
+    off = np.abs(leaf.got - leaf.want) > 1e-9
+    assert np.flatnonzero(off).tolist() == list(range(count))
+
+
+def test_what_is_known_is_right():
+    report = examine(linear(lambda dx, dw, db, dy: (dx, 3 * dw, db)), *ARGS)
+    leaf = next(leaf for leaf in report.leaves if leaf.leaf == "w")
+    np.testing.assert_allclose(leaf.got, 3 * leaf.want, rtol=1e-9)
+    others = [leaf for leaf in report.leaves if leaf.leaf != "w"]
+    assert all((leaf.got, leaf.want, leaf.wrong) == (None, None, 0) for leaf in others)
+
+
+def mixed(x, factor):
+    """A function whose entries all meet, so that each takes a move of its own."""
+    w = np.sin(np.arange(x.size * 3.0)).reshape(3, -1)
+    z = np.tanh(w @ x)
+    return z, lambda dy: factor * ((dy * (1 - z**2)) @ w)
+
+
+def test_of_many_entries_a_part_is_looked_at():
+    report = examine(lambda x: mixed(x, 2.0), normal(3000) / 50)
+    (leaf,) = report.leaves
+    assert leaf.looked == np.isfinite(leaf.want).sum()
+    assert LEAST // 2 <= leaf.looked < 3000
+    assert leaf.wrong == leaf.looked
+    assert report.findings[0].kind == "factor"
+
+
+def test_the_calls_are_bounded():
+    calls = []
+
+    def counted(factor):
+        def f(x):
+            calls.append(1)
+            return mixed(x, factor)
+
+        calls.clear()
+        examine(f, normal(300) / 20)
+        return len(calls)
+
+    right, wrong = counted(1.0), counted(1.7)
+    assert wrong <= 3 * right + 2 * LEAST
+
+
+# A cotangent in another shape has a name too
+
+
+def test_a_shape_that_was_not_summed_is_named():
+    report = examine(linear(lambda dx, dw, db, dy: (dx, dw, dy)), *ARGS)
+    (finding,) = report.findings
+    assert (finding.code, finding.leaf) == ("shape", "b")
+    assert "expected shape (3,) like b, got (4, 3)" in finding.sentence
+    assert finding.kind != ""
+
+
+def test_nonlinear_and_not_finite_are_told_too():
+    report = examine(lambda x: (x**2, lambda dy: 2 * x * np.abs(dy)), normal(5))
+    assert report.outcome == "wrong"
+
+    def nan(x):
+        return x**2, lambda dy: np.where(np.arange(5) == 2, np.nan, 2 * x * dy)
+
+    report = examine(nan, normal(5))
+    assert (report.code, report.leaves[0].wrong) == ("nan", 1)
+    assert np.isnan(report.leaves[0].got[2])
