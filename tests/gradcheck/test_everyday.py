@@ -1,7 +1,5 @@
 """Everyday code, right and planted wrong: what the checker says of a slice of it, and of all."""
 
-import os
-
 import numpy as np
 import pytest
 from everyday import measure
@@ -11,7 +9,6 @@ from everyday.stencil import failures
 from everyday.trees import floats
 
 HALF = "first"
-ALL = os.environ.get("NPCBAM_ALL") == "1"
 CHECKABLE = [case for case in FUNCTIONS.values() if case.truth == "right"]
 
 
@@ -83,9 +80,13 @@ def test_right_float32_is_right():
     fair([verdict for task in todo for verdict in measure.check(task, planted=False)])
 
 
-@pytest.mark.skipif(not ALL, reason="all sizes and seeds take long")
-def test_no_verdict_of_the_corpus_is_false():
-    fair(list(measure.run(measure.tasks(HALF), jobs=2)))
+@pytest.mark.second_tier
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("dtype", measure.DTYPES)
+@pytest.mark.parametrize("size", [size for size in measure.SIZES if size <= 1000])
+def test_no_verdict_of_the_corpus_is_false(size, dtype, seed):
+    todo = [task for task in measure.tasks("all", 2, (size,), (dtype,)) if task[-1] == seed]
+    fair([verdict for task in todo for verdict in measure.check(task)])
 
 
 # Errors
