@@ -217,6 +217,16 @@ class _Again:
             if not _same(old, new, self._unit, self._largest):
                 self._kept.find(code, f"{reason}: d{leaf.name} differs", leaf.name)
 
+    def _given(self, pullback: Pullback, dy: Any, code: str, when: str) -> Array | None:
+        """Return what the pullback gives for dy, or None and find that it raised."""
+        try:
+            return read(self._layout, pullback(dy)).g
+        except Stop:
+            raise
+        except Exception as error:
+            self._kept.find(code, f"{when} {_raised(error)}")
+            return None
+
     def twice(self) -> None:
         """Call for dy, for another, and for dy again; without what writes to inputs explains."""
         results, pullback, _ = self._forward.start()
@@ -240,7 +250,9 @@ class _Again:
         share = max(LINEAR, 4096 * self._unit)
         results, pullback, _ = self._forward.start()
         dy = rounder(results)(self._dy + self._other)
-        g = read(self._layout, pullback(results.cotangent(dy))).g
+        g = self._given(pullback, results.cotangent(dy), "exception", "for a sum of two dy")
+        if g is None:
+            return
         parts = [reading.g for reading in self._kept.readings[:2]]
         for leaf in self._layout.leaves:
             one, two, both = (part[leaf.part] for part in (*parts, g))
@@ -257,7 +269,9 @@ class _Again:
     def zero(self) -> None:
         """Demand that nothing comes of nothing."""
         results, pullback, _ = self._forward.start()
-        g = read(self._layout, pullback(results.cotangent(0 * self._dy))).g
+        g = self._given(pullback, results.cotangent(0 * self._dy), "exception", "for dy = 0")
+        if g is None:
+            return
         right = self._kept.readings[0].g
         for leaf in self._layout.leaves:
             part = g[leaf.part]
@@ -293,6 +307,9 @@ class _Again:
             other(away.cotangent(spread(rng, away.size)))
         except Exception:  # f need not be defined there
             return
-        again = read(self._layout, pullback(results.cotangent(self._dy))).g
-        reason = "after f ran on other arguments, the first pullback gives another result"
-        self._moved("stale", reason, self._kept.readings[0].g, again)
+        again = self._given(
+            pullback, results.cotangent(self._dy), "stale", "after f ran on other arguments"
+        )
+        if again is not None:
+            reason = "after f ran on other arguments, the first pullback gives another result"
+            self._moved("stale", reason, self._kept.readings[0].g, again)
