@@ -95,7 +95,8 @@ class Wrong:
             return limit
         largest, size = np.nanmax(limit, initial=0), self.scale
         share = largest / size if size else 0.0
-        return np.where(np.isnan(limit) | ~self.known, share * np.abs(self.got), limit)
+        came = np.abs(self.got) if self.got.shape == self.want.shape else size
+        return np.where(np.isnan(limit) | ~self.known, share * came, limit)
 
     @functools.cached_property
     def slopes(self) -> Array | None:

@@ -4,7 +4,7 @@ import hard_numbers
 import numpy as np
 import pytest
 from hard_case import CASES
-from hard_kinks import relu_buffer
+from hard_kinks import beside, relu_buffer
 
 from npcbam.gradcheck import examine
 
@@ -60,3 +60,13 @@ def test_a_right_report_counts_no_wrong_entry(name):
     (report,) = outcomes(name, 1.0, [1])
     assert [leaf.wrong for leaf in report.leaves] == [0] * len(report.leaves)
     assert report.findings == ()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_leaf_that_drowns_is_not_called_wrong_and_its_zeros_not_right(seed):
+    """Of a sum of 1e9 differences know a derivative of 1 to three digits, more or less."""
+    f, args, _ = beside(1e6)(np.random.default_rng(seed), 1.0)
+    report = examine(f, *args, seed=seed)
+    assert (report.outcome, report.code) in (("right", "right"), ("cannot tell", "resolution"))
+    f, args, _ = beside(1e6)(np.random.default_rng(seed), 0.0)
+    assert examine(f, *args, seed=seed).outcome == "wrong"
