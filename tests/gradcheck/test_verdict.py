@@ -15,9 +15,9 @@ ALONG = FITS.but(got=9.0, index=None)
 OTHER = FAR.but(cotangent="another dy")
 KINKY = FITS.but(left=0.0, right=2.0, got=0.0, at_kink=True)
 UNKNOWN = FITS.but(left=math.inf, right=math.inf)
-FINE = LeafCheck("x", (9,), 9, "every entry", FITS, caught=0.01, scale=1.0)
+FINE = LeafCheck("x", (9,), 9, "every entry", FITS, caught=COARSE, scale=1.0)
 ROUGH = (
-    "the derivative is too rough here: an error of 0.011 in dx, "
+    f"the derivative is too rough here: an error of {1.1 * COARSE:.2g} in dx, "
     "whose largest entry is 1, would have passed"
 )
 
@@ -115,7 +115,7 @@ def test_doubts(seen, leaf, doubt):
 
 
 def test_the_first_doubt_is_told():
-    rough = dataclasses.replace(FINE, caught=0.011)
+    rough = dataclasses.replace(FINE, caught=1.1 * COARSE)
     seen = [Seen(entries=[FITS]), Seen(entries=[UNKNOWN])]
     assert doubts([rough, FINE], seen)[1] == "resolution"
     assert doubts([FINE, rough], seen[::-1])[1] == "nonfinite"
