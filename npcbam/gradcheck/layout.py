@@ -207,6 +207,14 @@ class Results:
         flat = [leaf.ravel() for leaf in found]
         return np.concatenate(flat).astype(dtype) if flat else np.zeros(0, dtype)
 
+    def rounded(self, vector: Array) -> Array:
+        """Return a vector of cotangents in the precision of the results."""
+        parts = [
+            vector[part].astype(leaf.dtype).astype(np.float64)
+            for leaf, part in zip(self.leaves, self.parts, strict=True)
+        ]
+        return np.concatenate(parts) if parts else vector
+
     def cotangent(self, vector: Array, arrange: Callable[[Array], Array] = np.array) -> Any:
         """Return a vector in the form of the result, each leaf in its own dtype.
 

@@ -91,7 +91,7 @@ def compared(
             [x[e.part].astype(e.value.dtype).astype(own.wide) for e in layout.leaves]
         )
         dy = cotangent.dy * (1 + (FAR * spread(rng, cotangent.dy.size) if k else 0))
-        dy = contract.rounder(own.results)(dy)
+        dy = own.results.rounded(dy)
         pair = [_given(forward, x, dy) for forward in (own, numbers.forward)]
         if pair[0] is not None and pair[1] is not None:
             errors.append((pair[0] - pair[1]).astype(np.float64))

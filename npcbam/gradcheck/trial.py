@@ -14,6 +14,7 @@ from npcbam.gradcheck.domain import domains
 from npcbam.gradcheck.explain import explained
 from npcbam.gradcheck.forward import Forward
 from npcbam.gradcheck.judge import Judge, Seen
+from npcbam.gradcheck.kept import Kept
 from npcbam.gradcheck.kinks import Near
 from npcbam.gradcheck.layout import Layout
 from npcbam.gradcheck.numbers import NOISE, Numbers
@@ -42,7 +43,7 @@ class Trial:
     directions: int | None = None
     findings: list[Finding] = field(default_factory=list)
 
-    def owed(self) -> tuple[Forward, contract.Kept]:
+    def owed(self) -> tuple[Forward, Kept]:
         """Run f and its pullback in the arguments' own dtype, and see what they owe."""
         forward = Forward(self.f, self.layout, None, self.before)
         reading = contract.first(forward)
@@ -107,7 +108,7 @@ def _structures(judge: Judge, trial: Trial) -> list[str]:
     return said
 
 
-def _numbers(trial: Trial, own: Forward, kept: contract.Kept) -> tuple[Numbers, list[str]]:
+def _numbers(trial: Trial, own: Forward, kept: Kept) -> tuple[Numbers, list[str]]:
     """Return the pullback's side, in float64 where it runs so."""
     forward, readings, doubt = own, kept.readings, []
     unit = precision.unit(trial.layout)
