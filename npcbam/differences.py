@@ -223,8 +223,10 @@ def rounding_of(values: Array, places: Array = PLACES) -> Array:
 
 def _fourth(places: Array, values: Array) -> Array:
     """Return the divided difference of five values, in which one rounding each makes one."""
+    # Rounded weights would leave a part of the values themselves.
+    places = places.astype(np.longdouble)
     weights = 1 / (places[:, None] - places + np.eye(5)).prod(axis=1)
-    return np.asarray((weights / np.linalg.norm(weights)) @ values)
+    return np.asarray((weights / np.sqrt(np.square(weights).sum())) @ values).astype(values.dtype)
 
 
 def listen(moved: Callable[[Array], Array], v: Array, width: float) -> Array:
