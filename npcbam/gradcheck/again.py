@@ -114,11 +114,11 @@ class Again:
         reason = "for an equal dy that lies in memory in another order the pullback gives another"
         return self._moved("layout", f"{reason} result", self._kept.readings[0].g, g)
 
-    def after_another_run(self, rng: np.random.Generator) -> None:
+    def after_another_run(self, rng: np.random.Generator, place: Array) -> None:
         """Run f at another place, as the second use of a shared layer does, and ask again."""
         results, pullback, _ = self._forward.start()
         try:
-            away, other = self._forward.at(self._forward.x * 1.25)
+            away, other = self._forward.at(place)
             other(away.cotangent(spread(rng, away.size)))
         except Exception:  # f need not be defined there
             return

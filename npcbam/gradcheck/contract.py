@@ -18,11 +18,16 @@ from npcbam.gradcheck.reading import Reading, read
 from npcbam.gradcheck.report import Finding
 
 
-def keep(forward: Forward, rng: np.random.Generator, unit: float) -> Kept:
+def keep(forward: Forward, rng: np.random.Generator, unit: float, away: Array) -> Kept:
     """Call f and its pullback in all the ways that they must bear, and return what they gave.
 
-    `unit` is the precision of the arguments. Each cotangent gets a pullback of its own, fresh from
-    f, so that one that spoils what it has saved is found out and still read.
+    Each cotangent gets a pullback of its own, fresh from f, so that one that spoils what it has
+    saved is found out and still read.
+
+    Parameters
+    ----------
+    forward : f at the point, in the arguments' own dtype, of `unit`
+    away : another place, inside of the domain
     """
     _finite_here(forward)
     largest = min([largest_of(d.dtype) for d in forward.results.leaves], default=1.0)
@@ -36,7 +41,7 @@ def keep(forward: Forward, rng: np.random.Generator, unit: float) -> Kept:
     again.of_a_sum()
     again.zero()
     again.other_memory()
-    again.after_another_run(rng)
+    again.after_another_run(rng, away)
     return kept
 
 

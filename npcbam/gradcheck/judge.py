@@ -23,8 +23,8 @@ MOST_BLOCKS = 16  # in larger blocks where there were more than these,
 COARSE = 1e-12  # but in small ones where the unit of rounding is larger.
 SMALL_BLOCK, MORE_BLOCKS, MANY = 8, 64, 256
 APART = 1e4  # entries of one block differ by no more than that in what they move
-# So many entries that may sit on a kink are looked at one by one, and so many that are off are shown
-# to the second reference, until it agrees on one.
+# So many entries that may sit on a kink are looked at one by one, and so many that are off are
+# shown to the second reference, until it agrees on one.
 KINKED, CONFIRMED = 128, 12
 
 

@@ -9,12 +9,14 @@ places so near to each other that rounding alone tells them apart.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from npcbam.checks import Array
 from npcbam.gradcheck import contract, noise
 from npcbam.gradcheck.cotangents import Cotangent, spread
+from npcbam.gradcheck.directions import Directions
 from npcbam.gradcheck.formats import tiny_of, unit_of
 from npcbam.gradcheck.forward import Forward
 from npcbam.gradcheck.layout import Layout
@@ -22,9 +24,13 @@ from npcbam.gradcheck.numbers import NOISE, SUM, Numbers
 from npcbam.gradcheck.reading import Reading, read
 from npcbam.gradcheck.report import Finding
 
-PLACES = 6
+PLACES, MORE_PLACES = 6, 24
+HALF = 1e-4  # units of half precision are larger
+SURE = 8.0  # standard deviations of a mean
 STEADY = 0.25  # of its mean, by which an error may vary that is no rounding
-WITHIN = 32.0  # units of the leaf's typical entry: what rounding inside of a backward may come to
+# Units of the leaf's typical entry: what rounding inside of a backward may come to, once and in the
+# mean of many places. A gate near 1 loses all digits of 1 - gate.
+WITHIN, INSIDE = 32.0, 16.0
 # How far the places lie from the point: so far that what is rounded within is rounded anew, and so
 # near that a mistake is the same.
 FAR = 2.0**-7
@@ -80,14 +86,19 @@ def _rounds(wider: Forward, cotangent: Cotangent) -> bool:
 
 
 def compared(
-    own: Forward, numbers: Numbers, rng: np.random.Generator, known: Sequence[Finding]
+    own: Forward,
+    numbers: Numbers,
+    directions: Directions,
+    rng: np.random.Generator,
+    known: Sequence[Finding],
 ) -> tuple[list[Finding], list[str]]:
     """Hold the cotangents in their own precision to those in float64; return findings and notes."""
     layout, cotangent = own.layout, numbers.asked[0]
     coarse = max(map(unit_of, [*layout.dtypes(), *(leaf.dtype for leaf in own.results.leaves)]))
     errors, right = [], []
-    for k in range(PLACES):
-        x = own.x * (1 + (FAR * noise.together(rng, own.x) if k else 0))
+    places = MORE_PLACES if coarse > HALF else PLACES
+    for k in range(places):
+        x = own.x + (FAR * directions.joint() if k else 0)
         x = np.concatenate(
             [x[e.part].astype(e.value.dtype).astype(own.wide) for e in layout.leaves]
         )
@@ -97,7 +108,7 @@ def compared(
         if pair[0] is not None and pair[1] is not None:
             errors.append((pair[0] - pair[1]).astype(np.float64))
             right.append(np.abs(pair[1]).astype(np.float64))
-    if len(errors) < PLACES // 2:
+    if len(errors) < places // 2:
         return [], []
     rounding = noise.rounding_of(numbers.forward, cotangent, numbers.g(), coarse, rng)
     # What adds up to an entry, and may cancel for one dy, shows in its size for others.
@@ -112,11 +123,16 @@ def compared(
         least = tiny_of(leaf.value.dtype)
         at = [e[part] for e in errors]
         # What rounds within, as a gate near 1 does, shows in no move of the arguments.
-        within = WITHIN * float(np.sqrt(np.mean(np.square(right[0][part]))))
-        allowed = NOISE * rounding[part] + coarse * (2 * SUM * terms[part] + within) + least
-        finding, note = _leaf(leaf.name, leaf.value, np.array(at), allowed, right[0][part])
+        typical = float(np.sqrt(np.mean(np.square(right[0][part]))))
+        small = coarse * (2 * SUM * terms[part] + INSIDE * typical) + least
+        allowed = NOISE * rounding[part] + small + coarse * WITHIN * typical
+        steady = _steady(np.array(at), allowed, small if coarse > HALF else None)
+        finding, note = _leaf(leaf.name, leaf.value, steady, allowed, right[0][part])
         found += [finding] if finding else []
         notes += [note] if note else []
+        if coarse > HALF and not finding:
+            kind, passes = leaf.value.dtype.name, float(small.max(initial=0))
+            notes.append(f"in {kind} an error of {passes:.2g} in d{leaf.name} may have passed")
     return found, notes
 
 
@@ -128,20 +144,42 @@ def _given(forward: Forward, x: Array, dy: Array) -> Array | None:
         return None
 
 
+@dataclass(frozen=True, eq=False)
+class _Errors:
+    """What one leaf is off by in its own precision: at all places, in the mean, and where."""
+
+    mean: Array
+    most: float
+    lost: Array
+    wrong: Array
+
+
+def _steady(errors: Array, allowed: Array, small: Array | None) -> _Errors:
+    """Tell which errors are the same at all places, and no rounding.
+
+    In half precision rounding is so large that it hides much; but it averages out over many
+    places, down to what is `small`.
+    """
+    lost = ~np.isfinite(errors).all(axis=0)
+    errors = np.where(np.isfinite(errors), errors, 0.0)
+    mean, varies = errors.mean(axis=0), errors.std(axis=0)
+    wrong = (np.abs(errors) > allowed).all(axis=0) & (varies <= STEADY * np.abs(mean))
+    if small is not None:
+        wrong |= np.abs(mean) > small + SURE * varies / np.sqrt(len(errors))
+    return _Errors(mean, float(np.abs(errors).max(initial=0)), lost, wrong)
+
+
 def _leaf(
-    name: str, value: Array, errors: Array, allowed: Array, right: Array
+    name: str, value: Array, errors: _Errors, allowed: Array, right: Array
 ) -> tuple[Finding | None, str]:
     """Return what is wrong with one leaf in its own precision, or what is worth a note."""
     kind = value.dtype.name
-    lost = ~np.isfinite(errors).all(axis=0) & np.isfinite(right)
+    lost = errors.lost & np.isfinite(right)
     if lost.any():
         place = _place(lost, value.shape)
         said = f"in {kind} d{name}{place} is NaN or infinite, in float64 {right[lost][0]:.4g}"
         return Finding("precision", name, f"{said}: something overflows", "overflow"), ""
-    errors = np.where(np.isfinite(errors), errors, 0.0)
-    mean, varies = errors.mean(axis=0), errors.std(axis=0)
-    beyond = (np.abs(errors) > allowed).all(axis=0)
-    wrong = beyond & (varies <= STEADY * np.abs(mean))
+    mean, wrong = errors.mean, errors.wrong
     size = float(right.max(initial=0))
     if wrong.any():
         at = int(np.argmax(np.where(wrong, np.abs(mean) / allowed, 0)))
@@ -155,9 +193,9 @@ def _leaf(
             f"right{tail}; {int(wrong.sum())} of {wrong.size} entries"
         )
         return Finding("precision", name, said, why), ""
-    most = float(np.abs(errors).max(initial=0))
-    if size and most > 0.01 * size:
-        return None, f"in {kind} rounding moves d{name} by up to {most / size:.2g} of its largest"
+    if size and errors.most > 0.01 * size:
+        share = errors.most / size
+        return None, f"in {kind} rounding moves d{name} by up to {share:.2g} of its largest"
     return None, ""
 
 

@@ -22,6 +22,7 @@ from npcbam.gradcheck.outcomes import Outcome
 from npcbam.gradcheck.reference import Reference, wide
 from npcbam.gradcheck.report import Finding, GradReport, LeafCheck
 
+ELSEWHERE = 0.25  # of the arguments' units: a place at which another use of f may be
 # The order in which findings are told: what stops a user first.
 GRAVEST = (
     "count", "structure", "exception", "shape", "nan", "nonlinear", "mismatch", "precision",
@@ -42,6 +43,7 @@ class Trial:
     rtol: float = 0.0
     directions: int | None = None
     findings: list[Finding] = field(default_factory=list)
+    around: Directions = field(init=False)
 
     def owed(self) -> tuple[Forward, Kept]:
         """Run f and its pullback in the arguments' own dtype, and see what they owe."""
@@ -58,8 +60,10 @@ class Trial:
             fixed = (*self.layout.fixed, *unasked)
             self.layout = Layout(self.layout.args, self.layout.labels, fixed)
             forward = Forward(self.f, self.layout, None, self.before)
-        unit = precision.unit(self.layout)
-        kept = contract.keep(forward, self.rng, unit)
+        found = domains(self.domain, self.layout)
+        self.around = Directions(self.layout, found, self.rng)
+        away = forward.x + ELSEWHERE * self.around.along(slice(None))
+        kept = contract.keep(forward, self.rng, precision.unit(self.layout), away)
         self.findings += [f for f in kept.findings if f.code not in self.allow]
         return forward, kept
 
@@ -67,8 +71,7 @@ class Trial:
 def examined(trial: Trial, seed: int) -> GradReport:
     """Return the report of one check."""
     own, kept = trial.owed()
-    found = domains(trial.domain, trial.layout)
-    directions = Directions(trial.layout, found, trial.rng)
+    directions = trial.around
     numbers, doubt = _numbers(trial, own, kept)
     reference = Reference(numbers.forward, directions)
     near = Near(reference, directions, trial.rng)
@@ -91,7 +94,7 @@ def examined(trial: Trial, seed: int) -> GradReport:
     leaves, findings = explained(judge, numbers, leaves, findings)
     notes = [*kept.notes, *doubt, *_structures(judge, trial)]
     if numbers.forward is not own:
-        narrow, said = precision.compared(own, numbers, trial.rng, findings)
+        narrow, said = precision.compared(own, numbers, directions, trial.rng, findings)
         findings, notes = findings + narrow, notes + said
     notes += hints.hidden(trial.layout) if not findings else []
     return _report(trial, seed, seen, leaves, findings, reference, notes)
@@ -172,7 +175,7 @@ def _report(
     kinky = [e for e in entries if e.index is not None and e.at_kink and not e.cotangent]
     findings = [f for f in findings if f.code not in trial.allow]
     findings.sort(key=lambda f: GRAVEST.index(f.code))
-    open_ = verdict.doubts(leaves, seen)
+    open_ = verdict.doubts(leaves, seen, trial.rtol)
     outcome: Outcome
     if findings:
         outcome, code, reason = "wrong", findings[0].code, findings[0].sentence

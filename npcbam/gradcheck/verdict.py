@@ -50,8 +50,10 @@ def _shares(seen: Seen, name: str) -> str:
     return f"{together}: {rule}" if rule else together
 
 
-def doubts(leaves: Sequence[LeafCheck], seen: Sequence[Seen]) -> tuple[Outcome, str, str] | None:
-    """Return why nothing can be told, if that is so."""
+def doubts(
+    leaves: Sequence[LeafCheck], seen: Sequence[Seen], rtol: float = 0.0
+) -> tuple[Outcome, str, str] | None:
+    """Return why nothing can be told, if that is so; an error of `rtol` is meant to pass."""
     for leaf, each in zip(leaves, seen, strict=True):
         unknown = [e for e in each.entries if not _known(e)]
         if unknown and each.jumps:
@@ -62,7 +64,7 @@ def doubts(leaves: Sequence[LeafCheck], seen: Sequence[Seen]) -> tuple[Outcome, 
         doubtful = [e for e in each.entries if e.doubt]
         if doubtful:
             return "cannot tell", "kink", f"{doubtful[0].doubt}: {doubtful[0]}"
-        if leaf.caught > COARSE * leaf.scale and leaf.scale > 0:
+        if leaf.caught > (COARSE + 8 * rtol) * leaf.scale and leaf.scale > 0:
             reason = (
                 f"the derivative is too rough here: an error of {leaf.caught:.2g} in d{leaf.leaf}, "
                 f"whose largest entry is {leaf.scale:.2g}, would have passed"
