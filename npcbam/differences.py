@@ -26,8 +26,8 @@ LEVELS = 28  # down to 1e-12 of it
 EVEN, ODD, ALL = (2, 4, 6), (1, 3, 5), (1, 2, 3)
 BEND = 3**0.5  # roundings in half of a second difference, beside those in half of a first one
 # Two rows may agree by chance; so an error counts four times what the last step of the
-# extrapolation changed, and eight standard deviations of the rounding: thirteen places tell these to
-# about a third.
+# extrapolation changed, and eight standard deviations of the rounding, which thirteen places tell
+# to about a third.
 CHANGE, ROUNDING = 4.0, 8.0
 # What is off by more than this share of itself, and did not fade to less than that of the largest
 # quotient, is no estimate.

@@ -9,10 +9,10 @@ import numpy as np
 
 def _info(dtype: np.dtype[Any]) -> Any:
     if dtype.kind == "f":
-        return np.finfo(dtype)  # type: ignore[no-untyped-call]
+        return np.finfo(dtype)
     import ml_dtypes  # whoever has such an array has it
 
-    return ml_dtypes.finfo(dtype)
+    return ml_dtypes.finfo(dtype)  # type: ignore[no-untyped-call]
 
 
 def unit_of(dtype: np.dtype[Any]) -> float:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from npcbam.checks import Array
-from npcbam.gradcheck.columns import Columns, Move
+from npcbam.gradcheck.columns import Move
 from npcbam.gradcheck.directions import Directions
 from npcbam.gradcheck.kinks import Near
 from npcbam.gradcheck.numbers import Numbers
 from npcbam.gradcheck.reference import Reference
-from npcbam.gradcheck.report import Entry
+from npcbam.gradcheck.seen import Seen
+from npcbam.gradcheck.singly import Singly
 from npcbam.slopes import Slopes
 
 SINGLY = 32  # leaves up to this size are checked entry by entry, where a move is one call of f;
@@ -23,39 +23,7 @@ MOST_BLOCKS = 16  # in larger blocks where there were more than these,
 COARSE = 1e-12  # but in small ones where the unit of rounding is larger.
 SMALL_BLOCK, MORE_BLOCKS, MANY = 8, 64, 256
 APART = 1e4  # entries of one block differ by no more than that in what they move
-# So many entries that may sit on a kink are looked at one by one, and so many that are off are
-# shown to the second reference, until it agrees on one.
-KINKED, CONFIRMED = 128, 12
-
-
-@dataclass(eq=False)
-class Seen:
-    """What was seen of one leaf.
-
-    Attributes
-    ----------
-    how : how it was looked at
-    entries : all comparisons
-    allowed : the largest error of one entry that may have passed
-    wrong : entries of the leaf, or directions in it, that are off by both references
-    """
-
-    how: str = ""
-    entries: list[Entry] = field(default_factory=list)
-    allowed: float = 0.0
-    wrong: int = 0
-    looked: int = 0
-    kinked: list[Array] = field(default_factory=list)
-    jumps: bool = False
-
-    def take(self, other: Seen) -> None:
-        """Add what was seen in another look."""
-        self.entries += other.entries
-        self.wrong += other.wrong
-        self.looked += other.looked
-        self.kinked += other.kinked
-        self.allowed = max(self.allowed, other.allowed)
-        self.jumps |= other.jumps
+KINKED = 128  # So many entries that may sit on a kink are looked at one by one.
 
 
 def _of_one_size(block: Array, sizes: Array) -> list[Array]:
@@ -76,11 +44,10 @@ class Judge:
     ) -> None:
         """Judge by a reference, along some directions."""
         self._numbers, self._reference, self._directions = numbers, reference, directions
-        self._near, self._rng = near, near.rng
+        self._rng = near.rng
         self._layout = numbers.forward.layout
-        self.columns = Columns(reference, directions)
-        self._wrong: dict[int, set[int]] = {}
-        self._certain: set[int] = set()
+        self._singly = Singly(numbers, reference, directions, near)
+        self.columns, self.entries_for = self._singly.columns, self._singly.entries_for
         self._kinked: set[int] = set()
         self._coarse = numbers.unit > COARSE
         self._on_kink: dict[int, int] = {}
@@ -100,7 +67,7 @@ class Judge:
         few = MANY if self._coarse else SINGLY if exact else FEW
         singly = inside.size <= few and not self._directions.bound(i)
         if directions is None and (singly or self._apart(i, inside.size, exact)):
-            seen = self._entries(i, inside, kinked)
+            seen = self._singly.entries(i, inside, kinked)
             seen.how = "every entry"
         else:
             seen = self._blocks(i, inside, kinked, directions)
@@ -117,80 +84,6 @@ class Judge:
 
     def _along(self, i: int, v: Array, both: bool) -> tuple[Array, Slopes]:
         return self._reference.along(v, self._reference.exact[i], both)
-
-    # Entry by entry
-
-    def _entries(self, i: int, entries: Array, both: bool) -> Seen:
-        seen = Seen(looked=int(entries.size))
-        waiting: list[Array] = []
-        for move in self.columns.moves(i, entries, both):
-            alone = not self._directions.bound(i)
-            compared = self._numbers.compare(i, move, alone=True)
-            steps = np.abs(move.v[move.entries]) if alone else np.ones(1)
-            seen.allowed = max(seen.allowed, float((compared.allowed / steps).max(initial=0)))
-            seen.jumps |= bool(move.slopes.jumps.any())
-            off, worst = compared.off, compared.worst
-            if off.any():
-                seen.wrong += int(off.sum())
-                waiting.append(self._worst_first(move, off))
-                self._wrong.setdefault(i, set()).update(map(int, move.entries[off]))
-                worst = [entry for entry in worst if entry.ok]
-            seen.entries += worst
-            seen.kinked += self._on_kinks(move)
-        if waiting and i not in self._certain:
-            seen.take(self._confirmed(i, np.concatenate(waiting), both))
-        return seen
-
-    def _worst_first(self, move: Move, off: Array) -> Array:
-        """Return the entries that are off; those that sit on no kink before the others."""
-        sums = move.sums(self._numbers.asked[0].dy)
-        kinked = sums.high - sums.low > 2 * sums.error
-        entries = move.entries[off]
-        return np.concatenate([entries[~kinked[off]], entries[kinked[off]]])
-
-    def _on_kinks(self, move: Move) -> list[Array]:
-        sums = move.sums(self._numbers.asked[0].dy)
-        at = sums.high - sums.low > 2 * sums.error
-        return [move.entries[at]] if at.any() else []
-
-    def _confirmed(self, i: int, entries: Array, both: bool) -> Seen:
-        """Ask the second reference about entries that are off, until it says so of one too."""
-        seen = Seen()
-        for e in entries[:CONFIRMED]:
-            (move,) = self.columns.moves(i, np.array([e]), both, second=True)
-            compared = self._numbers.compare(i, move, alone=True)
-            if not all(math.isfinite(each.left + each.right) for each in compared.worst):
-                doubt = "no second reference has a value"
-                seen.entries.append(compared.worst[0].but(left=0.0, right=0.0, doubt=doubt))
-                continue
-            pairs = zip(compared.worst, self._numbers.asked, strict=True)
-            seen.entries += [self._near.excuse(i, each, asked.dy) for each, asked in pairs]
-            if any(not each.ok and not each.doubt for each in seen.entries):
-                self._certain.add(i)
-                return seen
-            step = float(np.abs(move.v[e])) or 1.0
-            seen.allowed = max(seen.allowed, float(compared.allowed.max()) / step)
-        if entries.size > CONFIRMED:
-            first = seen.entries[0]
-            seen.entries.append(first.but(doubt=f"{entries.size} entries are off by one reference"))
-        return seen
-
-    def entries_for(self, i: int, calls: int) -> Array:
-        """Return as many entries of leaf i as can be had for some calls of f, wrong ones first."""
-        leaf = self._layout.leaves[i]
-        inside = np.arange(leaf.part.start, leaf.part.stop)
-        each = 1 if self._reference.exact[i] else 10
-        found = self.columns.apart(i)
-        moves = inside.size if found is None else len(found.groups)
-        if moves * each <= calls:
-            return inside
-        if found is not None:
-            return found.groups[0]
-        first = np.array(sorted(self._wrong.get(i, ())), int)[: calls // each]
-        rest = np.setdiff1d(inside, first)
-        count = max(calls // each - first.size, 0)
-        drawn = self._rng.choice(rest, min(count, rest.size), replace=False)
-        return np.sort(np.concatenate([first, drawn]))
 
     # In blocks
 
@@ -235,7 +128,7 @@ class Judge:
         if not compared.off.any():
             return seen
         seen.entries = [e for e in compared.worst if e.ok]
-        if i in self._certain:  # nothing is left to be found out
+        if i in self._singly.certain:  # nothing is left to be found out
             return seen
         exact = self._reference.exact[i]
         again = Move(move.entries, move.v, move.local, self._reference.second(move.v, exact))
@@ -247,12 +140,12 @@ class Judge:
         k = next(k for k, entry in enumerate(second.worst) if not entry.ok)
         found = self._localised(i, move.v, block, k)
         if found is not None:
-            alone = self._entries(i, found, both=True)
+            alone = self._singly.entries(i, found, both=True)
             seen.take(alone)
-            if i in self._certain or any(e.doubt for e in alone.entries):
+            if i in self._singly.certain or any(e.doubt for e in alone.entries):
                 return seen
         seen.entries += [e for e in second.worst if not e.ok]
-        self._certain.add(i)
+        self._singly.certain.add(i)
         return seen
 
     def _localised(self, i: int, v: Array, block: Array, k: int) -> Array | None:
@@ -278,7 +171,7 @@ class Judge:
         if block.size > left and self.columns.apart(i) is None:
             few = np.sort(self._rng.choice(block, left, replace=False))
         self._on_kink[i] = self._on_kink.get(i, 0) + few.size
-        seen = self._entries(i, few, both=True)
+        seen = self._singly.entries(i, few, both=True)
         # The others are looked at along directions in which equal values move equally.
         seen.kinked.append(few[:0])
         return seen
@@ -310,12 +203,12 @@ class Judge:
 
     def is_certain(self, i: int) -> bool:
         """Tell whether leaf i is wrong by both references."""
-        return i in self._certain
+        return i in self._singly.certain
 
     @property
     def certain(self) -> bool:
         """Whether a leaf is wrong by both references."""
-        return bool(self._certain)
+        return bool(self._singly.certain)
 
     def joined(self) -> Seen:
         """Compare along directions in which equal values of different arguments move together."""

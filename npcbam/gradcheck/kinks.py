@@ -12,6 +12,8 @@ from npcbam.gradcheck.directions import Directions
 from npcbam.gradcheck.reference import Reference
 from npcbam.gradcheck.report import Entry
 
+ROUNDINGS = 4  # of the arguments, within which a tie may fall either way
+
 
 class Near:
     """Looks at the derivative beside the point."""
@@ -30,10 +32,12 @@ class Near:
         One kink has two slopes. Where several meet in one entry its value need not lie between left
         and right, and what a rule gives at each of them may add up to what no place nearby has.
         """
-        if entry.ok or not entry.at_kink or entry.index is None or not np.isfinite(entry.got):
+        if entry.ok or entry.index is None or not np.isfinite(entry.got):
             return entry
         leaf = self._reference.forward.layout.leaves[i]
         e = leaf.part.start + int(np.ravel_multi_index(entry.index, leaf.value.shape))
+        if not entry.at_kink:
+            return self._within_rounding(i, e, entry, dy)
         found = [entry.left, entry.right]
         quantiles = np.repeat(1 - 0.5 ** np.arange(self.PLACES / 2), 2)
         found += [slope for q in quantiles if np.isfinite(slope := self._slope(i, e, float(q), dy))]
@@ -43,6 +47,19 @@ class Near:
             return around
         several = (np.diff(np.sort(found)) > slack).sum() > 1
         return entry.but(doubt="several kinks meet in one element") if several else entry
+
+    def _within_rounding(self, i: int, e: int, entry: Entry, dy: Array) -> Entry:
+        """Let an entry count by the slopes some roundings away, where a tie may fall otherwise."""
+        if not self._reference.exact[i]:
+            return entry
+        v, x = self._directions.one(e), self._reference.forward.x
+        found = [entry.left, entry.right]
+        for _ in range(self.PLACES // 3):
+            away = ROUNDINGS * np.finfo(np.float64).eps * x * self.rng.uniform(-1, 1, x.size)
+            value = self._reference.exactly(v, away.astype(np.float64))
+            found.append(float((dy * value).sum()) / (float(v[e]) or 1.0))
+        around = entry.but(left=min(found), right=max(found))
+        return around if around.ok else entry
 
     def _slope(self, i: int, e: int, quantile: float, dy: Array) -> float:
         """Return the derivative by entry e at a random place nearby.

@@ -160,7 +160,7 @@ def _steady(errors: Array, allowed: Array, small: Array | None) -> _Errors:
     In half precision rounding is so large that it hides much; but it averages out over many
     places, down to what is `small`.
     """
-    lost = ~np.isfinite(errors).all(axis=0)
+    lost = np.asarray(~np.isfinite(errors).all(axis=0))
     errors = np.where(np.isfinite(errors), errors, 0.0)
     mean, varies = errors.mean(axis=0), errors.std(axis=0)
     wrong = (np.abs(errors) > allowed).all(axis=0) & (varies <= STEADY * np.abs(mean))

@@ -13,7 +13,7 @@ from npcbam.gradcheck.directions import Directions
 from npcbam.gradcheck.domain import domains
 from npcbam.gradcheck.explain import explained
 from npcbam.gradcheck.forward import Forward
-from npcbam.gradcheck.judge import Judge, Seen
+from npcbam.gradcheck.judge import Judge
 from npcbam.gradcheck.kept import Kept
 from npcbam.gradcheck.kinks import Near
 from npcbam.gradcheck.layout import Layout
@@ -21,6 +21,7 @@ from npcbam.gradcheck.numbers import NOISE, Numbers
 from npcbam.gradcheck.outcomes import Outcome
 from npcbam.gradcheck.reference import Reference, wide
 from npcbam.gradcheck.report import Finding, GradReport, LeafCheck
+from npcbam.gradcheck.seen import Seen
 
 ELSEWHERE = 0.25  # of the arguments' units: a place at which another use of f may be
 # The order in which findings are told: what stops a user first.

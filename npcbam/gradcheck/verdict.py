@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 
 from npcbam.gradcheck import kinks
-from npcbam.gradcheck.judge import Seen
 from npcbam.gradcheck.outcomes import Outcome
 from npcbam.gradcheck.report import Entry, Finding, LeafCheck
+from npcbam.gradcheck.seen import Seen
 
 # A run that would pass a larger error than this, of the largest entry, can tell nothing.
 COARSE = 1e-3
