@@ -8,6 +8,7 @@ import numpy as np
 
 from npcbam.gradcheck import contract, noise
 from npcbam.gradcheck.columns import Move
+from npcbam.gradcheck.cotangents import draw
 from npcbam.gradcheck.directions import Directions
 from npcbam.gradcheck.domain import domains
 from npcbam.gradcheck.forward import Forward
@@ -41,17 +42,16 @@ def parts_of(f, *args, seed=0, domain=None, planted=None, directions=None, rtol=
     forward = Forward(f, layout)
     directions = directions or Directions(layout, domains(domain, layout), rng)
     with np.errstate(all="ignore"):
-        kept = contract.keep(forward, rng, EPS)
-        g = kept.readings[0].g
-        rounding = noise.rounding_of(forward, kept.asked[0], g, EPS, rng)
+        asked = draw(rng, forward.results.size, np.array, 1e300)
+        readings = contract.ask(forward, asked)
+        rounding = noise.rounding_of(forward, asked[0], readings[0].g, EPS, rng)
         reference = Reference(forward, directions)
-    readings = list(kept.readings)
     if planted is not None:
         readings = [
-            dataclasses.replace(reading, g=planted(reading.g.copy(), asked.size))
-            for reading, asked in zip(readings, kept.asked, strict=True)
+            dataclasses.replace(reading, g=planted(reading.g.copy(), each.size))
+            for reading, each in zip(readings, asked, strict=True)
         ]
-    numbers = Numbers(forward, kept.asked, readings, rounding, EPS, rtol)
+    numbers = Numbers(forward, asked, readings, rounding, EPS, rtol)
     near = Near(reference, directions, rng)
     judge = Judge(numbers, reference, directions, near)
     return Parts(forward, directions, reference, numbers, near, judge)
