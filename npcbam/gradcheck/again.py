@@ -8,6 +8,7 @@ import numpy as np
 
 from npcbam.checks import Array
 from npcbam.gradcheck.cotangents import in_other_order, spread
+from npcbam.gradcheck.formats import tiny_of
 from npcbam.gradcheck.forward import Forward, Pullback
 from npcbam.gradcheck.kept import Kept, raised, same
 from npcbam.gradcheck.outcomes import Stop
@@ -73,7 +74,8 @@ class Again:
             one, two, both = (part[leaf.part] for part in (*parts, g))
             size = np.max(np.abs(np.stack([one, two])), initial=0)
             off = np.abs(both - one - two)
-            least = 4096 * self._unit * self._largest
+            # Below the smallest number that has all its digits nothing is linear.
+            least = 4096 * self._unit * self._largest + tiny_of(leaf.value.dtype)
             if share < 1 and (off > share * size + least).any():
                 said = (
                     f"the pullback is not linear in dy: of dy1 + dy2 it makes another d{leaf.name}"

@@ -114,6 +114,7 @@ def compared(
     # What adds up to an entry, and may cancel for one dy, shows in its size for others.
     each = zip(numbers.readings, numbers.asked, strict=True)
     terms = np.max([np.abs(r.g.astype(np.float64)) / asked.size for r, asked in each], axis=0)
+    usual = np.mean(right, axis=0)
     found, notes = [], []
     told = {finding.leaf for finding in known}
     for i, leaf in enumerate(layout.leaves):
@@ -127,7 +128,7 @@ def compared(
         small = coarse * (2 * SUM * terms[part] + INSIDE * typical) + least
         allowed = NOISE * rounding[part] + small + coarse * WITHIN * typical
         steady = _steady(np.array(at), allowed, small if coarse > HALF else None)
-        finding, note = _leaf(leaf.name, leaf.value, steady, allowed, right[0][part])
+        finding, note = _leaf(leaf.name, leaf.value, steady, allowed, usual[part])
         found += [finding] if finding else []
         notes += [note] if note else []
         if coarse > HALF and not finding:
