@@ -8,7 +8,7 @@ import numpy as np
 
 
 def _info(dtype: np.dtype[Any]) -> Any:
-    if dtype.kind == "f":
+    if issubclass(dtype.type, np.floating):
         return np.finfo(dtype)
     import ml_dtypes  # whoever has such an array has it
 

@@ -22,7 +22,7 @@ from npcbam.slopes import ComplexStep, Slopes
 
 # A span so short that what is smooth has no fourth difference in it, and so long that it has many
 # numbers: in units of what is moved.
-SPAN = {8: 2.0**-20, 16: 2.0**-24, 4: 2.0**-10, 2: 2.0**-4}
+SPAN = {8: 2.0**-20, 16: 2.0**-24, 4: 2.0**-10, 2: 2.0**-4, 1: 2.0**-1}
 AGREE = 1e-9  # of the largest: nearer than that finite differences seldom vouch
 SAME = 1e-9  # of the largest result, by which the same function may differ on complex numbers
 OTHER = 0.05  # or in long double, where rounding on coarse steps shows
