@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -100,8 +100,3 @@ def projected(v: Array, x: Array, domain: Domain | None) -> Array:
         total = x.sum(axis=-1, keepdims=True)
         return np.asarray(v - x * v.sum(axis=-1, keepdims=True) / total)
     return v
-
-
-def names(found: Sequence[Domain | None]) -> bool:
-    """Tell whether any leaf has a domain."""
-    return any(domain is not None for domain in found)
