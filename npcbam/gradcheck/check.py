@@ -142,7 +142,15 @@ def examine(
         if reports[-1].outcome != "right":
             break
     report = _of_points(reports)
-    said = {"directions": directions, "points": points if points > 1 else None}
+    said = {
+        "fixed": tuple(fixed) or None,
+        "domain": domain,
+        "before": before,
+        "allow": tuple(allow) or None,
+        "rtol": rtol,
+        "points": points if points > 1 else None,
+        "directions": directions,
+    }
     return replace(report, snippet=snippet.of(original, report, labels, said))
 
 

@@ -41,8 +41,8 @@ def _under(leaf: str, name: object) -> bool:
 
 
 def _known(value: Any) -> Domain:
-    if value in NAMED:
-        return str(value)
+    if isinstance(value, str) and value in NAMED:
+        return value
     try:
         low, high = (float(bound) for bound in value)
     except (TypeError, ValueError):

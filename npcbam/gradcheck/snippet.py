@@ -18,7 +18,9 @@ def of(
     lines = [
         f"from {where} import {name}" if imported and call != "f" else f"# {call}: your function"
     ]
-    more = "".join(f", {key}={value!r}" for key, value in options.items() if value is not None)
+    known = {key: value for key, value in options.items() if value is not None}
+    # A function cannot be written out; it keeps the name of its option.
+    more = "".join(f", {key}={key if callable(v) else repr(v)}" for key, v in known.items())
     lines += ["from npcbam.gradcheck import examine", ""]
     lines += [f"report = examine({call}, {', '.join(labels)}, seed={report.seed}{more})"]
     lines.append("print(report)")
