@@ -68,8 +68,10 @@ class Directions:
         x = self._x[inside]
         sizes = np.abs(x)
         typical = float(np.median(sizes[sizes > 0])) if sizes.any() else 1.0
-        v[inside] = np.where(sizes > 0, sizes, typical) * together(self._rng, x)
-        v[inside] *= self.units[inside] > 0
+        far = np.where(sizes > 0, sizes, typical) * (self.units[inside] > 0)
+        if i is not None and self._domains[i] is not None:
+            far = np.minimum(far, self.units[inside])  # which are equal for equal values
+        v[inside] = far * together(self._rng, x)
         if still is not None:
             v[inside] = np.where(x == still, 0, v[inside])
         for leaf, domain in zip(self._layout.leaves, self._domains, strict=True):
