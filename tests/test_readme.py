@@ -4,12 +4,14 @@ import contextlib
 import io
 import math
 import re
+import shlex
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from npcbam import cli
+from npcbam.gradcheck.museum import EXHIBITS
 
 TEXT = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
@@ -26,8 +28,9 @@ NUMBER = r"-?\b\d+(?:\.\d+)?(?:e[-+]?\d+)?\b"
 
 def words(text):
     """Return the text on one line, with # for numbers, and the numbers."""
-    # Which of the roundings is the worst depends on the machine.
+    # Which of the roundings is the worst depends on the machine, and so does how large they are.
     text = re.sub(r"(worst error \S+e-1\d),.*", r"\1", text)
+    text = re.sub(r"((?:every entry|directions) of \d+) .*", r"\1", text)
     return " ".join(re.sub(NUMBER, "#", text).split()), [float(n) for n in re.findall(NUMBER, text)]
 
 
@@ -68,8 +71,22 @@ def test_the_report_that_it_opens_with(capsys, monkeypatch):
     assert_says(capsys.readouterr().out, shown)
 
 
+def test_grad(capsys, monkeypatch):
+    monkeypatch.chdir(Path(__file__).parent.parent)
+    (command,) = re.findall(r"^\$ npcbam (grad .*)$", TEXT, re.MULTILINE)
+    assert cli.main(shlex.split(command)) == 0
+    assert capsys.readouterr().out.startswith("right: ")
+
+
+def test_the_museum(capsys):
+    ((count, name),) = re.findall(r"lists (\d+) published bugs.*?`npcbam museum (\S+)`", TEXT, re.S)
+    assert int(count) == len(EXHIBITS)
+    assert cli.main(["museum", name]) == 0
+    assert capsys.readouterr().out.startswith(name)
+
+
 def test_the_blocks_are_found():
-    assert [bool(printed) for _, printed in PYTHON] == [False, False, False, True]
+    assert [bool(printed) for _, printed in PYTHON] == [False, False, False, True, False]
     assert CHECK.startswith("FAITHFUL")
 
 
