@@ -205,6 +205,9 @@ PLACES = np.linspace(-1, 1, 13) + 0.05 * np.sin(np.arange(13.0) ** 2)
 # span; a wider one tells. Steps of this share of a result are rounding, single precision within
 # included; larger ones are steps of a staircase, on which the derivative is 0.
 WIDER, FINE = 2.0**12, 2.0**-20
+# What is louder than so many units may be narrower than the span, as a pole nearby, and no
+# rounding: rounding is as loud over the shorter span, of the width to this power.
+LOUD, SHORTER = 2.0**12, 1.6
 
 
 def rounding_of(values: Array, places: Array = PLACES) -> Array:
@@ -239,4 +242,8 @@ def listen(moved: Callable[[Array], Array], v: Array, width: float) -> Array:
         wide = rounding_of(np.array([moved(WIDER * width * t * v) for t in PLACES]))
         still &= wide <= FINE * np.abs(values[6])
         noise = np.where(still, np.maximum(noise, wide), noise)
+    if (noise > LOUD * np.finfo(values.dtype).eps * np.abs(values[6])).any():
+        values = np.array([moved(width**SHORTER * t * v) for t in PLACES])
+        moving = (np.diff(values, axis=0) != 0).all(axis=0)
+        noise = np.where(moving, np.minimum(noise, rounding_of(values)), noise)
     return noise

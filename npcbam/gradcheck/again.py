@@ -49,7 +49,7 @@ class Again:
         result = pullback(results.cotangent(self._dy))
         g = read(self._layout, result).g
         try:
-            pullback(results.cotangent(self._other))
+            other = read(self._layout, pullback(results.cotangent(self._other))).g
             after = read(self._layout, result).g
             again = read(self._layout, pullback(results.cotangent(self._dy))).g
         except Stop:
@@ -59,7 +59,24 @@ class Again:
         reason = "a second call of the pullback overwrites what the first one gave"
         self._moved("impure", reason, g, after)
         reason = "a second call of the pullback gives another result"
+        # What is turned over at each call is as it was at every other one.
+        self._moved("impure", reason, self._kept.readings[1].g, other)
         return self._moved("impure", reason, g, again)
+
+    def turned(self) -> None:
+        """Demand of -dy the opposite: rounding is the same for both signs."""
+        results, pullback, _ = self._forward.start()
+        g = self._given(pullback, results.cotangent(-self._dy), "exception", "for -dy")
+        if g is None:
+            return
+        right = self._kept.readings[0].g
+        for leaf in self._layout.leaves:
+            one, other = right[leaf.part], -g[leaf.part]
+            if not same(one, other, self._unit, self._largest):
+                off = float(np.nanmax(np.abs(one - other)))
+                said = f"the pullback is not linear in dy: of -dy it makes another d{leaf.name} "
+                said += f"than the opposite of what it makes of dy, by up to {off:.3g}"
+                self._kept.find("nonlinear", said, leaf.name)
 
     def of_a_sum(self) -> None:
         """Demand of a sum of cotangents the sum of what each gives."""

@@ -38,6 +38,7 @@ def keep(forward: Forward, rng: np.random.Generator, unit: float, away: Array) -
         _ask(forward.layout, kept, cotangent, results, pullback, args)
     again = Again(forward, kept, unit)
     again.twice()
+    again.turned()
     again.of_a_sum()
     again.zero()
     again.other_memory()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,30 +15,43 @@ from npcbam.gradcheck.layout import Layout, Leaf
 
 def hidden(layout: Layout) -> list[str]:
     """Say in one line which mistakes this point would not show."""
-    found = [said for leaf in layout.leaves for said in _of_leaf(leaf)]
-    found += list(_of_indices(layout))
-    return [f"this point hides mistakes: {'; '.join(found[:5])}"] if found else []
+    found: dict[str, list[str]] = {}
+    for leaf in layout.leaves:
+        for said in _of_leaf(leaf):
+            found.setdefault(said, []).append(leaf.name)
+    for label in _of_indices(layout):
+        found.setdefault("repeats no index", []).append(label)
+    if not found:
+        return []
+    told = "; ".join(f"{_listed(names)} {said}" for said, names in found.items())
+    return [f"this point hides mistakes: {told}"]
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return some names, with a verb to follow in the singular."""
+    more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+    return f"{names[0]}{more}"
 
 
 def _of_leaf(leaf: Leaf) -> Iterator[str]:
-    x, name = leaf.value.astype(np.float64), leaf.name
+    x = leaf.value.astype(np.float64)
     if x.size < 2:
         return
     if np.ptp(x) == 0:
-        yield f"{name} is {x.flat[0]:.3g} everywhere"
+        yield "has one value everywhere"
     if x.ndim > 1 and x.shape[0] == 1:
-        yield f"{name} has length 1 along its first axis"
+        yield "has length 1 along its first axis"
     if x.ndim == 2 and x.shape[0] == x.shape[1]:
-        yield f"{name} is square, so that a transposition keeps the shape"
+        yield "is square, so that a transposition keeps the shape"
     if x.size > 3 and np.ptp(x) > 0 and (x >= 0).all():
-        yield f"{name} has no negative entry"
+        yield "has no negative entry"
 
 
 def _of_indices(layout: Layout) -> Iterator[str]:
     for label, arg in zip(layout.labels, layout.args, strict=True):
         whole = isinstance(arg, np.ndarray) and arg.dtype.kind in "iu"
         if whole and arg.size > 1 and np.unique(arg).size == arg.size:
-            yield f"{label} repeats no index"
+            yield label
 
 
 def another_point(f: Any, layout: Layout, domain: Any, rng: np.random.Generator) -> Layout:

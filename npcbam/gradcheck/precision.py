@@ -25,6 +25,7 @@ from npcbam.gradcheck.reading import Reading, read
 from npcbam.gradcheck.report import Finding
 
 PLACES, MORE_PLACES = 6, 24
+DIGITS = 1e-9  # of the largest: smaller cotangents may be a few roundings
 HALF = 1e-4  # units of half precision are larger
 SURE = 8.0  # standard deviations of a mean
 STEADY = 0.25  # of its mean, by which an error may vary that is no rounding
@@ -77,9 +78,11 @@ def _rounds(wider: Forward, cotangent: Cotangent) -> bool:
     """
     dy = cotangent.dy * (1 + 2.0**-30)
     (fine,) = contract.ask(wider, [Cotangent(dy, 1.0, "")])
+    size = np.abs(fine.g[np.isfinite(fine.g)]).max(initial=0)
     for leaf in wider.layout.leaves:
         part = fine.g[leaf.part]
-        some = part[np.isfinite(part) & (part != 0)]
+        # What is nothing but rounding has few digits in any precision.
+        some = part[np.isfinite(part) & (np.abs(part) > DIGITS * size)]
         if np.unique(some).size > 1 and (some == some.astype(np.float32)).all():
             return True
     return False
@@ -129,6 +132,8 @@ def compared(
         allowed = NOISE * rounding[part] + small + coarse * WITHIN * typical
         steady = _steady(np.array(at), allowed, small if coarse > HALF else None)
         finding, note = _leaf(leaf.name, leaf.value, steady, allowed, usual[part])
+        if usual[part].max() <= coarse * usual.max():
+            note = ""  # of what is nothing but rounding there is nothing to say
         found += [finding] if finding else []
         notes += [note] if note else []
         if coarse > HALF and not finding:
