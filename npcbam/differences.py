@@ -242,8 +242,9 @@ def listen(moved: Callable[[Array], Array], v: Array, width: float) -> Array:
         wide = rounding_of(np.array([moved(WIDER * width * t * v) for t in PLACES]))
         still &= wide <= FINE * np.abs(values[6])
         noise = np.where(still, np.maximum(noise, wide), noise)
-    if (noise > LOUD * np.finfo(values.dtype).eps * np.abs(values[6])).any():
+    loud = noise > LOUD * np.finfo(values.dtype).eps * np.abs(values[6])
+    if loud.any():
         values = np.array([moved(width**SHORTER * t * v) for t in PLACES])
-        moving = (np.diff(values, axis=0) != 0).all(axis=0)
-        noise = np.where(moving, np.minimum(noise, rounding_of(values)), noise)
+        loud &= (np.diff(values, axis=0) != 0).all(axis=0)
+        noise = np.where(loud, np.minimum(noise, rounding_of(values)), noise)
     return noise

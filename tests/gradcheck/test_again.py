@@ -17,10 +17,12 @@ from keeping import (
     normalised,
     offset,
     one_buffer,
+    one_sign,
     only_once,
     raises,
     stale,
     told,
+    turns_over,
 )
 
 from npcbam.gradcheck import examine
@@ -96,6 +98,22 @@ def test_what_is_not_nothing_for_nothing():
     zero = lambda x: (2 * x, lambda dy: 2 * dy if dy.any() else dy + 0.25)  # noqa: E731
     said = "the pullback is not linear in dy: for dy = 0 it gives dx up to 0.25"
     assert told(kept_by(zero, X)) == [("nonlinear", "x", said)]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_of_the_opposite_comes_the_opposite(seed):
+    ((code, leaf, sentence),) = told(kept_by(one_sign, X, seed=seed))
+    assert (code, leaf) == ("nonlinear", "x")
+    assert sentence.startswith(
+        "the pullback is not linear in dy: of -dy it makes another dx than the opposite of what "
+        "it makes of dy, by up to 0.00"
+    )
+
+
+def test_what_is_turned_over_at_each_call():
+    assert told(kept_by(turns_over, X)) == [
+        ("impure", "x", "a second call of the pullback gives another result: dx differs")
+    ]
 
 
 def test_of_a_sum_comes_the_sum():
