@@ -103,6 +103,9 @@ def test_a_tuple_that_fits_by_shape_goes_before_one_that_fits_by_number():
     assert found.g.tolist() == g_of(X, 0, W)
     found = reading((0.5, X, N), (3.0, X))
     assert found.g.tolist() == g_of(3, X)
+    for result, want in (((W, 3.0), (W, 3)), ((X, W), (W, 0))):
+        found = reading((X, W, 0.5), result, fixed=("x",))
+        assert (found.g.tolist(), found.faults) == (g_of(*want), [])
 
 
 def test_what_a_reading_holds():
