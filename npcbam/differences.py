@@ -220,17 +220,19 @@ def rounding_of(values: Array, places: Array = PLACES) -> Array:
 
     The median of the nine fourth differences: a kink among them raises four at most.
     """
-    fourth = np.array([_fourth(places[k : k + 5], values[k : k + 5]) for k in range(9)])
+    weights = np.zeros((9, 13), values.dtype)
+    for k in range(9):
+        weights[k, k : k + 5] = _fourth(places[k : k + 5])
+    # Rounded weights would leave a part of the values themselves.
+    fourth = weights @ (values - values[6])
     # The median of the size of a normal number is 0.67 of its standard deviation.
     return np.asarray(np.median(np.abs(fourth), axis=0) / 0.67)
 
 
-def _fourth(places: Array, values: Array) -> Array:
-    """Return the divided difference of five values, in which one rounding each makes one."""
-    # Rounded weights would leave a part of the values themselves.
-    places = places.astype(np.longdouble)
+def _fourth(places: Array) -> Array:
+    """Return the weights of a divided difference of five values: one rounding each makes one."""
     weights = 1 / (places[:, None] - places + np.eye(5)).prod(axis=1)
-    return np.asarray((weights / np.sqrt(np.square(weights).sum())) @ values).astype(values.dtype)
+    return np.asarray(weights / np.linalg.norm(weights))
 
 
 def listen(moved: Callable[[Array], Array], v: Array, width: float) -> Array:

@@ -7,7 +7,7 @@ decides against it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ SPAN = {8: 2.0**-20, 16: 2.0**-24, 4: 2.0**-10, 2: 2.0**-4, 1: 2.0**-1}
 AGREE = 1e-9  # of the largest: nearer than that finite differences seldom vouch
 SAME = 1e-9  # of the largest result, by which the same function may differ on complex numbers
 OTHER = 0.05  # or in long double, where rounding on coarse steps shows
+LONG = 200_000  # numbers that long double takes long for
 ROUGH = 1e-3  # too rough to vouch for anything
 SOLVED = 2e-10  # relative; of scipy's brentq, as it is by default, 2e-11 was measured
 GROUPS = 1e4  # entries that differ by more than that in what they move are vouched for apart
@@ -243,7 +244,8 @@ def _in(
 
 def _finer(forward: Forward, v: Array) -> Differences | None:
     double = all(leaf.dtype == np.float64 for leaf in forward.results.leaves)
-    if np.finfo(np.longdouble).eps >= np.finfo(np.float64).eps or not double:
+    large = forward.x.size + forward.y.size > LONG
+    if np.finfo(np.longdouble).eps >= np.finfo(np.float64).eps or not double or large:
         return None
     fine = _in(forward.f, forward.layout, np.longdouble, forward.before)
     if fine is None or fine.y.shape != forward.y.shape:
@@ -255,9 +257,3 @@ def _finer(forward: Forward, v: Array) -> Differences | None:
     span = SPAN[16]
     noise = np.maximum(listen(fine.moved, v, span), np.finfo(np.longdouble).eps * np.abs(fine.y))
     return Differences(fine.moved, fine.y, noise)
-
-
-def scales(slopes: Slopes, weights: Sequence[float] | Array) -> float:
-    """Return Σ |dy (J v)|, that of the larger side."""
-    size = np.maximum(np.abs(slopes.left), np.abs(slopes.right))
-    return float((np.abs(weights) * size).sum())
