@@ -211,7 +211,7 @@ def test_what_is_no_result_and_pullback(result, kind):
         split(result)
     stop = caught.value
     assert (stop.outcome, stop.code) == ("wrong", "structure")
-    assert stop.reason.startswith(f"f: expected it to return (y, pullback), got {kind}; ")
+    assert stop.reason.startswith(f"f: expected it to return (y, pullback), got {kind}")
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_what_is_no_result(y, got):
     with pytest.raises(Stop) as caught:
         forward(lambda x: (y, len), X)
     assert (caught.value.outcome, caught.value.code) == ("wrong", "structure")
-    said = f"y: expected an array of floating numbers or a number, got {got}"
+    said = f"y: expected an array of floating numbers or a float, got {got}"
     assert caught.value.reason.startswith(said)
 
 
