@@ -54,7 +54,7 @@ def test_random_results_cannot_be_told_and_before_helps():
     report = caught.value.report
     assert report.code == "random"
     assert "f gives another result when it is called again" in report.reason
-    assert "before" in report.reason
+    assert "before=" in str(report)
     seeded = check_vjp(noisy, X, before=lambda: np.random.seed(3))  # noqa: NPY002
     assert seeded.outcome == "right"
 
@@ -152,7 +152,7 @@ def test_more_points_show_what_one_hides():
 
     gamma = np.ones(3)
     hidden = check_vjp(f, gamma, X)
-    assert any("gamma is 1 everywhere" in note for note in hidden.notes)
+    assert any("gamma has one value everywhere" in note for note in hidden.notes)
     with pytest.raises(WrongGradientError) as caught:
         check_vjp(f, gamma, X, points=3)
     report = caught.value.report

@@ -67,7 +67,7 @@ def test_beyond_both_sides_of_a_kink_is_wrong():
 
     report = examine(f, np.array([-1.0, 0.0, 2.0]))
     assert report.outcome == "wrong"
-    assert "between" in report.reason
+    assert "between" in str(report)
 
 
 def test_near_a_tie_there_is_none():
