@@ -162,12 +162,15 @@ def _examine(trial: Trial, seed: int) -> GradReport:
         try:
             return examined(trial, seed)
         except Stop as stop:
-            wrong = (Finding(stop.code, "", stop.reason),) if stop.outcome == "wrong" else ()
+            found = Finding(stop.code, "", stop.reason, evidence=stop.evidence)
+            wrong = (found,) if stop.outcome == "wrong" else ()
             findings = (*trial.findings, *wrong)
             if trial.findings and stop.outcome != "wrong":
                 first = trial.findings[0]
-                return GradReport("wrong", first.code, first.sentence, seed, tuple(findings))
-            return GradReport(stop.outcome, stop.code, stop.reason, seed, findings)
+                said = (first.code, first.sentence, seed, findings)
+                return GradReport("wrong", *said, evidence=first.evidence)
+            said = (stop.code, stop.reason, seed, findings)
+            return GradReport(stop.outcome, *said, evidence=stop.evidence)
 
 
 def _of_points(reports: list[GradReport]) -> GradReport:

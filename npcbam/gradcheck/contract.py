@@ -86,7 +86,7 @@ def _same_again(forward: Forward, unit: float) -> None:
         raise Stop(
             "cannot tell",
             "random",
-            "f gives another result when it is called again, so that no derivative can be told; "
+            "f gives another result when it is called again, so that no derivative can be told",
             "if it draws random numbers, seed them: before=lambda: np.random.seed(0)",
         )
 

@@ -52,24 +52,48 @@ def explained(
     seen = {f"d{name}": _wrongs(numbers, names.index(name), known, names) for name in wrong}
     told = {n: d for d in diagnosis.diagnose_all(seen) for n in d.names}
     shown = [_counted(leaf, known, numbers, names) for leaf in leaves]
-    return shown, list(_told(findings, told))
+    counted = {leaf.leaf: leaf for leaf in shown if leaf.got is not None and leaf.wrong}
+    return shown, list(_told(findings, told, counted))
 
 
 def _told(
-    findings: Sequence[Finding], told: Mapping[str, diagnosis.Diagnosis]
+    findings: Sequence[Finding],
+    told: Mapping[str, diagnosis.Diagnosis],
+    wrong: Mapping[str, LeafCheck],
 ) -> Iterator[Finding]:
     """Yield the findings with what they are; what several have in common is said once."""
     said: set[str] = set()
     for finding in findings:
         found = told.get(f"d{finding.leaf}") if finding.code in TOLD else None
-        if found is None:
+        kind, shown = finding.kind, finding.evidence or finding.sentence
+        if finding.code == "nonlinear" and finding.evidence:
+            shown = f"{finding.sentence}: {finding.evidence}"
+        if found is not None:
+            kind, sentence = found.code, found.sentence
+            if finding.code == "structure":  # what came is no array; in its place stands 0
+                yield replace(finding, kind=kind)
+                continue
+        elif finding.code in ("mismatch", "nan") and not kind and finding.leaf in wrong:
+            sentence = _where(wrong[finding.leaf])
+        else:
             yield finding
             continue
-        sentence = finding.sentence
-        if found.sentence not in said:
-            sentence = f"{found.sentence} ({finding.sentence})"
-            said.add(found.sentence)
-        yield replace(finding, kind=found.code, sentence=sentence)
+        if sentence in said:
+            yield replace(finding, kind=kind, sentence=shown, evidence="")
+            continue
+        said.add(sentence)
+        yield replace(finding, kind=kind, sentence=sentence, evidence=shown)
+
+
+def _where(leaf: LeafCheck) -> str:
+    """Say of a cotangent that is like no known mistake how much of it is wrong."""
+    if leaf.size == 1:
+        return f"d{leaf.leaf} is wrong"
+    if leaf.looked < leaf.size:
+        return f"d{leaf.leaf} is wrong at {leaf.wrong} of {leaf.looked} entries looked at"
+    if leaf.wrong == leaf.size:
+        return f"d{leaf.leaf} is wrong at each of its {leaf.size} entries"
+    return f"d{leaf.leaf} is wrong at {leaf.wrong} of its {leaf.size} entries"
 
 
 def _known(judge: Judge, numbers: Numbers, i: int, budget: int) -> Known:

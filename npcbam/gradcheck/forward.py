@@ -39,7 +39,7 @@ class Forward:
         self.results, self.pullback, self.args = self.start()
         if not self.results.leaves:
             got = spell(self.results.y)
-            reason = f"y: expected an array of floating numbers or a number, got {got}"
+            reason = f"y: expected an array of floating numbers or a float, got {got}"
             raise Stop("wrong", "structure", reason)
         self.y = self._read(self.results.y)
 
@@ -94,8 +94,8 @@ def split(result: Any, f: Any = None) -> tuple[Any, Pullback]:
     from npcbam.gradcheck.forms.hint import which_form
 
     kind = spell(result)
-    reason = f"f: expected it to return (y, pullback), got {kind}; {which_form(result, f)}"
-    raise Stop("wrong", "structure", reason)
+    reason = f"f: expected it to return (y, pullback), got {kind}"
+    raise Stop("wrong", "structure", reason, which_form(result, f))
 
 
 def wide_of(dtypes: list[np.dtype[Any]]) -> np.dtype[Any]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 import numpy as np
 
 from npcbam.checks import Array
 from npcbam.gradcheck.picture import STYLE, legend, picture
-from npcbam.gradcheck.report import GradReport, LeafCheck
+from npcbam.gradcheck.report import GradReport
 from npcbam.pages import document, table, text
 
 WORST = 5  # entries listed beside a picture
@@ -35,8 +34,9 @@ def to_html(report: GradReport, target: str = "") -> str:
 
 def _verdict(report: GradReport, target: str) -> Iterable[str]:
     mark = "ok" if report.outcome == "right" else "not-ok"
-    yield f'<h1 class="{mark}">{text(report.outcome)}: {text(_parted(report.reason)[0])}</h1>'
-    parts = [target, f"seed {report.seed}", f"reference: {report.reference or 'none was needed'}"]
+    yield f'<h1 class="{mark}">{text(report.outcome)}: {text(report.reason)}</h1>'
+    parts = [target, f"{report.source}seed {report.seed}"]
+    yield f"<p>{text(report.evidence)}</p>" if report.evidence and not report.findings else ""
     yield f'<p class="soft">{text("; ".join(part for part in parts if part))}</p>'
 
 
@@ -48,20 +48,9 @@ def _findings(report: GradReport) -> Iterable[str]:
         agrees = f"agrees to {finding.severity}" if "digit" in finding.severity else ""
         said = [finding.code, finding.kind, finding.leaf and f"d{finding.leaf}"]
         said += [agrees or finding.severity]
-        sentence, evidence = _parted(finding.sentence)
-        yield f"<section><h3>{text(sentence)}</h3>"
-        yield f"<p>{text(evidence)}</p>" if evidence else ""
+        yield f"<section><h3>{text(finding.sentence)}</h3>"
+        yield f"<p>{text(finding.evidence)}</p>" if finding.evidence else ""
         yield f'<p class="soft">{text(", ".join(part for part in said if part))}</p></section>'
-
-
-def _parted(sentence: str) -> tuple[str, str]:
-    """Return a sentence and the entry that shows it, which stands behind it in brackets.
-
-    >>> _parted("dx is doubled (dx[0]: the pullback gives 2)")
-    ('dx is doubled', 'dx[0]: the pullback gives 2')
-    """
-    match = re.fullmatch(r"(.*?) \((d.*: .*)\)", sentence, re.DOTALL)
-    return (match[1], match[2]) if match else (sentence, "")
 
 
 def _leaves(report: GradReport) -> Iterable[str]:
@@ -74,21 +63,15 @@ def _leaves(report: GradReport) -> Iterable[str]:
             f"d{seen.leaf}",
             f"({', '.join(map(str, seen.shape))}{',' if len(seen.shape) == 1 else ''})",
             seen.how if seen.size else "empty",
-            _count(seen),
+            seen.count,
             f"{seen.worst.badness:.3g}",
             f"{seen.caught:.1e}",
         )
         for seen in report.leaves
     ]
-    marks = ["" if seen.worst.ok and not seen.wrong else "differs" for seen in report.leaves]
+    marks = ["differs" if seen.off else "" for seen in report.leaves]
     said = "Errors in units of the allowed one: above 1, in bold, is no rounding."
     yield from table(said, heads, rows, marks)
-
-
-def _count(seen: LeafCheck) -> str:
-    if seen.looked:
-        return f"{seen.wrong} of {seen.looked}"
-    return "0" if seen.worst.ok else "along a direction"
 
 
 def _pictures(report: GradReport) -> Iterable[str]:

@@ -74,11 +74,14 @@ class Entry:
         want = f"{self.left:.10g}"
         if abs(self.left - self.right) > self.allowed:
             want = f"between {self.left:.10g} (left) and {self.right:.10g} (right)"
-        return (
+        said = (
             f"d{self.leaf}{'' if self.index is not None else ' '}{place}: the pullback gives "
-            f"{self.got:.10g}, the derivative is {want}; off by {self.error:.3g} "
-            f"({self.relative:.3g} relative), allowed {self.allowed:.3g}"
+            f"{self.got:.10g}, the derivative is {want}"
         )
+        if not math.isfinite(self.error):
+            return said
+        off = f"off by {self.error:.3g} ({self.relative:.3g} relative)"
+        return f"{said}; {off}, allowed {self.allowed:.3g}"
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ class Finding:
     sentence : what is wrong
     kind : the code of `npcbam.diagnosis`, where the wrong array is like a known mistake
     severity : "unrelated", or how many digits agree
+    evidence : what shows it, such as the entry that is furthest off
     """
 
     code: str
@@ -99,6 +103,7 @@ class Finding:
     sentence: str
     kind: str = ""
     severity: str = ""
+    evidence: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +133,18 @@ class LeafCheck:
     got: Array | None = None
     want: Array | None = None
 
+    @property
+    def off(self) -> bool:
+        """Whether anything here is wrong."""
+        return self.wrong > 0 or not (self.worst.ok or self.worst.doubt)
+
+    @property
+    def count(self) -> str:
+        """How many entries are wrong of those that were looked at singly."""
+        if self.looked and (self.wrong or not self.off):
+            return f"{self.wrong} of {self.looked}"
+        return "along a direction" if self.off else "0"
+
 
 @dataclass(frozen=True)
 class GradReport:
@@ -140,6 +157,7 @@ class GradReport:
         exception, impure, stale, writes, layout, nonlinear, precision; and of what cannot be told
         kink, jump, nonfinite, random, resolution
     reason : one sentence
+    evidence : what shows it, or what to do
     findings : all that is wrong, the gravest first
     leaves : what was seen of each leaf
     reference : where the derivative came from
@@ -160,6 +178,7 @@ class GradReport:
     switch: str | None = None
     notes: tuple[str, ...] = ()
     snippet: str = ""
+    evidence: str = ""
 
     @property
     def smallest_caught(self) -> dict[str, float]:
@@ -172,25 +191,32 @@ class GradReport:
         entries = [seen.worst for seen in self.leaves]
         return max(entries, key=lambda entry: entry.badness, default=None)
 
+    @property
+    def source(self) -> str:
+        """Where the derivative came from, in words; nothing where none was asked for."""
+        return f"reference: {self.reference}; " if self.reference else ""
+
     def __str__(self) -> str:
         """Render as text for a terminal, the outcome first."""
-        lines = [f"{self.outcome}: {self.reason}"]
-        told = [f for f in self.findings if f.sentence != self.reason]
-        lines += [f"  {f.sentence}" for f in told]
+        lines = [f"{self.outcome}: {self.reason}", *_indented(2, self.evidence)]
+        for finding in self.findings:
+            if finding.sentence != self.reason:
+                lines += [f"  {finding.sentence}", *_indented(4, finding.evidence)]
         if self.leaves:
             lines += ["", *_table(self.leaves)]
         for title, text in (("ties", self.ties), ("switch", self.switch)):
-            if text:
+            if text and text not in self.reason:
                 lines.append(f"{title}: {text}")
         lines += [f"note: {note}" for note in self.notes]
-        lines.append(f"reference: {self.reference or 'none was needed'}; seed {self.seed}")
+        lines.append(f"{self.source}seed {self.seed}")
         if self.snippet and self.outcome != "right":
-            lines += ["", "To see it again:", *("    " + line for line in self.snippet.split("\n"))]
+            lines += ["", "To see it again:", *_indented(4, self.snippet)]
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as what JSON has; a number that is not finite is a string."""
-        whole = {name: getattr(self, name) for name in ("outcome", "code", "reason", "seed")}
+        first = ("outcome", "code", "reason", "evidence", "seed")
+        whole = {name: getattr(self, name) for name in first}
         rest = {name: getattr(self, name) for name in ("reference", "ties", "switch", "snippet")}
         return {
             **whole,
@@ -206,16 +232,27 @@ class GradReport:
 
 
 def _table(leaves: tuple[LeafCheck, ...]) -> list[str]:
-    width = max(len(seen.leaf) for seen in leaves) + 1
-    lines = [f"{'':{width}}  {'checked':28} {'worst / allowed':>15}  smallest caught"]
+    """Return the leaves in columns; where something is wrong, how much of each, and how far."""
+    rows: list[tuple[str, ...]] = [
+        ("", "checked", "wrong", "agrees to", "worst / allowed", "smallest caught")
+    ]
     for seen in leaves:
         caught = f"{seen.caught:.1e}"
         if seen.scale > 0:
             caught += f" ({seen.caught / seen.scale:.1e} of the largest)"
         how = f"{seen.how} of {seen.size}" if seen.size else "empty"
-        worst = f"{seen.worst.badness:.2g}"
-        lines.append(f"{'d' + seen.leaf:{width}}  {how:28} {worst:>15}  {caught}")
-    return lines
+        digits = seen.worst.severity.replace("unrelated", "no digit") if seen.off else ""
+        rows.append((f"d{seen.leaf}", how, seen.count, digits, f"{seen.worst.badness:.2g}", caught))
+    if not any(seen.off for seen in leaves):
+        rows = [(name, how, *rest) for name, how, _, _, *rest in rows]
+    columns = list(zip(*rows, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    sides = ["<", "<", *[">"] * (len(widths) - 3), "<"]
+    return ["  ".join(map("{:{}{}}".format, row, sides, widths)).rstrip() for row in rows]
+
+
+def _indented(by: int, text: str) -> list[str]:
+    return [f"{'':{by}}{line}".rstrip() for line in text.split("\n")] if text else []
 
 
 def _leaf_dict(seen: LeafCheck) -> dict[str, Any]:

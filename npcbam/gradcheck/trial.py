@@ -107,7 +107,9 @@ def _structures(judge: Judge, trial: Trial) -> list[str]:
     for i, leaf in enumerate(trial.layout.leaves):
         found = judge.columns.known(i)
         if found is not None:
-            together = f"{len(found.groups)} moves give all {leaf.size} entries of d{leaf.name}"
+            count = len(found.groups)
+            moves = f"{count} moves show" if count > 1 else "1 move shows"
+            together = f"{moves} all {leaf.size} entries of d{leaf.name}"
             said.append(f"entries of {leaf.name} that never meet in one result: {together}")
     return said
 
@@ -147,6 +149,13 @@ def _checked(numbers: Numbers, i: int, seen: Seen) -> LeafCheck:
     )
 
 
+def _gravity(codes: Sequence[str]) -> Callable[[Finding], int]:
+    """Return what sorts findings; what is not the same twice is not linear for that reason."""
+    order = [code for code in GRAVEST if code != "nonlinear" or "impure" not in codes]
+    order += ["nonlinear"] * ("impure" in codes)
+    return lambda finding: order.index(finding.code)
+
+
 def _of_all(seen: Seen, leaves: Sequence[LeafCheck]) -> LeafCheck:
     worst = max(seen.entries, key=lambda e: e.badness)
     size = sum(leaf.size for leaf in leaves)
@@ -175,17 +184,18 @@ def _report(
     entries = [e for each in seen for e in each.entries]
     kinky = [e for e in entries if e.index is not None and e.at_kink and not e.cotangent]
     findings = [f for f in findings if f.code not in trial.allow]
-    findings.sort(key=lambda f: GRAVEST.index(f.code))
+    findings.sort(key=_gravity([f.code for f in findings]))
     open_ = verdict.doubts(leaves, seen, trial.rtol)
     outcome: Outcome
     if findings:
-        outcome, code, reason = "wrong", findings[0].code, findings[0].sentence
+        first = findings[0]
+        outcome, code, reason, evidence = "wrong", first.code, first.sentence, first.evidence
     elif open_:
-        outcome, code, reason = open_
+        outcome, code, reason, evidence = open_
     else:
         at = " (this point sits on a kink)" if kinky else ""
         outcome, code = "right", "right"
-        reason = f"all cotangents agree with the derivative{at}"
+        reason, evidence = f"all cotangents agree with the derivative{at}", ""
     return GradReport(
         outcome=outcome,
         code=code,
@@ -194,7 +204,8 @@ def _report(
         findings=tuple(findings),
         leaves=tuple(leaves),
         reference=reference.name,
-        ties=kinks.rule(kinky),
+        ties=kinks.rule([e for e in kinky if e.ok]),
         switch=kinks.members(kinky),
         notes=tuple(dict.fromkeys(notes)),
+        evidence=evidence,
     )

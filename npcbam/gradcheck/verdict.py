@@ -25,20 +25,20 @@ def mismatches(leaves: Sequence[LeafCheck], seen: Sequence[Seen]) -> list[Findin
         first = [e for e in wrong if not e.cotangent]
         placed = [e for e in first or wrong if e.index is not None]
         worst = max(placed or first or wrong, key=lambda e: e.badness)
-        kind = ""
+        kind, sentence, evidence = "", str(worst), ""
         if not math.isfinite(worst.got):
-            code, sentence = "nan", str(worst)
+            code = "nan"
         elif first:
-            code, sentence = "mismatch", str(worst)
+            code = "mismatch"
             if worst.index is None and each.kinked:
-                kind, sentence = "ties", f"{_shares(each, leaf.leaf)} ({worst})"
+                kind, sentence, evidence = "ties", _shares(each, leaf.leaf), str(worst)
         else:
-            code = "nonlinear"
+            code, evidence = "nonlinear", str(worst)
             sentence = (
-                f"the pullback is not linear in dy: right for one, but for {worst.cotangent} "
+                f"the pullback is not linear in dy: d{leaf.leaf} is right for one dy, wrong for "
+                f"{worst.cotangent}"
             )
-            sentence += str(worst)
-        found.append(Finding(code, leaf.leaf, sentence, kind, worst.severity))
+        found.append(Finding(code, leaf.leaf, sentence, kind, worst.severity, evidence))
     return found
 
 
@@ -46,30 +46,37 @@ def _shares(seen: Seen, name: str) -> str:
     """Say what is wrong with what tied entries get, when each may have its own share."""
     first = [e for e in seen.entries if e.index is not None and not e.cotangent]
     rule = kinks.rule([e for e in first if e.at_kink])
-    together = f"d{name}: the shares of entries that are equal do not add up to the derivative"
+    together = f"the shares of equal entries of d{name} do not add up to the derivative"
     return f"{together}: {rule}" if rule else together
 
 
 def doubts(
     leaves: Sequence[LeafCheck], seen: Sequence[Seen], rtol: float = 0.0
-) -> tuple[Outcome, str, str] | None:
-    """Return why nothing can be told, if that is so; an error of `rtol` is meant to pass."""
+) -> tuple[Outcome, str, str, str] | None:
+    """Return why nothing can be told, and what shows it, if that is so.
+
+    An error of `rtol` is meant to pass.
+    """
     for leaf, each in zip(leaves, seen, strict=True):
         unknown = [e for e in each.entries if not _known(e)]
         if unknown and each.jumps:
-            return "cannot tell", "jump", f"f jumps at this point, in {_named(unknown[0])}"
+            return "cannot tell", "jump", f"f jumps at this point, in {_named(unknown[0])}", ""
         if unknown:
             reason = f"the derivative is not finite at this point, in {_named(unknown[0])}"
-            return "cannot tell", "nonfinite", reason
+            return "cannot tell", "nonfinite", reason, ""
         doubtful = [e for e in each.entries if e.doubt]
         if doubtful:
-            return "cannot tell", "kink", f"{doubtful[0].doubt}: {doubtful[0]}"
+            return "cannot tell", "kink", doubtful[0].doubt, str(doubtful[0])
+        endless = [e for e in each.entries if not math.isfinite(e.allowed)]
+        if endless:
+            reason = f"the derivative is not finite at this point, in {_named(endless[0])}"
+            return "cannot tell", "nonfinite", f"{reason}, or f is not beside it", ""
         if leaf.caught > (COARSE + 8 * rtol) * leaf.scale and leaf.scale > 0:
             reason = (
                 f"the derivative is too rough here: an error of {leaf.caught:.2g} in d{leaf.leaf}, "
                 f"whose largest entry is {leaf.scale:.2g}, would have passed"
             )
-            return "cannot tell", "resolution", reason
+            return "cannot tell", "resolution", reason, ""
     return None
 
 

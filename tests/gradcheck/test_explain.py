@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from npcbam.gradcheck import examine
-from npcbam.gradcheck.explain import LEAST
+from npcbam.gradcheck.explain import LEAST, _where
+from npcbam.gradcheck.report import Entry, LeafCheck
 
 
 def normal(*shape, seed=0):
@@ -53,9 +54,9 @@ def test_the_mistake_is_named(name, seed):
     assert (finding.code, finding.leaf) == ("mismatch", leaf)
     assert finding.kind != ""
     assert word in finding.sentence
-    # The entry that shows it stands behind what it is.
-    assert "the pullback gives" in finding.sentence
-    assert report.reason == finding.sentence
+    # The entry that shows it stands below what it is.
+    assert "the pullback gives" in finding.evidence
+    assert (report.reason, report.evidence) == (finding.sentence, finding.evidence)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -83,7 +84,23 @@ def test_what_has_no_name_gets_none(seed):
     report = examine(f, *ARGS, seed=seed)
     (finding, *_) = [each for each in report.findings if each.code == "mismatch"]
     assert finding.leaf == "w"
-    assert finding.sentence.startswith("dw[") or finding.kind
+    assert finding.sentence == "dw is wrong at each of its 9 entries" or finding.kind
+    assert finding.evidence.startswith("dw[")
+
+
+@pytest.mark.parametrize(
+    ("size", "looked", "wrong", "sentence"),
+    [
+        (9, 9, 9, "dx is wrong at each of its 9 entries"),
+        (9, 9, 2, "dx is wrong at 2 of its 9 entries"),
+        (9, 4, 4, "dx is wrong at 4 of 4 entries looked at"),
+        (1, 1, 1, "dx is wrong"),
+    ],
+)
+def test_without_a_name_it_is_said_how_many_are_wrong(size, looked, wrong, sentence):
+    entry = Entry("x", (0,), 1.0, 2.0, 2.0, 1e-9)
+    leaf = LeafCheck("x", (size,), size, "", entry, 1.0, 1.0, wrong, looked)
+    assert _where(leaf) == sentence
 
 
 # Counts and pictures
@@ -150,7 +167,7 @@ def test_a_shape_that_was_not_summed_is_named():
     report = examine(linear(lambda dx, dw, db, dy: (dx, dw, dy)), *ARGS)
     (finding,) = report.findings
     assert (finding.code, finding.leaf) == ("shape", "b")
-    assert "expected shape (3,) like b, got (4, 3)" in finding.sentence
+    assert "expected shape (3,) like b, got (4, 3)" in finding.evidence
     assert finding.kind != ""
 
 

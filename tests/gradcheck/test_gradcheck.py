@@ -138,7 +138,7 @@ def test_a_constant_function_has_no_gradient():
 
 def test_the_report_reads_well():
     text = str(examine(wrong_square_vjp, rng().normal(size=(2, 3)), seed=5))
-    assert text.startswith("wrong: dx is 1.001 times what it should be (dx[")
+    assert text.startswith("wrong: dx is 1.001 times what it should be\n  dx[")
     assert "complex step; seed 5" in text
     assert "examine(wrong_square_vjp, x, seed=5)" in text
     assert all(len(line) < 250 for line in text.split("\n"))

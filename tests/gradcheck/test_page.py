@@ -61,11 +61,17 @@ def test_says_all_that_the_report_says():
 
 
 def test_the_entry_that_shows_a_fault_stands_below_it():
-    shown = "dx is doubled (dx[0, 1]: the pullback gives 2, the derivative is 1)"
-    report = replace(wrong(), reason=shown, findings=(Finding("mismatch", "x", shown),))
+    entry = "dx[0, 1]: the pullback gives 2, the derivative is 1"
+    found = Finding("mismatch", "x", "dx is doubled", evidence=entry)
+    report = replace(wrong(), reason=found.sentence, evidence=entry, findings=(found,))
     page = Page(to_html(report))
     assert (page.of("h1"), page.of("h3")[0]) == (["wrong: dx is doubled"], "dx is doubled")
-    assert "dx[0, 1]: the pullback gives 2, the derivative is 1" in page.of("p")
+    assert page.of("p").count(entry) == 1
+
+
+def test_what_to_do_stands_below_what_cannot_be_told():
+    page = Page(to_html(GradReport("cannot tell", "random", "f is random", 0, evidence="seed it")))
+    assert page.of("p")[0] == "seed it"
 
 
 def test_one_picture_a_wrong_leaf_and_its_worst_entries():

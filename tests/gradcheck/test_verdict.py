@@ -26,6 +26,8 @@ def told(entries, leaf=FINE, **more):
     """Return what is found wrong with one leaf, or None."""
     found = mismatches([leaf], [Seen(entries=entries, **more)])
     assert len(found) <= 1
+    if found and found[0].evidence:
+        return found[0].code, found[0].sentence, found[0].evidence
     return (found[0].code, found[0].sentence) if found else None
 
 
@@ -49,7 +51,8 @@ def told(entries, leaf=FINE, **more):
             [OTHER, FITS],
             (
                 "nonlinear",
-                f"the pullback is not linear in dy: right for one, but for another dy {OTHER}",
+                "the pullback is not linear in dy: dx is right for one dy, wrong for another dy",
+                str(OTHER),
             ),
         ),
         # What is not finite is further off than anything.
@@ -89,23 +92,38 @@ def test_a_finding_says_how_severe_it_is():
         (
             Seen(entries=[FITS, UNKNOWN]),
             FINE,
-            ("cannot tell", "nonfinite", "the derivative is not finite at this point, in dx[0]"),
+            (
+                "cannot tell",
+                "nonfinite",
+                "the derivative is not finite at this point, in dx[0]",
+                "",
+            ),
         ),
         (
             Seen(entries=[FITS, UNKNOWN], jumps=True),
             FINE,
-            ("cannot tell", "jump", "f jumps at this point, in dx[0]"),
+            ("cannot tell", "jump", "f jumps at this point, in dx[0]", ""),
         ),
         (Seen(entries=[FITS], jumps=True), FINE, None),
         (
             Seen(entries=[FITS, OFF.but(doubt="too near"), FAR.but(doubt="other")]),
             FINE,
-            ("cannot tell", "kink", f"too near: {OFF}"),
+            ("cannot tell", "kink", "too near", str(OFF)),
+        ),
+        (
+            Seen(entries=[FITS, FITS.but(allowed=math.inf, index=(4,))]),
+            dataclasses.replace(FINE, caught=math.inf),
+            (
+                "cannot tell",
+                "nonfinite",
+                "the derivative is not finite at this point, in dx[4], or f is not beside it",
+                "",
+            ),
         ),
         (
             Seen(entries=[FITS]),
             dataclasses.replace(FINE, caught=1.1 * COARSE),
-            ("cannot tell", "resolution", ROUGH),
+            ("cannot tell", "resolution", ROUGH, ""),
         ),
         (Seen(entries=[FITS]), dataclasses.replace(FINE, caught=9.0, scale=0.0), None),
     ],

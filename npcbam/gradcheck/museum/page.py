@@ -45,10 +45,12 @@ def facts(exhibit: Exhibit) -> dict[str, str]:
 
 
 def sentences(report: GradReport) -> list[str]:
-    """Return the verdict, and each finding that it does not say already."""
-    first = f"{report.outcome}: {report.reason}"
-    more = [each.sentence for each in report.findings]
-    return [first, *(sentence for sentence in more if sentence not in first)]
+    """Return the verdict and what shows it, and each finding that they do not say already."""
+    said = [f"{report.outcome}: {report.reason}", report.evidence]
+    for each in report.findings:
+        if each.sentence != report.reason:
+            said += [each.sentence, each.evidence]
+    return [sentence for sentence in said if sentence]
 
 
 def to_text(exhibit: Exhibit) -> str:

@@ -226,7 +226,7 @@ def test_json_and_html(run, tmp_path):
     assert code == 1
     assert list(data)[:3] == ["target", "ok", "outcome"]
     assert data["target"] == f"{TARGETS}:halved"
-    said = out.partition(" (")[0]
+    said = out.partition("\n")[0]
     assert f'<h1 class="not-ok">{said}</h1>' in page.read_text()
     assert "<figure>" in page.read_text()
 

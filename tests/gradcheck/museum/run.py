@@ -73,7 +73,7 @@ def naming(found) -> set[str]:
 
 def recognised(exhibit: Exhibit, found) -> bool:
     """Tell whether a report says the word by which a maintainer would know the mistake."""
-    text = " ".join(each.sentence for each in found.findings)
+    text = " ".join(f"{each.sentence} {each.evidence}" for each in found.findings)
     return bool(naming(found)) and exhibit.named in text
 
 
