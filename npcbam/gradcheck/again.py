@@ -11,6 +11,7 @@ from npcbam.gradcheck.cotangents import in_other_order, spread
 from npcbam.gradcheck.formats import tiny_of
 from npcbam.gradcheck.forward import Forward, Pullback
 from npcbam.gradcheck.kept import Kept, raised, same
+from npcbam.gradcheck.layout import Leaf
 from npcbam.gradcheck.outcomes import Stop
 from npcbam.gradcheck.reading import read
 
@@ -27,10 +28,15 @@ class Again:
         self._dy, self._other = (each.dy for each in kept.asked[:2])
         self._largest = float(np.abs(self._dy * forward.y).max(initial=0))
 
+    def _terms(self, leaf: Leaf) -> float:
+        """Return of which size terms may cancel in the cotangent of a leaf."""
+        # dy ∂y/∂x is of the size of dy y / x, and smaller than dy y where x is large.
+        return self._largest / max(1.0, float(np.abs(leaf.value).max(initial=0)))
+
     def _moved(self, code: str, reason: str, before: Array, after: Array) -> None:
         for leaf in self._layout.leaves:
             old, new = before[leaf.part], after[leaf.part]
-            if not same(old, new, self._unit, self._largest):
+            if not same(old, new, self._unit, self._terms(leaf)):
                 self._kept.find(code, f"{reason}: d{leaf.name} differs", leaf.name)
 
     def _given(self, pullback: Pullback, dy: Any, code: str, when: str) -> Array | None:
@@ -72,7 +78,7 @@ class Again:
         right = self._kept.readings[0].g
         for leaf in self._layout.leaves:
             one, other = right[leaf.part], -g[leaf.part]
-            if not same(one, other, self._unit, self._largest):
+            if not same(one, other, self._unit, self._terms(leaf)):
                 off = float(np.nanmax(np.abs(one - other)))
                 said = f"the pullback is not linear in dy: of -dy it makes another d{leaf.name} "
                 said += f"than the opposite of what it makes of dy, by up to {off:.3g}"
@@ -92,7 +98,7 @@ class Again:
             size = np.max(np.abs(np.stack([one, two])), initial=0)
             off = np.abs(both - one - two)
             # Below the smallest number that has all its digits nothing is linear.
-            least = 4096 * self._unit * self._largest + tiny_of(leaf.value.dtype)
+            least = 4096 * self._unit * self._terms(leaf) + tiny_of(leaf.value.dtype)
             if share < 1 and (off > share * size + least).any():
                 said = (
                     f"the pullback is not linear in dy: of dy1 + dy2 it makes another d{leaf.name}"

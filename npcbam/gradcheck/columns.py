@@ -80,6 +80,10 @@ class Move:
         if self.alone:
             return np.array([parts.sum()])
         at = self.local >= 0
+        if parts.dtype == np.longdouble:  # which bincount refuses
+            found = np.zeros(self.entries.size, parts.dtype)
+            np.add.at(found, self.local[at], parts[at])
+            return found
         return np.bincount(self.local[at], parts[at], minlength=self.entries.size)
 
     @property

@@ -151,6 +151,17 @@ def test_what_another_run_takes_away():
     ]
 
 
+def test_what_is_small_beside_the_result():
+    """A root of 1e30 is 1e15, its derivative 5e-16."""
+
+    def f(x):
+        calls = itertools.count()
+        return np.sqrt(x), lambda dy: 0.5 * dy / np.sqrt(x) * (1 + 1e-6 * next(calls))
+
+    found = told(kept_by(f, np.array([1e30, 3e30])))
+    assert {code for code, _, _ in found} == {"impure"}
+
+
 # What is no breach
 
 

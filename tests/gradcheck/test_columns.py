@@ -32,6 +32,14 @@ def test_sums_of_entries_that_were_moved_together():
     np.testing.assert_array_equal(move.columns(), [[1, 0], [0, 2], [0, 0], [0, 8]])
 
 
+def test_sums_in_long_double_keep_its_digits():
+    wide = np.array([1.0, 2.0, 4.0, 8.0], np.longdouble) + 2 * np.finfo(np.longdouble).eps
+    slopes = Slopes.smooth(wide, np.zeros(4, np.longdouble))
+    move = move_of(slopes, entries=(3, 5), v=np.ones(6), local=[0, 1, -1, 0])
+    sums = move.sums(np.ones(4))
+    assert sums.low.tolist() == [wide[0] + wide[3], wide[1]]
+
+
 def test_a_kink_has_two_sums_whichever_way_the_cotangent_points():
     for dy, low, high, falls in ((1.0, 0.0, 3.0, False), (-1.0, -3.0, 0.0, True)):
         sums = move_of(kinked([0.0], [3.0])).sums(np.array([dy]))
