@@ -54,9 +54,11 @@ class Near:
             return entry
         v, x = self._directions.one(e), self._reference.forward.x
         found = [entry.left, entry.right]
-        for _ in range(self.PLACES // 3):
-            away = ROUNDINGS * np.finfo(np.float64).eps * x * self.rng.uniform(-1, 1, x.size)
-            value = self._reference.exactly(v, away.astype(np.float64))
+        near = ROUNDINGS * np.finfo(np.float64).eps * np.abs(x).astype(np.float64)
+        for sign in (1, -1, 1, -1):  # it wins its ties, and loses them
+            away = -sign * near * self.rng.uniform(0.5, 1, x.size)
+            away[e] = sign * near[e]
+            value = self._reference.exactly(v, away)
             found.append(float((dy * value).sum()) / (float(v[e]) or 1.0))
         around = entry.but(left=min(found), right=max(found))
         return around if around.ok else entry
