@@ -110,6 +110,33 @@ def test_kinks_at_any_distance(seed):
     assert not found.kinked[far].any()
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_small_kinks_at_the_point(seed):
+    rng = np.random.default_rng(seed)
+    height, slope, v = 10.0 ** rng.uniform(-9, 0, 50), rng.normal(size=50), spread(rng, 50)
+
+    def f(x):
+        return height * np.maximum(x, 0) + slope * np.sin(x) + np.cos(2 * x)
+
+    left, right = (slope * v + np.where(side * v > 0, height * v, 0) for side in (-1, 1))
+    found = along(f, np.zeros(50), v)
+    assert not outside(found, left, right).any()
+    assert found.kinked[height > 1e-6].all()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_several_kinks_at_any_distances(seed):
+    rng = np.random.default_rng(seed)
+    away = 10.0 ** rng.uniform(-6, 0, (30, 8)) * rng.choice([-1, 1], (30, 8))
+    height, v = rng.normal(size=(30, 8)), spread(rng, 30)
+
+    def f(x):
+        return (height * np.abs(x[:, None] - 1 - away)).sum(axis=1) + np.sin(3 * x)
+
+    want = (3 * np.cos(3) - (height * np.sign(away)).sum(axis=1)) * v
+    assert not outside(along(f, np.ones(30), v), want, want).any()
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_jumps_at_any_distance(seed):
     rng = np.random.default_rng(seed)
