@@ -213,6 +213,21 @@ def test_a_wrong_entry_beside_kinks_is_found(size, seed):
     assert wrong(zero)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_kinks_of_a_block_hide_no_smooth_entry(seed):
+    """Half of the entries sit on a kink, and all meet in each result."""
+    w = np.sin(np.arange(300.0)).reshape(3, 100)
+
+    def f(x):
+        return w @ relu_vjp(x)[0], lambda dy: (dy @ w) * (x > 0)
+
+    x = np.abs(normal(100, seed=seed)) + 0.1
+    x[::2] = 0
+    assert not wrong(seen_of(f, x, seed=seed)[1])
+    _, seen = seen_of(f, x, planted=bump(51, 1e-3), seed=seed)
+    assert (51,) in {entry.index for entry in wrong(seen)}
+
+
 def test_equal_values_of_two_leaves_move_together():
     f = lambda x, w: (np.maximum(x, w), lambda dy: (dy * (x >= w), dy * (w >= x)))  # noqa: E731
     parts = parts_of(real_only(f), X, X.copy())
