@@ -145,7 +145,8 @@ def positive(name: str, value: Any) -> None:
 def seed(name: str, value: Any) -> None:
     """Raise unless `value` is a whole number that a random generator can start from."""
     if not _whole(value):
-        raise TypeError(f"{name}: expected a Generator or a seed, got {value!r}")
+        wanted = "a whole number" if name == "seed" else "a Generator or a seed"
+        raise TypeError(f"{name}: expected {wanted}, got {value!r}")
     if value < 0:
         raise ValueError(f"{name}: expected a seed of at least 0, got {value}")
 

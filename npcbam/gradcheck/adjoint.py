@@ -33,6 +33,9 @@ def check_adjoint(
 
     >>> check_adjoint(np.cumsum, lambda y: np.cumsum(y[::-1])[::-1], np.zeros(4))
     """
+    for name, given in (("f", f), ("adjoint", adjoint)):
+        if not callable(given):
+            raise TypeError(f"{name}: expected a function, got {type(given).__name__}")
     ((_, like),) = real_leaves("x", x)
     rng = np.random.default_rng(seed)
     u, v = (spread(rng, like.shape).astype(like.dtype) for _ in range(2))

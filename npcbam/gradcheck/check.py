@@ -188,9 +188,9 @@ def _of_points(reports: list[GradReport]) -> GradReport:
 
 def _ask_for_something(layout: Layout) -> None:
     """Raise TypeError unless there is an array to differentiate by."""
+    arrays = any(layout.has_gradient(i) for i in range(len(layout.args)))
     for label, arg in zip(layout.labels, layout.args, strict=True):
-        bare = isinstance(arg, list | tuple) and arg and all(_bare(item) for item in arg)
-        if bare and not any(layout.has_gradient(i) for i in range(len(layout.args))):
+        if isinstance(arg, list | tuple) and _bare(arg) and not arrays:
             kind = type(arg).__name__
             raise TypeError(
                 f"{label}: expected a NumPy array or a tree of them, got a {kind} of numbers; "
@@ -215,6 +215,9 @@ def _known(layout: Layout, fixed: Sequence[str]) -> None:
 
 
 def _bare(value: Any) -> bool:
+    """Tell whether a value is a number, or a list of numbers however deep."""
+    if isinstance(value, list | tuple):
+        return bool(value) and all(map(_bare, value))
     return isinstance(value, int | float | np.generic)
 
 

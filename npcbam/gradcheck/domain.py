@@ -59,15 +59,23 @@ def _inside(name: str, x: Array, domain: Domain) -> None:
     if domain == "symmetric":
         square = x.ndim >= 2 and x.shape[-1] == x.shape[-2]
         if not square or not np.allclose(x, x.swapaxes(-1, -2), rtol=1e-6, atol=0):
-            raise ValueError(f"{name}: expected symmetric matrices, as domain says")
+            got = "some that are not" if square else f"shape {x.shape}"
+            raise ValueError(f"{name}: expected symmetric matrices, as domain says, got {got}")
     elif domain == "simplex":
         total = x.sum(axis=-1) if x.ndim else x
         if (x < 0).any() or not np.allclose(total, 1, rtol=1e-3):
-            raise ValueError(f"{name}: expected parts that add up to 1 along the last axis")
+            got = "some below 0" if (x < 0).any() else f"{np.ravel(total)[0]:.3g}"
+            raise ValueError(
+                f"{name}: expected parts that add up to 1 along the last axis, as domain says, "
+                f"got {got}"
+            )
     else:
         low, high = bounds(domain)
         if not ((x >= low) & (x <= high)).all():
-            raise ValueError(f"{name}: expected values from {low:g} to {high:g}, as domain says")
+            got = f"{x.min():.3g} to {x.max():.3g}"
+            raise ValueError(
+                f"{name}: expected values from {low:g} to {high:g}, as domain says, got {got}"
+            )
 
 
 def bounds(domain: Domain | None) -> tuple[float, float]:

@@ -10,6 +10,7 @@ from npcbam.checks import Array
 from npcbam.gradcheck.cotangents import Cotangent
 from npcbam.gradcheck.reading import Reading
 from npcbam.gradcheck.report import Finding
+from npcbam.messages import sentence
 
 
 @dataclass(eq=False)
@@ -45,5 +46,6 @@ def same(one: Array, two: Array, unit: float, largest: float = 0.0) -> bool:
 
 def raised(error: Exception, when: str = "") -> str:
     """Say that the pullback raised."""
-    said = f": {error}" if str(error) else ""
-    return f"the pullback raised {type(error).__name__}{f' for {when}' if when else ''}{said}"
+    kind = type(error).__name__
+    said = sentence(error).removeprefix(kind)
+    return f"the pullback raised {kind}{f' for {when}' if when else ''}{said}"

@@ -26,6 +26,13 @@ def _real(dtype: np.dtype[Any]) -> bool:
     return dtype.kind == "f" or (dtype.kind == "V" and dtype.name in ("bfloat16", "float8_e5m2"))
 
 
+def plain(name: str, value: object) -> None:
+    """Raise TypeError for arrays that calculate in another way than their copies would."""
+    if isinstance(value, np.ma.MaskedArray | np.matrix):
+        kind = type(value).__name__
+        raise TypeError(f"{name}: expected a NumPy array, got {kind}; np.asarray({name}) makes one")
+
+
 def number(value: object) -> bool:
     """Tell whether a value is a real floating number, of Python or of NumPy."""
     return isinstance(value, float) or (isinstance(value, np.generic) and _real(value.dtype))
@@ -68,6 +75,7 @@ class Layout:
                 raise TypeError(f"{name}: expected a real dtype, got {value.dtype}")
             if not (floating(value) or number(value)):
                 continue
+            plain(name, value)
             array = np.asarray(value)
             part = slice(start, start + array.size)
             self.leaves.append(Leaf(name, array, path, part, not isinstance(value, np.ndarray)))

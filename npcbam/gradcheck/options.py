@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypedDict
 
 from npcbam import checks
@@ -43,8 +43,7 @@ def validated(
     if rtol is not None:
         checks.number("rtol", rtol, 0, 1)
     for name, value in (("fixed", fixed), ("allow", allow)):
-        if isinstance(value, str) or not all(isinstance(item, str) for item in value):
-            raise TypeError(f"{name}: expected a tuple of strings, got {value!r}")
+        _strings(name, value)
     for item in allow:
         checks.choice("allow", item, ALLOWED)
     if before is not None and not callable(before):
@@ -53,9 +52,19 @@ def validated(
 
 def labelled(names: Sequence[str] | None, drawn: Sequence[str], count: int) -> tuple[str, ...]:
     """Return the names of the arguments, those given or those drawn from the signature."""
-    labels = names or tuple(drawn)
-    if isinstance(labels, str | Mapping) or not all(isinstance(label, str) for label in labels):
-        raise TypeError(f"names: expected a tuple of strings, got {names!r}")
-    if len(labels) != count:
-        raise ValueError(f"names: expected {count} names, got {len(labels)}")
-    return tuple(labels)
+    if names is None or names == ():
+        names = tuple(drawn)
+    _strings("names", names)
+    if len(names) != count:
+        many = f"{count} name{'s' * (count != 1)}"
+        raise ValueError(f"names: expected {many}, got {len(names)}")
+    if len({*names, ""}) <= count:
+        raise ValueError(f"names: expected names that differ and are not empty, got {names!r}")
+    return tuple(names)
+
+
+def _strings(name: str, value: object) -> None:
+    """Raise TypeError unless a value is a tuple of strings, or a list or set of them."""
+    some = isinstance(value, tuple | list | set | frozenset)
+    if not some or not all(isinstance(item, str) for item in value):  # type: ignore[attr-defined]
+        raise TypeError(f"{name}: expected a tuple of strings, got {value!r}")

@@ -118,7 +118,8 @@ def _alike(arg: Any, result: Any) -> bool:
 
 def _count(places: Sequence[int], got: str, layout: Layout) -> Stop:
     names = ", ".join(layout.labels[i] for i in places)
-    reason = f"the pullback must return {len(places)} cotangents, one an argument ({names}); "
+    many = f"{len(places)} cotangent{'s' * (len(places) != 1)}"
+    reason = f"the pullback must return {many}, one an argument ({names}); "
     return Stop("wrong", "count", reason + f"it gave {got}")
 
 

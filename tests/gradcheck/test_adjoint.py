@@ -138,3 +138,8 @@ def test_what_is_no_adjoint(f, adjoint, message):
 def test_adjoint_wants_a_real_array(x, message):
     with pytest.raises(TypeError, match=message):
         check_adjoint(lambda x: x, lambda y: y, x)
+
+
+def test_adjoint_wants_two_functions():
+    with pytest.raises(TypeError, match=r"^adjoint: expected a function, got NoneType$"):
+        check_adjoint(lambda x: x, None, np.zeros(4))

@@ -85,7 +85,7 @@ def test_every_option_is_taken(check):
 
 BAD = [
     ({"seed": -1}, ValueError, "seed: expected a seed of at least 0, got -1"),
-    ({"seed": 0.5}, TypeError, "seed: expected a Generator or a seed, got 0.5"),
+    ({"seed": 0.5}, TypeError, "seed: expected a whole number, got 0.5"),
     ({"points": 0}, ValueError, "points: expected at least 1, got 0"),
     ({"points": 1.5}, TypeError, "points: expected an integer, got 1.5"),
     ({"points": True}, TypeError, "points: expected an integer, got True"),
@@ -96,6 +96,9 @@ BAD = [
     ({"rtol": np.nan}, ValueError, "rtol: expected a number from 0 to 1, got nan"),
     ({"rtol": "1e-3"}, TypeError, "rtol: expected a number, got '1e-3'"),
     ({"fixed": "x"}, TypeError, "fixed: expected a tuple of strings, got 'x'"),
+    ({"fixed": 3}, TypeError, "fixed: expected a tuple of strings, got 3"),
+    ({"fixed": None}, TypeError, "fixed: expected a tuple of strings, got None"),
+    ({"allow": 3}, TypeError, "allow: expected a tuple of strings, got 3"),
     ({"fixed": (0,)}, TypeError, "fixed: expected a tuple of strings, got (0,)"),
     ({"allow": "writes"}, TypeError, "allow: expected a tuple of strings, got 'writes'"),
     ({"allow": (None,)}, TypeError, "allow: expected a tuple of strings, got (None,)"),
@@ -121,6 +124,17 @@ def test_options_that_are_none(option, error, message):
 @pytest.mark.parametrize(
     ("names", "error", "message"),
     [
+        (
+            ("a", "a"),
+            ValueError,
+            "names: expected names that differ and are not empty, got ('a', 'a')",
+        ),
+        (
+            ("a", ""),
+            ValueError,
+            "names: expected names that differ and are not empty, got ('a', '')",
+        ),
+        (3, TypeError, "names: expected a tuple of strings, got 3"),
         (("a",), ValueError, "names: expected 2 names, got 1"),
         (("a", "b", "c"), ValueError, "names: expected 2 names, got 3"),
         ((1, 2), TypeError, "names: expected a tuple of strings, got (1, 2)"),

@@ -282,7 +282,7 @@ def test_reports_are_json():
         ((X,), {"seed": 0.5}, TypeError, "seed: expected"),
         ((X,), {"directions": 0}, ValueError, "directions: expected at least 1"),
         ((X,), {"points": 0}, ValueError, "points: expected at least 1"),
-        ((X,), {"names": ("a", "b")}, ValueError, "names: expected 1 names, got 2"),
+        ((X,), {"names": ("a", "b")}, ValueError, "names: expected 1 name, got 2"),
         ((X,), {"names": (1,)}, TypeError, "names: expected a tuple of strings"),
         ((X,), {"names": "a"}, TypeError, "names: expected a tuple of strings"),
         ((X,), {"fixed": "x"}, TypeError, "fixed: expected a tuple of strings"),
@@ -299,6 +299,9 @@ def test_reports_are_json():
         ((X,), {"domain": "positive"}, ValueError, "x: expected values from 0 to inf"),
         ((X,), {"domain": "symmetric"}, ValueError, "x: expected symmetric matrices"),
         ((X,), {"domain": "simplex"}, ValueError, "x: expected parts that add up to 1"),
+        ((X,), {"device": "cpu"}, ValueError, "device: expected a function of torch or jax"),
+        (([[1.0, 2.0], [3.0]],), {}, TypeError, r"x: .* got a list of numbers; np.array\(x\)"),
+        ((np.ma.array([1.0, 2.0]),), {}, TypeError, "x: expected a NumPy array, got MaskedArray"),
     ],
 )
 def test_bad_input(args, options, error, message):

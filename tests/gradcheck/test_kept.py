@@ -31,6 +31,7 @@ def test_a_finding_is_kept_once_a_code_and_leaf():
     [
         (ValueError("no"), "", "the pullback raised ValueError: no"),
         (ValueError(), "", "the pullback raised ValueError"),
+        (ValueError("no\nmore"), "", "the pullback raised ValueError: no"),
         (KeyError("x"), "another dy", "the pullback raised KeyError for another dy: 'x'"),
         (IndexError(), "another dy", "the pullback raised IndexError for another dy"),
     ],

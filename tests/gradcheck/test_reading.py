@@ -241,8 +241,8 @@ COUNTS = [
      "array of shape (1, 3) and dtype float64"),
     ((X, N, W), (X,), "the pullback must return 3 cotangents, one an argument (x, w, p); it gave "
      "1"),
-    ((X,), (X, X), "the pullback must return 1 cotangents, one an argument (x); it gave 2"),
-    ((X,), (), "the pullback must return 1 cotangents, one an argument (x); it gave 0"),
+    ((X,), (X, X), "the pullback must return 1 cotangent, one an argument (x); it gave 2"),
+    ((X,), (), "the pullback must return 1 cotangent, one an argument (x); it gave 0"),
 ]  # fmt: skip
 
 

@@ -54,9 +54,14 @@ def asked_of(args: tuple[Any, ...], given: Any) -> list[int]:
 
 def nothing_asked(args: tuple[Any, ...], names: Sequence[str]) -> TypeError:
     """Return the error of a check that has no array to differentiate by."""
-    got = ", ".join(f"{n}: {type(a).__name__}" for n, a in zip(names, args, strict=True))
+    got = ", ".join(f"{n}: {_kind(a)}" for n, a in zip(names, args, strict=True))
     said = f"args: expected an array of floats among the arguments, got {got or 'none'}"
     return TypeError(said)
+
+
+def _kind(arg: Any) -> str:
+    dtype = getattr(arg, "dtype", None)
+    return type(arg).__name__ if dtype is None else f"{type(arg).__name__} of {dtype}"
 
 
 def unasked(args: tuple[Any, ...], names: Sequence[str], kept: Sequence[int]) -> tuple[str, ...]:

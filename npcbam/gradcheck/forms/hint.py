@@ -29,6 +29,10 @@ def which_form(result: Any, f: Any = None) -> str:
     if _home(result) in FRAMEWORKS:
         kind = "tensors" if _home(result) == "torch" else "jax arrays"
         return f"give its arguments as {kind}, and check_vjp takes the backward of the framework"
+    if isinstance(result, list) and len(result) == 2 and callable(result[1]):
+        return "return a tuple: `return y, pullback`"
+    if inspect.isgenerator(result) or inspect.iscoroutine(result):
+        return "a function with yield or async has not run when it returns"
     if isinstance(result, Mapping):
         return "return (y, pullback); y may be a dict"
     return (

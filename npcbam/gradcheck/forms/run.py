@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from npcbam.gradcheck.report import GradReport
 
 
+# What a user calls that which the checker calls the pullback.
+CALLED = {
+    "check_cached": "backward",
+    "check_layer": "backward",
+    "check_loss": "grad",
+    "check_grad": "grad",
+    "check_jvp": "jvp",
+}
 # What `tried` gives where the code that it tries raises.
 FAILED = object()
 
@@ -73,9 +81,24 @@ def _examined(form: Form, options: Options) -> GradReport:
 
     asked: dict[str, Any] = {k: v for k, v in options.items() if k not in ("raises", *form.without)}
     asked = _about(form.names, {**asked, "names": form.names})
-    report = gradcheck.examine(form.f, *form.args, **asked)
+    report = _in_words_of(form, gradcheck.examine(form.f, *form.args, **asked))
     notes = (*report.notes, *form.notes)
     return replace(report, snippet=_snippet(form, options), notes=notes)
+
+
+def _in_words_of(form: Form, report: GradReport) -> GradReport:
+    """Call the pullback what the user's own code calls it."""
+    name = CALLED.get(form.repeat.partition("(")[0], "the pullback")
+
+    def said(text: str) -> str:
+        return text.replace("the pullback", name)
+
+    findings = tuple(
+        replace(each, sentence=said(each.sentence), evidence=said(each.evidence))
+        for each in report.findings
+    )
+    reason, evidence = said(report.reason), said(report.evidence)
+    return replace(report, reason=reason, evidence=evidence, findings=findings)
 
 
 def labels(f: Callable[..., Any], args: tuple[Any, ...], options: Options) -> tuple[str, ...]:

@@ -53,9 +53,8 @@ class Push:
         found, wanted = leaves_of(given), leaves_of(y)
         if [leaf.shape for leaf in found] != [leaf.shape for leaf in wanted]:
             want, got = ([leaf.shape for leaf in each] for each in (wanted, found))
-            raise ValueError(
-                f"jvp: expected a tangent of y's shape {_said(want)}, got {_said(got)}"
-            )
+            came = "None" if given is None else _said(got)
+            raise ValueError(f"jvp: expected a tangent of y's shape {_said(want)}, got {came}")
         return found
 
 

@@ -34,6 +34,8 @@ def as_vjp(f: Any, args: tuple[Any, ...], device: Any = None) -> Framed | None:
     ------
     TypeError
         f is no function: a class, or an object for another of the checks.
+    ValueError
+        A device is given for a function of NumPy arrays.
     """
     if "torch" in sys.modules:
         from npcbam.gradcheck.frameworks import torch
@@ -46,6 +48,8 @@ def as_vjp(f: Any, args: tuple[Any, ...], device: Any = None) -> Framed | None:
         if jax.is_meant(f, args):
             return _guarded(jax.as_vjp(f, args, device))
     demand_function(f)
+    if device is not None:
+        raise ValueError(f"device: expected a function of torch or jax, got {f!r} for {device!r}")
     return None
 
 

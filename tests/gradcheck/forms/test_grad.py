@@ -80,3 +80,9 @@ def test_misuse_has_its_sentence(args, said):
     with pytest.raises(TypeError) as caught:
         check_grad(*args)
     assert str(caught.value) == said
+
+
+def test_the_report_calls_the_gradient_what_it_is():
+    report = check_grad(rosen, lambda x: 2 * rosen_der(x), X, raises=False)
+    assert "]: grad gives " in report.evidence
+    assert "pullback" not in str(report)

@@ -29,6 +29,8 @@ CASES = [
     ((X, X, lambda dy: dy), None, "((y1, y2), pullback)"),
     (lambda dy: dy, None, "return y, pullback"),
     ({"y": X}, None, "return (y, pullback); y may be a dict"),
+    ([X, lambda dy: dy], None, "return a tuple: `return y, pullback`"),
+    ((y for y in (X,)), None, "yield"),
     (None, None, "it returns None: a return is missing"),
     (Layer(), Layer, "check_layer(Layer(...), x)"),
     (X, Layer(), "check_layer(obj, x)"),
