@@ -1,6 +1,7 @@
 """One check at one point, from a function to its report: what is passed by, named and told."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -277,3 +278,10 @@ def test_where_anything_is_not_finite_nothing_is_told(bad):
     report = examine(f, np.array([bad, 1.0]))
     assert (report.outcome, report.code) == ("cannot tell", "nonfinite")
     assert "x is not finite" in report.reason
+
+
+def test_a_report_with_nan_is_json():
+    f = lambda x: (x**2, lambda dy: np.where(x == 1, np.nan, 2 * x * dy))  # noqa: E731
+    found = json.loads(examine(f, X).to_json())
+    assert found["outcome"] == "wrong"
+    assert found["leaves"][0]["worst"]["got"] == "nan"
