@@ -12,6 +12,7 @@ from npcbam.child import Failed
 from npcbam.gradcheck import command as grad
 from npcbam.gradcheck.museum import command as museum
 from npcbam.messages import CannotRun, sentence
+from npcbam.options import apart
 from npcbam.oracle import command as check
 from npcbam.oracle import vectors_cli
 
@@ -23,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line, and return its exit status."""
     args = _parser().parse_args(argv)
     try:
+        apart(args)
         status: int = args.run(args)
         return status
     except BrokenPipeError:

@@ -32,6 +32,7 @@ CHANGE, ROUNDING = 4.0, 8.0
 # What is off by more than this share of itself, and did not fade to less than that of the largest
 # quotient, is no estimate.
 OPEN, FADED = 0.3, 1e-3
+EVENLY = 0.05  # as far as rises of one slope may differ that are made of many small steps
 FAINT = 1e-6  # of a result: a slope below that, of a move by the whole unit, is as good as none
 STEADY = 0.75  # of what is smooth no more than RATIO stays when the step falls
 
@@ -56,8 +57,10 @@ class Differences:
         # Half of what the slopes of both sides differ by: what is smooth leaves nothing of it.
         bends = _Table(BEND * self._noise, ODD)
         bent = np.zeros(self._noise.shape, bool)  # where the value comes from
+        wide: list[Array] = []  # the rises to both sides over the widest steps
         for t in self._steps():
             ahead, behind = self._moved(t * v), self._moved(-t * v)
+            wide += [(ahead - self.y) / t, (self.y - behind) / t] if len(wide) < 4 else []
             table.add((ahead - behind) / (2 * t), t)
             bends.add((ahead - 2 * self.y + behind) / (2 * t), t)
             bent = np.where(table.taken, bends.known, bent)
@@ -72,7 +75,13 @@ class Differences:
         rough = table.error > 1e-3 * np.abs(table.value[np.isfinite(table.value)]).max(initial=0)
         at = bent | ~np.isfinite(table.error) | (rough & (table.error > 4 * table.rounding))
         central = Slopes(table.value, table.value, table.error, np.zeros(at.shape, bool))
-        return self._sides(v, enough, central, at) if at.any() else central
+        found = self._sides(v, enough, central, at) if at.any() else central
+        steps = _rises_in_steps(wide) & (found.left == 0) & (found.right == 0)
+        if not steps.any():
+            return found
+        none = np.where(steps, np.nan, 0.0)
+        error = np.where(steps, np.inf, found.error)
+        return Slopes(found.left + none, found.right + none, error, found.jumps | steps)
 
     def _sides(self, v: Array, enough: float, central: Slopes, at: Array) -> Slopes:
         """Take the slopes from left and right of the results `at` which a central one is none."""
@@ -197,6 +206,17 @@ class _Table:
         # The rounding grows as the step falls: nothing better can follow.
         least = np.maximum(enough * value.max(initial=0), self._next[self._at])
         return bool((error <= least).all())
+
+
+def _rises_in_steps(wide: Sequence[Array]) -> Array:
+    """Tell which results rise evenly to both sides, over several wide steps.
+
+    What does so, and stands still over small steps, is smooth and rounded to steps of its own, or
+    a staircase that is meant: nobody can tell from its values.
+    """
+    size = np.abs(wide[0])
+    even = [np.abs(rise - wide[0]) <= EVENLY * size for rise in wide]
+    return np.asarray((size > 0) & np.all(even, axis=0))
 
 
 # Places at unequal distances: at equal ones roundings may follow each other in step, unheard.

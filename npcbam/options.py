@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from npcbam.messages import CannotRun
 
 
 def file_or_terminal(text: str) -> str:
@@ -31,7 +34,20 @@ def file_to_write(text: str) -> str:
         raise argparse.ArgumentTypeError(
             f"expected a file in a folder that exists, got {text}: there is no {place.parent}"
         )
+    if place.suffix == ".py" and place.exists():
+        raise argparse.ArgumentTypeError(f"expected a file for a report, got the code {text}")
+    if not os.access(place if place.exists() else place.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"expected a file that can be written, got {text}")
     return text
+
+
+def apart(args: argparse.Namespace) -> None:
+    """Raise CannotRun unless what is to be written goes to a file each."""
+    places = {name: getattr(args, name, None) for name in ("json", "html", "plot")}
+    given = [f"--{name}" for name, place in places.items() if place is not None]
+    files = [Path(place).resolve() for place in places.values() if place is not None]
+    if len(set(files)) < len(files):
+        raise CannotRun(f"{' and '.join(given)}: expected a file each, got one")
 
 
 def setting(text: str) -> tuple[str, str]:
@@ -80,7 +96,23 @@ def write_reports(args: argparse.Namespace, found: Mapping[str, Any]) -> None:
     if args.json is not None:
         write(args.json, found["json"])
     if args.html is not None:
-        Path(args.html).write_text(found["html"], encoding="utf-8")
+        save(args.html, found["html"])
+
+
+def save(place: str, text: str) -> None:
+    """Write a file whole or not at all; raise CannotRun where there is no room for it."""
+    path = Path(place).resolve()
+    new = path.with_name(f"{path.name}.part") if path.is_file() or not path.exists() else path
+    try:
+        try:
+            new.write_text(text, encoding="utf-8")
+            new.replace(path)
+        except OSError:
+            if new != path:
+                new.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise CannotRun(f"{place}: not written: {error.strerror}") from error
 
 
 def write(place: str, data: str) -> None:
@@ -88,7 +120,7 @@ def write(place: str, data: str) -> None:
     if place == "-":
         say(data)
     else:
-        Path(place).write_text(data + "\n", encoding="utf-8")
+        save(place, data + "\n")
 
 
 def say(text: str) -> None:

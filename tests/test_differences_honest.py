@@ -25,7 +25,7 @@ FUNCTIONS = {
     "floor": (np.floor, np.zeros_like, "normal"),
     "sign": (np.sign, np.zeros_like, "normal"),
     "round": (np.round, np.zeros_like, "normal"),
-    "a staircase": (lambda x: np.round(x, 4), np.zeros_like, "normal"),
+    "a staircase": (lambda x: np.round(x, 1), np.zeros_like, "normal"),
     "float32 within": (lambda x: np.exp(x.astype(np.float32)).astype(float), np.exp, "normal"),
     "an offset": (lambda x: (x + 1e6) - 1e6, np.ones_like, "normal"),
 }
@@ -54,6 +54,22 @@ def test_the_true_slope_lies_within_the_error(name):
         known = np.isfinite(found.error)
         assert not outside(found, slope(x) * v, slope(x) * v).any()
         assert known.all()
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.round(x, 5),  # a derivative of 0, if it is meant
+        lambda x: (x.astype(float) + 1e11) - 1e11,  # and of 1, if that is rounding
+    ],
+)
+def test_of_many_small_steps_no_slope_is_claimed(f):
+    for seed in range(10):
+        x = np.random.default_rng(seed).normal(size=40)
+        found = along(f, x, np.maximum(np.abs(x), 0.3))
+        claimed = np.isfinite(found.error) & (found.error < 0.1)
+        assert claimed.mean() < 0.3  # few steps are like those of floor
+        assert found.jumps.mean() > 0.7
 
 
 @pytest.mark.parametrize(

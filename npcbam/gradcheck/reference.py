@@ -26,6 +26,7 @@ SPAN = {8: 2.0**-20, 16: 2.0**-24, 4: 2.0**-10, 2: 2.0**-4, 1: 2.0**-1}
 AGREE = 1e-9  # of the largest: nearer than that finite differences seldom vouch
 SAME = 1e-9  # of the largest result, by which the same function may differ on complex numbers
 OTHER = 0.05  # or in long double, where rounding on coarse steps shows
+TAKEN_BACK = 1e-11  # relative: nearer differences in double precision seldom tell
 LONG = 200_000  # numbers that long double takes long for
 ROUGH = 1e-3  # too rough to vouch for anything
 SOLVED = 2e-10  # relative; of scipy's brentq, as it is by default, 2e-11 was measured
@@ -165,6 +166,13 @@ class Reference:
         # What the direction does not reach has no rounding either.
         still = (exact.right == 0) & (found.left == 0) & (found.right == 0)
         return Slopes(found.left, found.right, np.where(still, 0.0, found.error), found.jumps)
+
+    def limit(self, i: int) -> float:
+        """Return how near to the derivative by leaf i an error passes, of its largest entry.
+
+        For what the complex step finds, and differences cannot tell, is taken back.
+        """
+        return TAKEN_BACK if self.exact[i] and self._finer is None else 0.0
 
     def steady(self, v: Array) -> bool:
         """Tell whether the complex step gives a number that is more than rounding.

@@ -85,7 +85,7 @@ def examined(trial: Trial, seed: int) -> GradReport:
         each = judge.leaf(i, trial.directions)
         seen.append(each)
         each.wrong = each.wrong if judge.is_certain(i) else 0
-        leaves.append(_checked(numbers, i, each))
+        leaves.append(_checked(numbers, i, each, reference.limit(i)))
     tied = len(leaves) > 1 and any(s.kinked for s in seen) and not judge.certain
     joined = judge.joined() if tied else Seen()
     if joined.entries:
@@ -131,7 +131,7 @@ def _numbers(trial: Trial, own: Forward, kept: Kept) -> tuple[Numbers, list[str]
     return Numbers(forward, kept.asked, readings, rounding, unit, trial.rtol), doubt
 
 
-def _checked(numbers: Numbers, i: int, seen: Seen) -> LeafCheck:
+def _checked(numbers: Numbers, i: int, seen: Seen, limit: float) -> LeafCheck:
     leaf = numbers.forward.layout.leaves[i]
     g = np.abs(numbers.g()[leaf.part].astype(np.float64))
     first = [e for e in seen.entries if e.index is not None and not e.cotangent]
@@ -142,7 +142,8 @@ def _checked(numbers: Numbers, i: int, seen: Seen) -> LeafCheck:
     quiet = NOISE * float(numbers.noise[leaf.part].max(initial=0))
     scale = 0.0 if scale <= quiet else scale
     worst = max(seen.entries, key=lambda e: e.badness)
-    caught = 2 * seen.allowed  # dy has magnitudes of at least a half
+    # dy has magnitudes of at least a half.
+    caught = max(2 * seen.allowed, limit * scale)
     shape = leaf.value.shape
     return LeafCheck(
         leaf.name, shape, leaf.size, seen.how, worst, caught, scale, seen.wrong, seen.looked

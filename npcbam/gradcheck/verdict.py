@@ -60,7 +60,8 @@ def doubts(
     for leaf, each in zip(leaves, seen, strict=True):
         unknown = [e for e in each.entries if not _known(e)]
         if unknown and each.jumps:
-            return "cannot tell", "jump", f"f jumps at this point, in {_named(unknown[0])}", ""
+            reason = f"f jumps at this point, or moves in steps, in {_named(unknown[0])}"
+            return "cannot tell", "jump", reason, ""
         if unknown:
             reason = f"the derivative is not finite at this point, in {_named(unknown[0])}"
             return "cannot tell", "nonfinite", reason, ""

@@ -102,7 +102,7 @@ def test_a_finding_says_how_severe_it_is():
         (
             Seen(entries=[FITS, UNKNOWN], jumps=True),
             FINE,
-            ("cannot tell", "jump", "f jumps at this point, in dx[0]", ""),
+            ("cannot tell", "jump", "f jumps at this point, or moves in steps, in dx[0]", ""),
         ),
         (Seen(entries=[FITS], jumps=True), FINE, None),
         (

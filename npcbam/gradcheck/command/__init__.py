@@ -37,6 +37,7 @@ def add(commands: Any) -> None:
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="npcbam grad [TARGET] [--args SPEC ...] [options]; -h lists them",
     )
     one.add_argument("target", nargs="?", metavar="TARGET", help="what to check; see above")
     add_arguments(one)

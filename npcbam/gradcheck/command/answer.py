@@ -16,12 +16,13 @@ import numpy as np
 
 import npcbam
 from npcbam.child import Progress, Stopped, failure
+from npcbam.gradcheck.command.draws import Drawer
 from npcbam.gradcheck.command.subject import Subject, subject
 from npcbam.gradcheck.command.supply import Supply, from_maker, from_specs
 from npcbam.gradcheck.page import to_html
 from npcbam.gradcheck.report import GradReport
 from npcbam.messages import CannotRun, plain, sentence
-from npcbam.targets import literal, load
+from npcbam.targets import load
 
 Answer = dict[str, Any]
 OURS = str(Path(npcbam.__file__).parent)
@@ -91,7 +92,8 @@ def _report(asked: Request, progress: Progress) -> GradReport:
     # What a file sets for itself, as by np.seterr, is not to stop what draws and reports.
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        settings = {key: literal(text) for key, text in asked.settings}
+        drawer = Drawer(np.random.default_rng((asked.seed, 2)))
+        settings = {key: drawer.make(text) for key, text in asked.settings}
         it = subject(found, name, asked.form, other, settings, asked.seed)
         reports: list[GradReport] = []
         for point in range(asked.points):

@@ -6,6 +6,7 @@ import argparse
 
 from npcbam.gradcheck.command.draws import DRAWS
 from npcbam.gradcheck.command.subject import FORMS
+from npcbam.gradcheck.options import ALLOWED
 from npcbam.options import file_or_terminal, file_to_write, seconds, setting
 
 
@@ -91,7 +92,7 @@ def add_arguments(one: argparse.ArgumentParser) -> None:
         type=setting,
         default=[],
         metavar="NAME=VALUE",
-        help="an argument of the class, a Python literal; may be repeated",
+        help="an argument of the class, spelled as those of --args; may be repeated",
     )
     one.add_argument(
         "--params", nargs="+", metavar="NAME", help="the parameters of an object (found out)"
@@ -120,7 +121,11 @@ def add_arguments(one: argparse.ArgumentParser) -> None:
         "arguments, or NAME=WHAT for one; may be repeated",
     )
     one.add_argument(
-        "--allow", nargs="+", default=[], metavar="WHAT", help="what is meant to be so: writes"
+        "--allow",
+        nargs="+",
+        default=[],
+        metavar="WHAT",
+        help=f"what is meant to be so: {', '.join(ALLOWED)}",
     )
     one.add_argument("--device", help="what torch and JAX run on, such as cuda")
     one.add_argument("--rtol", type=float, metavar="R", help="a relative tolerance of your own")

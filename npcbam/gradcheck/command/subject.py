@@ -123,6 +123,11 @@ def subject(
         return Subject(found, name, found.forward, "layer")
     if not callable(found):
         raise CannotRun(f"{name}: expected a function, or a class with forward and backward")
+    if _needs_self(found):
+        method = name.rpartition(".")[2]
+        raise CannotRun(
+            f"{name}: a method needs its object: say obj = ... in its file, and give obj.{method}"
+        )
     if form in TWO and other is None:
         raise CannotRun(f"--form {form}: give {TWO[form]} as well, as in --with NAME")
     return Subject(found, name, found, form, other)
@@ -139,6 +144,15 @@ def _built(kind: Any, name: str, settings: Mapping[str, object], seed: int) -> A
         spelled = ", ".join(f"{key}={value!r}" for key, value in settings.items())
         hint = "; give --set NAME=VALUE" if isinstance(error, TypeError) else ""
         raise CannotRun(f"{name}({spelled}) raised {sentence(error)}{hint}") from error
+
+
+def _needs_self(found: Any) -> bool:
+    """Tell whether a function is a method that was read off its class."""
+    try:
+        first = next(iter(inspect.signature(found).parameters), "")
+    except (TypeError, ValueError):
+        return False
+    return first == "self" and "." in getattr(found, "__qualname__", "")
 
 
 def _of_torch(kind: Any, base: str) -> bool:

@@ -7,7 +7,6 @@ import json
 import shutil
 import sys
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 from npcbam.gradcheck.museum import EXHIBITS, exhibit
@@ -15,7 +14,7 @@ from npcbam.gradcheck.museum.exhibit import Exhibit
 from npcbam.gradcheck.museum.html import to_html
 from npcbam.gradcheck.museum.page import to_dict, to_text
 from npcbam.messages import CannotRun
-from npcbam.options import file_or_terminal, file_to_write
+from npcbam.options import file_or_terminal, file_to_write, save, write
 
 DESCRIPTION = """\
 Show public bugs in hand-written backward passes: what went wrong, how it showed,
@@ -51,14 +50,13 @@ def run(args: argparse.Namespace) -> int:
     """Show one exhibit or the list of all, and return the exit status."""
     chosen = list(EXHIBITS.values()) if args.name is None else [_named(args.name)]
     if args.html is not None:
-        Path(args.html).write_text(to_html(chosen), encoding="utf-8")
+        save(args.html, to_html(chosen))
     if args.json is not None:
         pages = [to_dict(each) for each in chosen]
         data = json.dumps(pages if args.name is None else pages[0], indent=2, ensure_ascii=False)
+        write(args.json, data)
         if args.json == "-":
-            print(data)
             return 0
-        Path(args.json).write_text(data + "\n", encoding="utf-8")
     if args.name is not None:
         print(to_text(chosen[0]))
     elif args.html is None and args.json is None:
