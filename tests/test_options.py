@@ -2,7 +2,8 @@
 
 import pytest
 
-from npcbam import cli
+from npcbam import cli, options
+from npcbam.messages import CannotRun
 
 
 @pytest.mark.parametrize(
@@ -41,3 +42,37 @@ def test_only_a_report_goes_to_the_terminal(command, capsys):
         cli.main([*command, "-"])
     assert caught.value.code == 2
     assert "expected a file, got -" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["check", "--json"], ["grad", "--html"]])
+def test_no_report_takes_the_place_of_code(command, tmp_path, capsys):
+    place = tmp_path / "layers.py"
+    place.write_text("def f(x): ...\n")
+    with pytest.raises(SystemExit):
+        cli.main([*command, str(place)])
+    assert f"expected a file for a report, got the code {place}" in capsys.readouterr().err
+    assert place.read_text() == "def f(x): ...\n"
+
+
+@pytest.mark.parametrize("command", ["check", "grad", "museum"])
+def test_two_reports_go_to_two_files(command, tmp_path, capsys):
+    place = tmp_path / "report"
+    assert cli.main([command, "--json", str(place), "--html", f"{tmp_path}/./report"]) == 2
+    said = "npcbam: --json and --html: expected a file each, got one\n"
+    assert capsys.readouterr().err == said
+    assert not place.exists()
+
+
+def test_a_report_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    place = tmp_path / "report.html"
+    options.save(str(place), "first")
+
+    def full(path, text, **more):
+        path.write_bytes(text[:2].encode())
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(options.Path, "write_text", full)
+    with pytest.raises(CannotRun, match=r"report.html: not written: No space left on device$"):
+        options.save(str(place), "second")
+    assert place.read_text() == "first"
+    assert [each.name for each in tmp_path.iterdir()] == ["report.html"]

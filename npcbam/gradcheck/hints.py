@@ -27,6 +27,23 @@ def hidden(layout: Layout) -> list[str]:
     return [f"this point hides mistakes: {told}"]
 
 
+def unasked(layout: Layout, units: Array) -> list[str]:
+    """Say which entries no direction moves, since they lie on a bound of their domain.
+
+    Parameters
+    ----------
+    units : (n,) in what steps entries are moved
+    """
+    said = []
+    for leaf in layout.leaves:
+        still = np.flatnonzero(units[leaf.part] == 0)
+        if still.size:
+            place = [int(k) for k in np.unravel_index(still[0], leaf.value.shape)]
+            which = f"{leaf.name}{place}" + f" and {still.size - 1} more" * (still.size > 1)
+            said.append(f"on a bound of the domain, so that its cotangent is not judged: {which}")
+    return said
+
+
 def _listed(names: Sequence[str]) -> str:
     """Return some names, with a verb to follow in the singular."""
     more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
@@ -35,6 +52,8 @@ def _listed(names: Sequence[str]) -> str:
 
 def _of_leaf(leaf: Leaf) -> Iterator[str]:
     x = leaf.value.astype(np.float64)
+    if not x.size:
+        yield "has no entries"
     if x.size < 2:
         return
     if np.ptp(x) == 0:

@@ -291,7 +291,12 @@ def test_errors_survive_pickling():
         ((X,), {"domain": "positive"}, ValueError, "x: expected values from 0 to inf"),
         ((X,), {"domain": "symmetric"}, ValueError, "x: expected symmetric matrices"),
         ((X,), {"domain": "simplex"}, ValueError, "x: expected parts that add up to 1"),
-        ((X,), {"device": "cpu"}, ValueError, "device: expected a function of torch or jax"),
+        (
+            (X,),
+            {"device": "cpu"},
+            ValueError,
+            "device: 'cpu' is for functions of torch or jax, got square",
+        ),
         (([[1.0, 2.0], [3.0]],), {}, TypeError, r"x: .* got a list of numbers; np.array\(x\)"),
         ((np.ma.array([1.0, 2.0]),), {}, TypeError, "x: expected a NumPy array, got MaskedArray"),
     ],

@@ -31,7 +31,7 @@ def notes(*args):
         (np.abs(WIDE), "x has no negative entry"),
         (np.array([1.0]), None),
         (np.array(3.0), None),
-        (np.zeros(0), None),
+        (np.zeros(0), "x has no entries"),
         (np.array([1.0, 2.0]), None),
         (WIDE.astype(np.float32)[:, :2], "x is square, so that a transposition keeps the shape"),
     ],

@@ -60,6 +60,7 @@ DRAWS: dict[str, tuple[str, Callable[..., Array], tuple[float, ...]]] = {
         (),
     ),
 }
+OPEN = re.compile(rf"({'|'.join(DRAWS)})\([^()]*")  # what lacks its last bracket
 OF_MATRICES = ("sym", "spd", "simplex")
 # Where the probes of what is drawn so have to stay.
 DOMAINS = {"P": "positive", "sym": "symmetric", "spd": "symmetric", "simplex": "simplex"}
@@ -93,6 +94,8 @@ class Drawer:
             return name
 
         outside = TOKEN.sub(found, text.strip())
+        if not drawn and OPEN.fullmatch(text.strip()):
+            raise CannotRun(f"{text}: expected a draw such as N(3,4), got one that is not closed")
         if not drawn:
             return literal(text)
         try:
@@ -116,7 +119,7 @@ class Drawer:
             raise CannotRun(f"{text}: expected {len(usual)} numbers behind the semicolon")
         try:
             array = np.asarray(draw(self.rng, shape, *(numbers or usual)))
-        except ValueError as error:
+        except (ValueError, MemoryError) as error:
             raise CannotRun(f"{text}: {error}") from error
         to = own or (dtype if array.dtype.kind == "f" else None)
         return array.astype(_dtype(text, to)) if to else array

@@ -119,7 +119,9 @@ def subject(
     if _of_torch(type(found), "nn.Module"):
         own = [str(p.dtype).removeprefix("torch.") for p in found.parameters()]
         return Subject(found, name, found.forward, "vjp", dtype=own[0] if own else None)
-    if form == "layer" or (form == "auto" and layered):
+    if form == "layer" and not layered:
+        raise CannotRun(f"--form layer: expected an object with forward and backward, got {name}")
+    if form in ("layer", "auto") and layered:
         return Subject(found, name, found.forward, "layer")
     if not callable(found):
         raise CannotRun(f"{name}: expected a function, or a class with forward and backward")

@@ -49,7 +49,8 @@ def as_vjp(f: Any, args: tuple[Any, ...], device: Any = None) -> Framed | None:
             return _guarded(jax.as_vjp(f, args, device))
     demand_function(f)
     if device is not None:
-        raise ValueError(f"device: expected a function of torch or jax, got {f!r} for {device!r}")
+        name = getattr(f, "__name__", "f")
+        raise ValueError(f"device: {device!r} is for functions of torch or jax, got {name}")
     return None
 
 

@@ -253,6 +253,17 @@ def test_the_report_says_how_to_see_it_again(run, name, options):
     assert done.stdout == out
 
 
+def test_what_a_class_is_built_with_is_drawn_as_arguments_are(tmp_path, alone):
+    place = tmp_path / "scale.py"
+    place.write_text(
+        "class Scale:\n"
+        "    def __init__(self, a):\n        self.a = a\n"
+        "    def __call__(self, x):\n        return self.a * x, lambda dy: self.a * dy\n"
+    )
+    code, out, _ = alone(f"{place}:Scale", "--set", "a=N(4)", "--args", "N(3,4)")
+    assert (code, out.partition(":")[0]) == (0, "right")
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [

@@ -63,6 +63,11 @@ def test_objects_and_classes():
         ({"found": targets.linear, "settings": {"a": 1}}, "--set: it is no class: there is nothin"),
         ({"found": targets.Linear}, "it() raised TypeError: "),
         (
+            {"found": targets.linear, "form": "layer"},
+            "--form layer: expected an object with forward and backward, got it",
+        ),
+        ({"found": targets.Linear.forward}, "it: a method needs its object: say obj = ... in its"),
+        (
             {"found": targets.Linear, "settings": {"features": "3"}},
             "it(features='3') raised TypeEr",
         ),
