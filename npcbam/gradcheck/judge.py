@@ -12,6 +12,7 @@ from npcbam.gradcheck.directions import Directions
 from npcbam.gradcheck.kinks import Near
 from npcbam.gradcheck.numbers import Numbers
 from npcbam.gradcheck.reference import Reference
+from npcbam.gradcheck.report import Entry
 from npcbam.gradcheck.seen import Seen
 from npcbam.gradcheck.singly import Singly
 from npcbam.slopes import Slopes
@@ -57,6 +58,10 @@ class Judge:
         leaf, exact = self._layout.leaves[i], self._reference.exact[i]
         inside = np.arange(leaf.part.start, leaf.part.stop)
         inside = inside[self._directions.units[inside] > 0]
+        if not inside.size:
+            doubt = f"all of {leaf.name} lies on a bound of its domain, where no direction is left"
+            doubt += f'; fixed=("{leaf.name}",) asks about the others alone'
+            return Seen("no entry", [Entry(leaf.name, None, 0.0, 0.0, 0.0, 0.0, doubt=doubt)])
         v = self._directions.along(leaf.part)
         v, whole = self._along(i, v, both=True)
         if self._numbers.drowned(i, whole, v) and exact and self._reference.steady(v):
@@ -68,7 +73,8 @@ class Judge:
         singly = inside.size <= few and not self._directions.bound(i)
         if directions is None and (singly or self._apart(i, inside.size, exact)):
             seen = self._singly.entries(i, inside, kinked)
-            seen.how = "every entry"
+            outside = leaf.size - inside.size
+            seen.how = f"all but {outside}" if outside else "every entry"
         else:
             seen = self._blocks(i, inside, kinked, directions)
         if kinked or seen.kinked:

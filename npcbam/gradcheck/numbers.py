@@ -21,7 +21,7 @@ from npcbam.slopes import Slopes
 SUM = 4  # of the terms |dy ∂y/∂x| that add up to the entry,
 NOISE = 16  # of what the pullback's result moves by when its arguments move by some roundings,
 FLOOR = 4  # and of the largest |dy y|, below which y itself cannot tell.
-SMALL = 1e-2  # A leaf whose derivatives are all near that floor is asked about in another way.
+SMALL = 1e-4  # A leaf whose derivatives are all near that floor is asked about in another way.
 
 
 @dataclass(frozen=True, eq=False)

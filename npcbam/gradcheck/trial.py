@@ -93,10 +93,14 @@ def examined(trial: Trial, seed: int) -> GradReport:
         leaves.append(_of_all(joined, leaves))
     findings = list(trial.findings) + _of_none(numbers, verdict.mismatches(leaves, seen))
     leaves, findings = explained(judge, numbers, leaves, findings)
+    findings += verdict.lost(
+        trial.layout, directions.units, numbers.g(), {finding.leaf for finding in findings}
+    )
     notes = [*kept.notes, *doubt, *_structures(judge, trial)]
     if numbers.forward is not own:
         narrow, said = precision.compared(own, numbers, directions, trial.rng, findings)
         findings, notes = findings + narrow, notes + said
+    notes += hints.unasked(trial.layout, directions.units)
     notes += hints.hidden(trial.layout) if not findings else []
     return _report(trial, seed, seen, leaves, findings, reference, notes)
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+import numpy as np
+
+from npcbam.checks import Array
 from npcbam.gradcheck import kinks
+from npcbam.gradcheck.layout import Layout
 from npcbam.gradcheck.outcomes import Outcome
 from npcbam.gradcheck.report import Entry, Finding, LeafCheck
 from npcbam.gradcheck.seen import Seen
@@ -42,6 +46,22 @@ def mismatches(leaves: Sequence[LeafCheck], seen: Sequence[Seen]) -> list[Findin
     return found
 
 
+def lost(layout: Layout, units: Array, g: Array, told: Collection[str]) -> list[Finding]:
+    """Return a finding for each leaf with NaN in entries that no direction moves.
+
+    What lies on a bound of its domain may have any other cotangent. `told` are leaves of which
+    worse is known.
+    """
+    found = []
+    for leaf in layout.leaves:
+        bad = np.flatnonzero(np.isnan(g[leaf.part]) & (units[leaf.part] == 0))
+        if bad.size and leaf.name not in told:
+            place = [int(k) for k in np.unravel_index(bad[0], leaf.value.shape)]
+            said = f"d{leaf.name}{place} is NaN, where {leaf.name} lies on a bound of its domain"
+            found.append(Finding("nan", leaf.name, said))
+    return found
+
+
 def _shares(seen: Seen, name: str) -> str:
     """Say what is wrong with what tied entries get, when each may have its own share."""
     first = [e for e in seen.entries if e.index is not None and not e.cotangent]
@@ -67,6 +87,8 @@ def doubts(
             return "cannot tell", "nonfinite", reason, ""
         doubtful = [e for e in each.entries if e.doubt]
         if doubtful:
+            if leaf.how == "no entry":
+                return "cannot tell", "resolution", doubtful[0].doubt, ""
             return "cannot tell", "kink", doubtful[0].doubt, str(doubtful[0])
         endless = [e for e in each.entries if not math.isfinite(e.allowed)]
         if endless:

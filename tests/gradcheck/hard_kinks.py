@@ -79,6 +79,15 @@ def beside(size):
 hard("a small leaf beside a large one", 0.0, 1.01, -1.0)(beside(1e4))
 
 
+@hard("a smooth leaf beside one that is 1e12 times as large", 0.0, 1.01)
+def smooth_beside(rng, factor):
+    def f(a, b):
+        y = np.array(1e12 * np.sin(a).sum() + np.sin(b).sum())
+        return y, lambda dy: (1e12 * dy * np.cos(a), factor * dy * np.cos(b))
+
+    return f, (rng.normal(size=3), rng.normal(size=4)), {}
+
+
 @hard("a small leaf beside a large one that is looked at in blocks", 0.0, 1.001)
 def small_leaf_of_many(rng, factor):
     def f(x, w):

@@ -244,3 +244,46 @@ def test_bad_domains(args, given_, message):
 def test_a_bad_domain_ends_the_check():
     with pytest.raises(ValueError, match=r"^domain: expected"):
         examine(lambda x: (x, lambda dy: dy), X, domain="negative")
+
+
+# On a bound
+
+
+def parabola(factor):
+    def f(x):
+        def pullback(dy):
+            dx = dy * (2 * x + 3)
+            dx[0] *= factor
+            return dx
+
+        return x**2 + 3 * x, pullback
+
+    return f
+
+
+UNJUDGED = "on a bound of the domain, so that its cotangent is not judged: x[0]"
+
+
+@pytest.mark.parametrize("domain", ["positive", (0, 5)])
+@pytest.mark.parametrize("factor", [1.0, 77.0, np.inf])
+def test_what_lies_on_a_bound_is_said_not_to_be_judged(domain, factor):
+    report = examine(parabola(factor), np.array([0.0, 1.0, 2.0]), domain=domain)
+    assert report.outcome == "right"
+    assert UNJUDGED in report.notes
+    assert report.leaves[0].how == "all but 1"
+
+
+def test_nan_is_wrong_on_a_bound_too():
+    report = examine(parabola(np.nan), np.array([0.0, 1.0, 2.0]), domain="positive")
+    assert (report.outcome, report.code) == ("wrong", "nan")
+    assert report.reason == "dx[0] is NaN, where x lies on a bound of its domain"
+
+
+def test_where_all_lies_on_a_bound_nothing_can_be_told():
+    report = examine(parabola(1.0), np.zeros(3), domain="positive")
+    assert (report.outcome, report.code) == ("cannot tell", "resolution")
+    assert report.reason == (
+        "all of x lies on a bound of its domain, where no direction is left; "
+        'fixed=("x",) asks about the others alone'
+    )
+    assert "no entry of 3" in str(report)
