@@ -106,30 +106,53 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     found = call.excinfo
     if known is None or found is None or item.config.getoption("fulltrace", False):
         return
+    lines = _theirs(item, found)
+    if not lines:
+        return
     if isinstance(found.value, known.GradientError):
-        told = _told(item, found)
-        if told is not None:
-            outcome.get_result().longrepr = told
+        found.traceback = lines
+        outcome.get_result().longrepr = _told(item, found)
+    elif _of_a_check(found):
+        found.traceback = lines
+        outcome.get_result().longrepr = found.getrepr(style=_style(item))
+
+
+def _theirs(item: pytest.Item, found: pytest.ExceptionInfo[Any]) -> Any:
+    """Return the lines of the user's own that led to what was raised."""
+
+    def theirs(entry: Any) -> bool:
+        home = entry.frame.f_globals.get("__name__", "").partition(".")[0]
+        return not _ours(entry) and home not in ("_pytest", "pluggy")
+
+    return found.traceback.cut(path=item.path).filter(theirs)
+
+
+def _ours(entry: Any) -> bool:
+    return str(entry.path).startswith(HERE)
+
+
+def _of_a_check(found: pytest.ExceptionInfo[Any]) -> bool:
+    """Tell whether a check was misused, or what it called raised; a fault of its own is neither."""
+    checks = [entry for entry in found.traceback if "gradcheck" in str(entry.path) and _ours(entry)]
+    misused = isinstance(found.value, TypeError | ValueError)
+    return bool(checks) and (misused or not _ours(found.traceback[-1]))
+
+
+def _style(item: pytest.Item) -> Any:
+    return "line" if item.config.getoption("tbstyle", "auto") == "line" else "short"
 
 
 def _told(item: pytest.Item, found: pytest.ExceptionInfo[Any]) -> Any:
     """Return the lines of the user's that led to the check, and the check's own report."""
-
-    def theirs(entry: Any) -> bool:
-        home = entry.frame.f_globals.get("__name__", "").partition(".")[0]
-        return not str(entry.path).startswith(HERE) and home not in ("_pytest", "pluggy")
-
-    lines = found.traceback.cut(path=item.path).filter(theirs)
-    if not lines:
-        return None
-    found.traceback = lines
     said = str(found.value)
-    brief = item.config.getoption("tbstyle", "auto") == "line"
-    shown: Any = found.getrepr(style="line" if brief else "short", chain=False)
+    brief = _style(item) == "line"
+    shown: Any = found.getrepr(style=_style(item), chain=False)
     shown.reprcrash.message = said.partition("\n")[0]
-    if not brief:
+    last = shown.reprtraceback.reprentries[-1]
+    if brief:
+        last.lines = last.lines[:1]
+    else:
         # pytest repeats the message below the last line, each line of it marked; we show it once.
-        last = shown.reprtraceback.reprentries[-1]
         last.lines = [line for line in last.lines if not line.startswith("E ")]
         shown.addsection("gradient check", said)
     return shown

@@ -43,6 +43,15 @@ def test_in_a_fixture(checked):
 
 def test_other():
     assert 1 == 2
+
+def test_misused(gradcheck):
+    gradcheck(3, x)
+
+def raises(x):
+    return x[7], lambda dy: dy
+
+def test_raises(gradcheck):
+    gradcheck(raises, x)
 """
 
 
@@ -106,6 +115,40 @@ def test_every_line_of_the_users_is_kept(shown):
 def test_other_failures_are_left_alone(shown, run):
     assert "E       assert 1 == 2" in shown["test_other"]
     assert "npcbam/gradcheck/" in run("-k", "test_wrong", "--full-trace").stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        (
+            "test_misused",
+            [
+                "test_checks.py:39: in test_misused",
+                "    gradcheck(3, x)",
+                "E   TypeError: f: expected a function, got int",
+            ],
+        ),
+        (
+            "test_raises",
+            [
+                "test_checks.py:45: in test_raises",
+                "    gradcheck(raises, x)",
+                "test_checks.py:42: in raises",
+                "    return x[7], lambda dy: dy",
+                "E   IndexError: index 7 is out of bounds for axis 0 with size 3",
+            ],
+        ),
+    ],
+)
+def test_what_is_no_report_is_told_without_the_lines_of_the_checker(shown, name, lines):
+    found = [line for line in shown[name].splitlines() if line.strip(" ^")]
+    assert found[: len(lines)] == lines
+
+
+def test_the_style_line_has_one_line_for_each(run):
+    done = run("-k", "test_wrong or helper", "--tb=line")
+    assert done.stdout.count("\n/") == 2
+    assert "smallest caught" not in done.stdout
 
 
 @pytest.mark.parametrize("style", ["line", "native", "no"])
