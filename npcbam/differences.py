@@ -226,8 +226,9 @@ PLACES = np.linspace(-1, 1, 13) + 0.05 * np.sin(np.arange(13.0) ** 2)
 # included; larger ones are steps of a staircase, on which the derivative is 0.
 WIDER, FINE = 2.0**12, 2.0**-20
 # What is louder than so many units may be narrower than the span, as a pole nearby, and no
-# rounding: rounding is as loud over the shorter span, of the width to this power.
-LOUD, SHORTER = 2.0**12, 1.6
+# rounding: over spans that fall by this factor, so often, what is smooth fades by the fourth power
+# of it, to less than this part, and rounding stays.
+LOUD, SHORTER, OFTEN, FADES = 2.0**12, 2.0**-4, 3, 1e-2
 
 
 def rounding_of(values: Array, places: Array = PLACES) -> Array:
@@ -265,8 +266,12 @@ def listen(moved: Callable[[Array], Array], v: Array, width: float) -> Array:
         still &= wide <= FINE * np.abs(values[6])
         noise = np.where(still, np.maximum(noise, wide), noise)
     loud = noise > LOUD * np.finfo(values.dtype).eps * np.abs(values[6])
-    if loud.any():
-        values = np.array([moved(width**SHORTER * t * v) for t in PLACES])
-        loud &= (np.diff(values, axis=0) != 0).all(axis=0)
-        noise = np.where(loud, np.minimum(noise, rounding_of(values)), noise)
+    for _ in range(OFTEN):
+        if not loud.any():
+            break
+        width *= SHORTER
+        values = np.array([moved(width * t * v) for t in PLACES])
+        shorter = rounding_of(values)
+        loud &= (np.diff(values, axis=0) != 0).all(axis=0) & (shorter < FADES * noise)
+        noise = np.where(loud, shorter, noise)
     return noise
