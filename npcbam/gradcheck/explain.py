@@ -69,7 +69,7 @@ def _told(
         if finding.code == "nonlinear" and finding.evidence:
             shown = f"{finding.sentence}: {finding.evidence}"
         if found is not None:
-            kind, sentence = found.code, found.sentence
+            kind, sentence = found.code, found.sentence + _besides(found, wrong.get(finding.leaf))
             if finding.code == "structure":  # what came is no array; in its place stands 0
                 yield replace(finding, kind=kind)
                 continue
@@ -83,6 +83,17 @@ def _told(
             continue
         said.add(sentence)
         yield replace(finding, kind=kind, sentence=sentence, evidence=shown)
+
+
+def _besides(found: diagnosis.Diagnosis, leaf: LeafCheck | None) -> str:
+    """Say how many numbers are wrong beside those that are none."""
+    if found.code != "not-finite" or leaf is None or leaf.got is None or leaf.want is None:
+        return ""
+    if leaf.got.shape != leaf.want.shape:
+        return ""
+    none = int((np.isfinite(leaf.want) & ~np.isfinite(leaf.got)).sum())
+    more = leaf.wrong - none
+    return f", and wrong at {more} more" if more > 0 else ""
 
 
 def _where(leaf: LeafCheck) -> str:

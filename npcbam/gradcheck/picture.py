@@ -104,7 +104,7 @@ def picture(got: Array, want: Array, name: str) -> str:
     width, height = columns * side, rows * side
     words = (
         f'<text x="{MARGIN}" y="14">{text(across)}</text>'
-        f'<text transform="translate(14 {MARGIN}) rotate(90)">{text(down)}</text>'
+        f'<text transform="translate(5 {MARGIN}) rotate(90)">{text(down)}</text>'
     )
     wide = max(width + MARGIN, MARGIN + 7 * len(across)) + 1
     tall = max(height, 7 * len(down)) + MARGIN + 1

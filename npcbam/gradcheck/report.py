@@ -11,6 +11,7 @@ import numpy as np
 
 from npcbam.checks import Array
 from npcbam.gradcheck.outcomes import Outcome
+from npcbam.gradcheck.text import to_text
 
 
 @dataclass(frozen=True)
@@ -198,20 +199,7 @@ class GradReport:
 
     def __str__(self) -> str:
         """Render as text for a terminal, the outcome first."""
-        lines = [f"{self.outcome}: {self.reason}", *_indented(2, self.evidence)]
-        for finding in self.findings:
-            if finding.sentence != self.reason:
-                lines += [f"  {finding.sentence}", *_indented(4, finding.evidence)]
-        if self.leaves:
-            lines += ["", *_table(self.leaves)]
-        for title, text in (("ties", self.ties), ("switch", self.switch)):
-            if text and text not in self.reason:
-                lines.append(f"{title}: {text}")
-        lines += [f"note: {note}" for note in self.notes]
-        lines.append(f"{self.source}seed {self.seed}")
-        if self.snippet and self.outcome != "right":
-            lines += ["", "To see it again:", *_indented(4, self.snippet)]
-        return "\n".join(lines)
+        return to_text(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as what JSON has; a number that is not finite is a string."""
@@ -229,30 +217,6 @@ class GradReport:
     def to_json(self) -> str:
         """Return the report as JSON."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-
-
-def _table(leaves: tuple[LeafCheck, ...]) -> list[str]:
-    """Return the leaves in columns; where something is wrong, how much of each, and how far."""
-    rows: list[tuple[str, ...]] = [
-        ("", "checked", "wrong", "agrees to", "worst / allowed", "smallest caught")
-    ]
-    for seen in leaves:
-        caught = f"{seen.caught:.1e}"
-        if seen.scale > 0:
-            caught += f" ({seen.caught / seen.scale:.1e} of the largest)"
-        how = f"{seen.how} of {seen.size}" if seen.size else "empty"
-        digits = seen.worst.severity.replace("unrelated", "no digit") if seen.off else ""
-        rows.append((f"d{seen.leaf}", how, seen.count, digits, f"{seen.worst.badness:.2g}", caught))
-    if not any(seen.off for seen in leaves):
-        rows = [(name, how, *rest) for name, how, _, _, *rest in rows]
-    columns = list(zip(*rows, strict=True))
-    widths = [max(map(len, column)) for column in columns]
-    sides = ["<", "<", *[">"] * (len(widths) - 3), "<"]
-    return ["  ".join(map("{:{}{}}".format, row, sides, widths)).rstrip() for row in rows]
-
-
-def _indented(by: int, text: str) -> list[str]:
-    return [f"{'':{by}}{line}".rstrip() for line in text.split("\n")] if text else []
 
 
 def _leaf_dict(seen: LeafCheck) -> dict[str, Any]:

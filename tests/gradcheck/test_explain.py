@@ -181,3 +181,17 @@ def test_nonlinear_and_not_finite_are_told_too():
     report = examine(nan, normal(5))
     assert (report.code, report.leaves[0].wrong) == ("nan", 1)
     assert np.isnan(report.leaves[0].got[2])
+
+
+def test_what_is_wrong_beside_nan_is_counted():
+    def f(x):
+        def pullback(dy):
+            dx = 2 * x * dy
+            dx[0] = np.nan
+            dx[2:] *= 1.5 + np.arange(x.size - 2)
+            return dx
+
+        return x**2, pullback
+
+    (finding,) = examine(f, normal(5)).findings
+    assert finding.sentence == "dx is NaN at [0], and wrong at 3 more"
