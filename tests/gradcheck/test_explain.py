@@ -194,4 +194,4 @@ def test_what_is_wrong_beside_nan_is_counted():
         return x**2, pullback
 
     (finding,) = examine(f, normal(5)).findings
-    assert finding.sentence == "dx is NaN at [0], and wrong at 3 more"
+    assert finding.sentence == "dx is NaN at index 0, and wrong at 3 more"
