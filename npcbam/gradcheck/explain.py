@@ -16,6 +16,7 @@ from npcbam.gradcheck.report import Finding, LeafCheck
 
 LEAST = 32  # calls of f at least, to find out what is wrong,
 TIMES = 0.6  # and so many times those that it took to find out that something is.
+COST, SLACK = 10, 1.6  # calls an entry by differences; all of a leaf tells more than nearly all
 MOST = 4_000_000  # numbers of a Jacobian
 TOLD = ("mismatch", "nan", "nonlinear", "shape", "structure")
 
@@ -119,7 +120,9 @@ def _known(judge: Judge, numbers: Numbers, i: int, budget: int) -> Known:
         np.full((m, size), np.nan) if small else None,
     )
     kinked = judge.kinked(i)
-    entries = judge.entries_for(i, budget // 2 if kinked else budget)
+    some_calls = budget // 2 if kinked else budget
+    whole = size * COST if size * COST <= SLACK * some_calls else 0
+    entries = judge.entries_for(i, max(some_calls, whole))
     moves = list(judge.columns.moves(i, entries, both=kinked))
     # One product is quicker than many sums.
     together = small and all(m.alone and m.slopes.left is m.slopes.right for m in moves)

@@ -195,3 +195,17 @@ def test_what_is_wrong_beside_nan_is_counted():
 
     (finding,) = examine(f, normal(5)).findings
     assert finding.sentence == "dx is NaN at index 0, and wrong at 3 more"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_small_leaves_are_looked_at_whole_by_differences_too(seed):
+    """np.var has no complex step, and a mean term is known by all entries alone."""
+
+    def f(x):
+        std = np.sqrt(x.var(-1, keepdims=True))
+        y = (x - x.mean(-1, keepdims=True)) / std
+        return y, lambda dy: (dy - y * (dy * y).mean(-1, keepdims=True)) / std
+
+    report = examine(f, normal(3, 5, seed=seed), seed=seed)
+    assert report.leaves[0].looked == 15
+    assert "the same along axis 1" in report.reason
