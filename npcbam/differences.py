@@ -227,8 +227,8 @@ PLACES = np.linspace(-1, 1, 13) + 0.05 * np.sin(np.arange(13.0) ** 2)
 WIDER, FINE = 2.0**12, 2.0**-20
 # What is louder than so many units may be narrower than the span, as a pole nearby, and no
 # rounding: over spans that fall by this factor, so often, what is smooth fades by the fourth power
-# of it, to less than this part, and rounding stays.
-LOUD, SHORTER, OFTEN, FADES = 2.0**12, 2.0**-4, 3, 1e-2
+# of it, to a part between these. Rounding stays, or is gone at once where it has steps of its own.
+LOUD, SHORTER, OFTEN, FADES = 2.0**12, 2.0**-4, 3, (1e-6, 1e-2)
 
 
 def rounding_of(values: Array, places: Array = PLACES) -> Array:
@@ -272,6 +272,7 @@ def listen(moved: Callable[[Array], Array], v: Array, width: float) -> Array:
         width *= SHORTER
         values = np.array([moved(width * t * v) for t in PLACES])
         shorter = rounding_of(values)
-        loud &= (np.diff(values, axis=0) != 0).all(axis=0) & (shorter < FADES * noise)
+        fades = (shorter > FADES[0] * noise) & (shorter < FADES[1] * noise)
+        loud &= (np.diff(values, axis=0) != 0).all(axis=0) & fades
         noise = np.where(loud, shorter, noise)
     return noise

@@ -26,6 +26,7 @@ SPAN = {8: 2.0**-20, 16: 2.0**-24, 4: 2.0**-10, 2: 2.0**-4, 1: 2.0**-1}
 AGREE = 1e-9  # of the largest: nearer than that finite differences seldom vouch
 SAME = 1e-9  # of the largest result, by which the same function may differ on complex numbers
 OTHER = 0.05  # or in long double, where rounding on coarse steps shows
+WITHIN = 1e-10  # of the largest result
 TAKEN_BACK = 1e-11  # relative: nearer differences in double precision seldom tell
 LONG = 200_000  # numbers that long double takes long for
 ROUGH = 1e-3  # too rough to vouch for anything
@@ -260,8 +261,12 @@ def _finer(forward: Forward, v: Array) -> Differences | None:
         return None
     # What differs by more than any rounding is another function.
     size = float(np.abs(fine.y).max(initial=0))
-    if (np.abs(fine.y - forward.y) > OTHER * size).any():
+    off = np.abs(fine.y - forward.y)
+    if (off > OTHER * size).any():
         return None
     span = SPAN[16]
     noise = np.maximum(listen(fine.moved, v, span), np.finfo(np.longdouble).eps * np.abs(fine.y))
+    # So much is no rounding of double precision, but of single precision within, which long double
+    # shares; its steps may be wider than the span.
+    noise = np.where(off > WITHIN * size, np.maximum(noise, off), noise)
     return Differences(fine.moved, fine.y, noise)
