@@ -228,6 +228,7 @@ WIDER, FINE = 2.0**12, 2.0**-20
 # What is louder than so many units may be narrower than the span, as a pole nearby, and no
 # rounding: over spans that fall by this factor, so often, what is smooth fades by the fourth power
 # of it, to a part between these. Rounding stays, or is gone at once where it has steps of its own.
+ALONE = 1e3  # times all others: a step between two places
 LOUD, SHORTER, OFTEN, FADES = 2.0**12, 2.0**-4, 3, (1e-6, 1e-2)
 
 
@@ -256,10 +257,26 @@ def _fourth(places: Array) -> Array:
     return np.asarray(weights / np.linalg.norm(weights))
 
 
+def _one_step(values: Array) -> Array:
+    """Return by how much a result steps, where it does so between two of the places alone.
+
+    So short a span meets a jump that is meant once in a million: it is rounding to wide steps.
+    """
+    slopes = np.diff(values, axis=0) / np.diff(PLACES)[:, None]
+    off = np.abs(slopes - np.median(slopes, axis=0))
+    # At an end of the span a kink looks the same; and at the point itself a jump is meant.
+    inside = np.isin(off.argmax(axis=0), (2, 3, 4, 7, 8, 9))
+    off = np.sort(off, axis=0)
+    alone = inside & (
+        off[-1] > ALONE * np.maximum(off[-2], np.finfo(values.dtype).eps * np.abs(values[6]))
+    )
+    return np.asarray(np.where(alone, off[-1] * np.diff(PLACES).max(), 0.0))
+
+
 def listen(moved: Callable[[Array], Array], v: Array, width: float) -> Array:
     """Return `rounding_of` the results between -v and v times `width`."""
     values = np.array([moved(width * t * v) for t in PLACES])
-    noise = rounding_of(values)
+    noise = np.maximum(rounding_of(values), _one_step(values))
     still = (np.diff(values, axis=0) == 0).any(axis=0)
     if WIDER * width < 1e-2 and still.any():
         wide = rounding_of(np.array([moved(WIDER * width * t * v) for t in PLACES]))

@@ -78,11 +78,25 @@ def _finite_here(forward: Forward) -> None:
             raise Stop("cannot tell", "nonfinite", reason)
 
 
+def still_the_same(forward: Forward, unit: float) -> None:
+    """Stop unless f is what it was before it was called elsewhere, and in other precisions."""
+    if not _gives_the_same(forward, unit):
+        raise Stop(
+            "cannot tell",
+            "random",
+            "f gives another result after it was called elsewhere: it keeps something of a call",
+            "before= may put back what it keeps",
+        )
+
+
+def _gives_the_same(forward: Forward, unit: float) -> bool:
+    y = forward.results.read(forward.start()[0].y, forward.y.dtype)
+    return y is not None and same(forward.y, y, unit)
+
+
 def _same_again(forward: Forward, unit: float) -> None:
     """Stop unless f gives the same result when it is called again."""
-    again = forward.start()[0]
-    y = forward.results.read(again.y, forward.y.dtype)
-    if y is None or not same(forward.y, y, unit):
+    if not _gives_the_same(forward, unit):
         raise Stop(
             "cannot tell",
             "random",

@@ -86,6 +86,7 @@ def examined(trial: Trial, seed: int) -> GradReport:
         seen.append(each)
         each.wrong = each.wrong if judge.is_certain(i) else 0
         leaves.append(_checked(numbers, i, each, reference.limit(i)))
+    contract.still_the_same(numbers.forward, numbers.unit)
     tied = len(leaves) > 1 and any(s.kinked for s in seen) and not judge.certain
     joined = judge.joined() if tied else Seen()
     if joined.entries:
