@@ -50,3 +50,17 @@ def test_what_is_smooth_is_silent():
     x = np.random.default_rng(0).normal(size=200)
     heard = listen(lambda by: np.sin(x + by), np.ones(200), WIDTH)
     assert (heard < 4 * EPS).all()
+
+
+def test_a_lone_step_within_the_span_is_heard_as_rounding():
+    places = 0.3 + 1e-6 * PLACES
+
+    def stepped(at, x):
+        return x + np.where(x > at, 3e-8, 0.0)
+
+    for between in (3, 8):
+        at = (places[between] + places[between + 1]) / 2
+        heard = listen(lambda by, at=at: stepped(at, 0.3 + by), np.ones(1), 1e-6)
+        assert 3e-8 <= heard[0] < 1e-7
+    # A kink is none.
+    assert listen(lambda by: np.abs(by - 3e-7), np.ones(1), 1e-6)[0] < 1e-20

@@ -163,7 +163,7 @@ class GradReport:
     leaves : what was seen of each leaf
     reference : where the derivative came from
     ties : the rule that is followed at tied maxima, or None where there is no tie
-    switch : which elements switch, and how near, or None
+    switch : which elements sit on a kink, or are tied, or None
     notes : what else is worth knowing: what this point hides, and what was found out by the way
     smallest_caught : per leaf, the smallest error in one entry that this run would have caught
     """

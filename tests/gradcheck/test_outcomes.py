@@ -129,3 +129,17 @@ def test_a_gradient_too_small_to_be_seen_is_not_called_right():
 def test_a_matrix_product_in_single_precision():
     a, b = (rng().normal(size=shape).astype(np.float32) for shape in ((64, 200), (200, 60)))
     check_vjp(lambda a, b: (a @ b, lambda dy: (dy @ b.T, a.T @ dy)), a, b)
+
+
+def test_a_function_that_probes_of_it_change_is_not_judged():
+    kept = []
+
+    def f(x):
+        if x.dtype != np.float64:  # as it is tried on complex numbers and in long double
+            kept.append(1.0)
+        scale = 1.0 + len(kept[:1])
+        return scale * np.sin(x), lambda dy: dy * np.cos(x)
+
+    report = examine(f, np.array([0.3, 1.0, -0.7]))
+    assert (report.outcome, report.code) == ("cannot tell", "random")
+    assert "after it was called elsewhere" in report.reason
