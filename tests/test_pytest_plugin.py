@@ -1,5 +1,6 @@
 """The plugin of pytest, in runs of its own: what is shown, the seed, and what it leaves alone."""
 
+import os
 import re
 import subprocess
 import sys
@@ -71,7 +72,10 @@ def run(folder):
     def run(*args):
         plugin = ("-p", "npcbam.pytest_plugin") if not registered() else ()
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *plugin, *args]
-        return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        env = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+        return subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, check=False, env=env
+        )
 
     return run
 
