@@ -1,10 +1,6 @@
 """check_vjp and examine as their users meet them."""
 
-import functools
 import inspect
-import subprocess
-import sys
-import types
 
 import numpy as np
 import pytest
@@ -142,67 +138,6 @@ def test_the_report_reads_well():
     assert "complex step; seed 5" in text
     assert "examine(wrong_square_vjp, x, seed=5)" in text
     assert all(len(line) < 250 for line in text.split("\n"))
-
-
-def test_the_snippet_runs(tmp_path):
-    report = examine(wrong_square_vjp, np.array([1.0, 2.0]), seed=3)
-    setup = (
-        "import numpy as np\n"
-        "x = np.array([1.0, 2.0])\n"
-        "def wrong_square_vjp(x):\n"
-        "    return x**2, lambda dy: 2.002 * x * dy\n"
-    )
-    body = "\n".join(
-        line for line in report.snippet.split("\n") if not line.startswith("from test_gradcheck")
-    )
-    script = tmp_path / "replay.py"
-    script.write_text(setup + body)
-    ran = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
-    assert str(report.worst) in ran.stdout
-
-
-IMPORT, OWN = "from test_gradcheck import square_vjp", "# square_vjp: your function"
-
-
-class Squares:
-    def square_vjp(self, x):
-        return square_vjp(x)
-
-    def __call__(self, x):
-        return square_vjp(x)
-
-
-def as_main(f):
-    """Return a copy of f as a script defines it."""
-    copy = types.FunctionType(f.__code__, f.__globals__, f.__name__)
-    copy.__module__, copy.__qualname__ = "__main__", f.__qualname__
-    return copy
-
-
-@pytest.mark.parametrize(
-    ("f", "first", "call"),
-    [
-        (square_vjp, IMPORT, "square_vjp, x"),
-        (as_main(square_vjp), OWN, "square_vjp, x"),
-        (Squares().square_vjp, OWN, "square_vjp, x"),
-        (Squares(), "# f: your function", "f, x"),
-        (functools.partial(square_vjp), "# f: your function", "f, x"),
-        (lambda x: square_vjp(x), "# f: your function", "f, x"),
-    ],
-)
-def test_the_snippet_names_the_function_where_it_can(f, first, call):
-    lines = [first, "from npcbam.gradcheck import examine", ""]
-    lines += [f"report = examine({call}, seed=0)", "print(report)", "print(report.worst)"]
-    assert examine(f, ONE).snippet.split("\n") == lines
-
-
-def test_the_snippet_repeats_the_options_and_leaves_out_what_is_not_there():
-    def f(a, b):
-        return a * b, lambda dy: (dy * b,)
-
-    lines = examine(f, ONE, ONE, seed=4, directions=3).snippet.split("\n")
-    assert lines[0] == "# f: your function"
-    assert lines[3:] == ["report = examine(f, a, b, seed=4, directions=3)", "print(report)"]
 
 
 @pytest.mark.parametrize(
