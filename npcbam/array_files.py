@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 
 PathLike: TypeAlias = str | os.PathLike[str]
 

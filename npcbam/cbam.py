@@ -8,9 +8,9 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from npcbam import checks, tree
+from npcbam import arguments, tree
+from npcbam.arguments import Array
 from npcbam.channel_attention import ChannelAttention
-from npcbam.checks import Array
 from npcbam.pointwise import scale_vjp, sigmoid_vjp
 from npcbam.spatial_attention import SpatialAttention
 
@@ -52,12 +52,12 @@ class CBAM:
     residual: bool = False
 
     def __post_init__(self) -> None:
-        checks.layer("channel", self.channel, ChannelAttention)
+        arguments.layer("channel", self.channel, ChannelAttention)
         if self.spatial is not None:
-            checks.layer("spatial", self.spatial, SpatialAttention)
-        checks.choice("order", self.order, ORDERS)
-        checks.choice("residual", self.residual, (False, True))
-        checks.same_dtype(tree.leaves(self))
+            arguments.layer("spatial", self.spatial, SpatialAttention)
+        arguments.choice("order", self.order, ORDERS)
+        arguments.choice("residual", self.residual, (False, True))
+        arguments.same_dtype(tree.leaves(self))
 
     @classmethod
     def init(
@@ -118,14 +118,14 @@ class CBAM:
         self, x: Array, training: bool
     ) -> tuple[Array, Callable[[Array], tuple[Self, Array]], Self]:
         # The channels are known to the MLP alone, which spatial-first would reach last.
-        x = checks.feature_map(x, ("w0", self.channel.mlp.w0), self.channel.mlp.w0.shape[1])
+        x = arguments.feature_map(x, ("w0", self.channel.mlp.w0), self.channel.mlp.w0.shape[1])
         walk = self._parallel if self.order == "parallel" else self._sequential
         y, walk_pullback, stepped = walk(x, training)
         if self.residual:
             y = y + x
 
         def cbam_pullback(dy: Array) -> tuple[Self, Array]:
-            dy = checks.cotangent(dy, y)
+            dy = arguments.cotangent(dy, y)
             dcbam, dx = walk_pullback(dy)
             return dcbam, dx + dy if self.residual else dx
 
@@ -202,7 +202,7 @@ def refine_vjp(attention: A, x: Array) -> tuple[Array, Callable[[Array], tuple[A
     >>> dchannel.mlp.w0.shape, dx.shape
     ((1, 16), (2, 16, 4, 3))
     """
-    checks.layer("attention", attention, ChannelAttention, SpatialAttention)
+    arguments.layer("attention", attention, ChannelAttention, SpatialAttention)
     return _refine(attention, x, training=False)[:2]
 
 

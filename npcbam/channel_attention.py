@@ -10,8 +10,8 @@ from typing import Self
 
 import numpy as np
 
-from npcbam import checks, tree
-from npcbam.checks import Array
+from npcbam import arguments, tree
+from npcbam.arguments import Array
 from npcbam.pointwise import relu_vjp, sigmoid_vjp
 from npcbam.pooling import POOLS, TIES, describe_vjp
 
@@ -51,16 +51,16 @@ class SharedMLP:
     b1: Array | None = None
 
     def __post_init__(self) -> None:
-        w0 = checks.shaped("w0", self.w0, ("C/r", "C"))
+        w0 = arguments.shaped("w0", self.w0, ("C/r", "C"))
         hidden, channels = w0.shape
         if w0.size == 0:
             raise ValueError(f"w0: expected at least one hidden unit and channel, got {w0.shape}")
-        named = [("w0", w0), ("w1", checks.shaped("w1", self.w1, (channels, hidden)))]
+        named = [("w0", w0), ("w1", arguments.shaped("w1", self.w1, (channels, hidden)))]
         if self.b0 is not None:
-            named.append(("b0", checks.shaped("b0", self.b0, (hidden,))))
+            named.append(("b0", arguments.shaped("b0", self.b0, (hidden,))))
         if self.b1 is not None:
-            named.append(("b1", checks.shaped("b1", self.b1, (channels,))))
-        checks.same_dtype(named)
+            named.append(("b1", arguments.shaped("b1", self.b1, (channels,))))
+        arguments.same_dtype(named)
 
     def __call__(self, f: Array) -> Array:
         """Return the logits of `f`; see `vjp`."""
@@ -79,9 +79,9 @@ class SharedMLP:
         -------
         z, pullback : z is (N, C); `dmlp, df = pullback(dz)`
         """
-        f = checks.shaped("f", f, ("N", self.w0.shape[1]))
-        checks.same_dtype([("w0", self.w0), ("f", f)])
-        w0, w1 = checks.array("w0", self.w0), checks.array("w1", self.w1)
+        f = arguments.shaped("f", f, ("N", self.w0.shape[1]))
+        arguments.same_dtype([("w0", self.w0), ("f", f)])
+        w0, w1 = arguments.array("w0", self.w0), arguments.array("w1", self.w1)
         a = f @ w0.T  # (N, C/r)
         if self.b0 is not None:
             a = a + self.b0
@@ -91,7 +91,7 @@ class SharedMLP:
             z = z + self.b1
 
         def mlp_pullback(dz: Array) -> tuple[Self, Array]:
-            dz = checks.cotangent(dz, z)
+            dz = arguments.cotangent(dz, z)
             db1 = None if self.b1 is None else dz.sum(axis=0)
             # z[n,c] = Σ h[n,j] w1[c,j]: each factor gets dz times the other, summed.
             dw1, dh = dz.T @ h, dz @ w1
@@ -136,10 +136,10 @@ class ChannelAttention:
     blend: bool = False
 
     def __post_init__(self) -> None:
-        checks.layer("mlp", self.mlp, SharedMLP)
-        checks.subset("pools", self.pools, POOLS)
-        checks.choice("ties", self.ties, TIES)
-        checks.choice("blend", self.blend, (False, True))
+        arguments.layer("mlp", self.mlp, SharedMLP)
+        arguments.subset("pools", self.pools, POOLS)
+        arguments.choice("ties", self.ties, TIES)
+        arguments.choice("blend", self.blend, (False, True))
 
     def __call__(self, x: Array) -> Array:
         """Return the map of `x`; see `vjp`."""
@@ -173,7 +173,7 @@ class ChannelAttention:
 
     def logits_vjp(self, x: Array) -> tuple[Array, Callable[[Array], tuple[Self, Array]]]:
         """Compute Σ MLP(f), which `vjp` squashes; shapes and saved values as there."""
-        x = checks.feature_map(x, ("w0", self.mlp.w0), self.mlp.w0.shape[1])
+        x = arguments.feature_map(x, ("w0", self.mlp.w0), self.mlp.w0.shape[1])
         space = tuple(range(2, x.ndim))
         fs, describe_pullback = describe_vjp(x, space, self.pools, self.ties, self.blend)
         zs, mlp_pullbacks = zip(*(self.mlp.vjp(f.reshape(x.shape[:2])) for f in fs), strict=True)
@@ -181,7 +181,7 @@ class ChannelAttention:
 
         def logits_pullback(dz: Array) -> tuple[Self, Array]:
             # Every pass through the MLP gets the whole dz: its cotangents add.
-            flat = checks.cotangent(dz, z, "dz").reshape(x.shape[:2])
+            flat = arguments.cotangent(dz, z, "dz").reshape(x.shape[:2])
             dmlps, dfs = zip(*(pullback(flat) for pullback in mlp_pullbacks), strict=True)
             dx = describe_pullback([df.reshape(z.shape) for df in dfs])
             return dataclasses.replace(self, mlp=functools.reduce(tree.add, dmlps)), dx

@@ -14,7 +14,7 @@ from npcbam.gradcheck.museum import command as museum
 from npcbam.messages import CannotRun, sentence
 from npcbam.options import apart
 from npcbam.oracle import command as check
-from npcbam.oracle import vectors_cli
+from npcbam.oracle.vectors import command as vectors_cli
 
 DIFFERS, CANNOT_RUN, INTERRUPTED = 1, 2, 130
 DESCRIPTION = "Is this CBAM, this gradient, my own backward correct?"

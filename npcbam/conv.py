@@ -9,8 +9,8 @@ from typing import Self
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from npcbam import checks
-from npcbam.checks import Array
+from npcbam import arguments
+from npcbam.arguments import Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,13 +38,13 @@ class Conv:
     b: Array | None = None
 
     def __post_init__(self) -> None:
-        w = checks.array("w", self.w)
-        if w.ndim not in checks.AXES or 0 in w.shape:
+        w = arguments.array("w", self.w)
+        if w.ndim not in arguments.AXES or 0 in w.shape:
             raise ValueError(f"w: expected shape (O, I, *K), K of 1 to 3 axes, got {w.shape}")
         for size in w.shape[2:]:
-            checks.odd("w", size)
+            arguments.odd("w", size)
         if self.b is not None:
-            checks.same_dtype([("w", w), ("b", checks.shaped("b", self.b, w.shape[:1]))])
+            arguments.same_dtype([("w", w), ("b", arguments.shaped("b", self.b, w.shape[:1]))])
 
     def __call__(self, x: Array) -> Array:
         """Return the correlation of `x`; see `vjp`."""
@@ -63,13 +63,13 @@ class Conv:
         -------
         y, pullback : y is (N, O, *S); `dconv, dx = pullback(dy)`
         """
-        x = checks.feature_map(x, ("w", self.w), self.w.shape[1], self.w.ndim)
+        x = arguments.feature_map(x, ("w", self.w), self.w.shape[1], self.w.ndim)
         y = _correlate(self.w, x)  # (N, O, *S)
         if self.b is not None:
             y = y + _along_channels(self.b, x.ndim)
 
         def conv_pullback(dy: Array) -> tuple[Self, Array]:
-            dy = checks.cotangent(dy, y)
+            dy = arguments.cotangent(dy, y)
             positions = (0, *range(2, x.ndim))
             # y[p] reads x[p+t] through w[t], so x[q] went to y[q-t]: the kernel flipped, i <-> o.
             flipped = np.flip(self.w, axis=tuple(range(2, x.ndim))).swapaxes(0, 1)

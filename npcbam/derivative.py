@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from npcbam import checks, tree
-from npcbam.checks import Array
+from npcbam import arguments, tree
+from npcbam.arguments import Array
 from npcbam.slopes import STEP, Point, real_leaves, result_of
 
 
@@ -86,7 +86,7 @@ def hvp(f: Callable[..., Any], x: Any, v: Any, dy: Any = None) -> Any:
         if sum(leaf.size for _, leaf in tree.leaves(y)) != 1:
             raise ValueError("dy: expected a cotangent, because y has more than one element")
         dy = tree.map(np.ones_like, y)
-    tree.map(lambda d, leaf: checks.shaped("dy", d, leaf.shape), dy, y)
+    tree.map(lambda d, leaf: arguments.shaped("dy", d, leaf.shape), dy, y)
     gradient = pullback(tree.map(lambda leaf: leaf.astype(np.complex128), dy))
     return tree.map(_slope, gradient)
 
@@ -130,7 +130,7 @@ def _array(leaves: list[Any]) -> Array:
 
 def _lift(x: Array, v: Array) -> Array:
     # Cast first: in single precision the step underflows.
-    tangent = checks.shaped("tangent", v, x.shape).astype(np.complex128)
+    tangent = arguments.shaped("tangent", v, x.shape).astype(np.complex128)
     return x.astype(np.complex128) + 1j * STEP * tangent
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.slopes import Moved, Slopes
 
 # No ratio of whole numbers: where results are rounded to steps, quotients at such ratios agree by

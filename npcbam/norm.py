@@ -9,8 +9,8 @@ from typing import Self
 
 import numpy as np
 
-from npcbam import checks, tree
-from npcbam.checks import Array
+from npcbam import arguments, tree
+from npcbam.arguments import Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,15 +51,15 @@ class BatchNorm:
     momentum: float = 0.1
 
     def __post_init__(self) -> None:
-        gamma = checks.shaped("gamma", self.gamma, ("C",))
+        gamma = arguments.shaped("gamma", self.gamma, ("C",))
         if gamma.size == 0:
             raise ValueError(f"gamma: expected at least one channel, got {gamma.shape}")
         named = [("gamma", gamma)]
         for name in ("beta", "mean", "var"):
-            named.append((name, checks.shaped(name, getattr(self, name), gamma.shape)))
-        checks.same_dtype(named)
-        checks.number("eps", self.eps, 0, np.inf)
-        checks.number("momentum", self.momentum, 0, 1)
+            named.append((name, arguments.shaped(name, getattr(self, name), gamma.shape)))
+        arguments.same_dtype(named)
+        arguments.number("eps", self.eps, 0, np.inf)
+        arguments.number("momentum", self.momentum, 0, 1)
 
     def __call__(self, x: Array) -> Array:
         """Return `x` normalised by the running statistics; see `vjp`."""
@@ -79,7 +79,7 @@ class BatchNorm:
         y, pullback : y is (N, C, *S); `dnorm, dx = pullback(dy)`, in which dnorm.mean and
             dnorm.var are the derivatives by the running statistics, that y depends on here
         """
-        x = checks.feature_map(x, ("gamma", self.gamma), self.gamma.size)
+        x = arguments.feature_map(x, ("gamma", self.gamma), self.gamma.size)
         return self._normalise(x - _column(self.mean, x), self.var)
 
     def train_vjp(self, x: Array) -> tuple[Array, Callable[[Array], tuple[Self, Array]], Self]:
@@ -102,8 +102,8 @@ class BatchNorm:
         ValueError
             A channel has fewer than two elements, of which there is no variance.
         """
-        x = checks.feature_map(x, ("gamma", self.gamma), self.gamma.size)
-        checks.batch(x)
+        x = arguments.feature_map(x, ("gamma", self.gamma), self.gamma.size)
+        arguments.batch(x)
         axes, size = _others(x), x.size // x.shape[1]
         mean = x.mean(axis=axes)  # (C,)
         centred = x - _column(mean, x)  # (N, C, *S)
@@ -144,7 +144,7 @@ class BatchNorm:
         y = _column(self.gamma, x) * xhat + _column(self.beta, x)
 
         def norm_pullback(dy: Array) -> tuple[Self, Array]:
-            dy = checks.cotangent(dy, y)
+            dy = arguments.cotangent(dy, y)
             axes = _others(x)
             dgamma, dbeta = (dy * xhat).sum(axis=axes), dy.sum(axis=axes)  # (C,), (C,)
             dx = dy * _column(self.gamma * inv, x)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from npcbam import checks
-from npcbam.checks import Array
+from npcbam import arguments
+from npcbam.arguments import Array
 
 
 def relu(z: Array) -> Array:
@@ -28,12 +28,12 @@ def relu_vjp(z: Array) -> tuple[Array, Callable[[Array], Array]]:
     >>> y, pullback(np.array([5.0, 7.0, 11.0]))
     (array([0., 0., 3.]), array([ 0.,  0., 11.]))
     """
-    z = checks.array("z", z)
+    z = arguments.array("z", z)
     off = z <= 0
     y = np.where(off, z.dtype.type(0), z)
 
     def relu_pullback(dy: Array) -> Array:
-        dy = checks.cotangent(dy, z)
+        dy = arguments.cotangent(dy, z)
         return np.where(off, dy.dtype.type(0), dy)
 
     return y, relu_pullback
@@ -56,7 +56,7 @@ def sigmoid_vjp(z: Array) -> tuple[Array, Callable[[Array], Array]]:
     >>> sigmoid(np.array([-1000.0, 0.0, 1000.0]))
     array([0. , 0.5, 1. ])
     """
-    z = checks.array("z", z)
+    z = arguments.array("z", z)
     one = z.dtype.type(1)
     positive = z.real >= 0
     with np.errstate(under="ignore"):
@@ -68,7 +68,7 @@ def sigmoid_vjp(z: Array) -> tuple[Array, Callable[[Array], Array]]:
         slope: Array = e / np.square(one + e)
 
     def sigmoid_pullback(dy: Array) -> Array:
-        dy = checks.cotangent(dy, y)
+        dy = arguments.cotangent(dy, y)
         return np.asarray(dy * slope)
 
     return y, sigmoid_pullback
@@ -104,14 +104,14 @@ def scale_vjp(gate: Array, x: Array) -> tuple[Array, Callable[[Array], tuple[Arr
     array([[41.],
            [65.]])
     """
-    x = checks.array("x", x)
+    x = arguments.array("x", x)
     broadcast = [size if same else 1 for size, same in zip(x.shape, _kept(gate, x), strict=True)]
-    gate = checks.shaped("gate", gate, broadcast)
-    checks.same_dtype([("x", x), ("gate", gate)])
+    gate = arguments.shaped("gate", gate, broadcast)
+    arguments.same_dtype([("x", x), ("gate", gate)])
     y = np.asarray(gate * x)
 
     def scale_pullback(dy: Array) -> tuple[Array, Array]:
-        dy = checks.cotangent(dy, y)
+        dy = arguments.cotangent(dy, y)
         dx = np.asarray(gate * dy)
         # A gate value multiplies all elements that it was broadcast to: its cotangent is their sum.
         shared = tuple(axis for axis, same in enumerate(_kept(gate, x)) if not same)

@@ -13,8 +13,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from npcbam import checks
-from npcbam.checks import Array
+from npcbam import arguments
+from npcbam.arguments import Array
 
 Pullback: TypeAlias = Callable[[Array], Array]
 TIES = ("first", "even")
@@ -47,7 +47,7 @@ def mean_vjp(x: Array, axes: Sequence[int]) -> tuple[Array, Pullback]:
     shape, count = x.shape, x.dtype.type(rows.shape[-1])
 
     def mean_pullback(dy: Array) -> Array:
-        dy = checks.cotangent(dy, y)
+        dy = arguments.cotangent(dy, y)
         return np.full(shape, dy / count)
 
     return y, mean_pullback
@@ -75,7 +75,7 @@ def max_vjp(x: Array, axes: Sequence[int], ties: str = "first") -> tuple[Array, 
     >>> pullback(np.array([6.0]))
     array([3., 3., 0.])
     """
-    checks.choice("ties", ties, TIES)
+    arguments.choice("ties", ties, TIES)
     rows, unrows, pooled = _rows(x, axes)
     index = rows.argmax(axis=-1, keepdims=True)  # (..., 1)
     top = np.take_along_axis(rows, index, axis=-1)  # (..., 1)
@@ -85,7 +85,7 @@ def max_vjp(x: Array, axes: Sequence[int], ties: str = "first") -> tuple[Array, 
         count = tied.sum(axis=-1, keepdims=True, dtype=x.dtype)  # (..., 1)
 
     def max_pullback(dy: Array) -> Array:
-        dy = checks.cotangent(dy, y)
+        dy = arguments.cotangent(dy, y)
         drow = dy.reshape(index.shape)
         if ties == "even":
             return unrows(np.where(tied, drow / count, dy.dtype.type(0)))
@@ -106,7 +106,7 @@ def max_by_any_rule_vjp(x: Array, axes: Sequence[int], ties: str) -> tuple[Array
     """
     if ties not in OTHER_TIES:
         return max_vjp(x, axes, ties)
-    axes = checks.axes(axes, x)
+    axes = arguments.axes(axes, x)
     if ties == "last":
         y, first_pullback = max_vjp(np.flip(x, axes), axes)
 
@@ -160,7 +160,7 @@ def lp_vjp(x: Array, axes: Sequence[int]) -> tuple[Array, Pullback]:
 
     def lp_pullback(dy: Array) -> Array:
         # dy/dx = x / y; scaled, because y itself loses its digits where it is subnormal
-        dy = checks.cotangent(dy, y)
+        dy = arguments.cotangent(dy, y)
         direction = np.divide(scaled, norm, out=np.zeros_like(scaled), where=norm != 0)
         return unrows(dy.reshape(norm.shape) * direction)
 
@@ -200,7 +200,7 @@ def logsumexp_vjp(x: Array, axes: Sequence[int]) -> tuple[Array, Pullback]:
     y = (top + np.log(total)).reshape(pooled)
 
     def logsumexp_pullback(dy: Array) -> Array:
-        dy = checks.cotangent(dy, y)
+        dy = arguments.cotangent(dy, y)
         return unrows(dy.reshape(total.shape) * softmax)
 
     return y, logsumexp_pullback
@@ -253,8 +253,8 @@ def _rows(x: Array, axes: Sequence[int]) -> tuple[Array, Pullback, tuple[int, ..
 
     The rows are contiguous, which NumPy sums pairwise, with the smallest rounding.
     """
-    x = checks.array("x", x)
-    pooled = checks.axes(axes, x)
+    x = arguments.array("x", x)
+    pooled = arguments.axes(axes, x)
     order = [axis for axis in range(x.ndim) if axis not in pooled] + list(pooled)
     moved = tuple(x.shape[axis] for axis in order)
     kept = moved[: x.ndim - len(pooled)]

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from npcbam import checks
+from npcbam import arguments
+from npcbam.arguments import Array
 from npcbam.cbam import CBAM
 from npcbam.channel_attention import ChannelAttention, SharedMLP
-from npcbam.checks import Array
 from npcbam.conv import Conv
 from npcbam.norm import BatchNorm
 from npcbam.spatial_attention import SpatialAttention
@@ -72,7 +72,7 @@ PRESETS = {
 
 def preset(name: str) -> Preset:
     """Return the preset called `name`; raise ValueError that lists them if there is none."""
-    checks.choice("preset", name, PRESETS)
+    arguments.choice("preset", name, PRESETS)
     return PRESETS[name]
 
 
@@ -87,8 +87,8 @@ def hidden_units(channels: int, reduction_ratio: int, name: str = "paper") -> in
     >>> hidden_units(24, 16), hidden_units(24, 16, "timm")
     (1, 2)
     """
-    checks.positive("channels", channels)
-    checks.positive("reduction_ratio", reduction_ratio)
+    arguments.positive("channels", channels)
+    arguments.positive("reduction_ratio", reduction_ratio)
     if preset(name).round_hidden:
         return max(1, math.floor(channels / reduction_ratio + 0.5))
     if channels < reduction_ratio:
@@ -198,12 +198,12 @@ def init(
     (array([0., 0., 0., 0.]), array([0.]))
     """
     if not isinstance(rng, np.random.Generator):
-        checks.seed("rng", rng)
+        arguments.seed("rng", rng)
         rng = np.random.default_rng(rng)
     hidden = hidden_units(channels, reduction_ratio, name)
-    checks.odd("kernel_size", kernel_size)
-    checks.choice("spatial_axes", spatial_axes, (1, 2, 3))
-    checks.dtype("dtype", dtype)
+    arguments.odd("kernel_size", kernel_size)
+    arguments.choice("spatial_axes", spatial_axes, (1, 2, 3))
+    arguments.dtype("dtype", dtype)
     sizes = shapes(name, channels, hidden, (kernel_size,) * spatial_axes)
     taps = math.prod(sizes.get("spatial.conv.w", ()))
     # A bias has the fan_in of its weight.

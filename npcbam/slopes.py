@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from npcbam import checks, tree
-from npcbam.checks import Array
+from npcbam import arguments, tree
+from npcbam.arguments import Array
 
 # A power of two, so that the division is exact; so small that h² underflows to 0, because what is
 # left of it in the real part of a product would decide ties that the imaginary part must decide.
@@ -31,7 +31,7 @@ def real_leaves(name: str, argument: Any) -> list[tuple[str, Array]]:
     if not found:
         raise TypeError(f"{name}: expected a NumPy array or a layer, got {type(argument).__name__}")
     for leaf_name, leaf in found:
-        checks.array(leaf_name, leaf)
+        arguments.array(leaf_name, leaf)
         if leaf.dtype.kind == "c":
             raise TypeError(f"{leaf_name}: expected a real dtype, got {leaf.dtype}")
     return found

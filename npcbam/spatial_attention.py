@@ -9,8 +9,8 @@ from typing import Self
 
 import numpy as np
 
-from npcbam import checks
-from npcbam.checks import Array
+from npcbam import arguments
+from npcbam.arguments import Array
 from npcbam.conv import Conv
 from npcbam.norm import BatchNorm
 from npcbam.pointwise import sigmoid_vjp
@@ -53,16 +53,16 @@ class SpatialAttention:
     blend: bool = False
 
     def __post_init__(self) -> None:
-        checks.layer("conv", self.conv, Conv)
-        checks.subset("pools", self.pools, POOLS)
-        checks.choice("ties", self.ties, TIES)
-        checks.choice("blend", self.blend, (False, True))
+        arguments.layer("conv", self.conv, Conv)
+        arguments.subset("pools", self.pools, POOLS)
+        arguments.choice("ties", self.ties, TIES)
+        arguments.choice("blend", self.blend, (False, True))
         planes = 1 if self.blend else len(self.pools)
-        checks.shaped("conv.w", self.conv.w, (1, planes, *"KKK"[: self.conv.w.ndim - 2]))
+        arguments.shaped("conv.w", self.conv.w, (1, planes, *"KKK"[: self.conv.w.ndim - 2]))
         if self.norm is not None:
-            checks.layer("norm", self.norm, BatchNorm)
-            checks.shaped("norm.gamma", self.norm.gamma, (1,))
-            checks.same_dtype([("conv.w", self.conv.w), ("norm.gamma", self.norm.gamma)])
+            arguments.layer("norm", self.norm, BatchNorm)
+            arguments.shaped("norm.gamma", self.norm.gamma, (1,))
+            arguments.same_dtype([("conv.w", self.conv.w), ("norm.gamma", self.norm.gamma)])
 
     def __call__(self, x: Array) -> Array:
         """Return the map of `x`; see `vjp`."""
@@ -110,9 +110,9 @@ class SpatialAttention:
     def _logits(
         self, x: Array, training: bool
     ) -> tuple[Array, Callable[[Array], tuple[Self, Array]], Self]:
-        x = checks.feature_map(x, ("conv.w", self.conv.w), ndim=self.conv.w.ndim)
+        x = arguments.feature_map(x, ("conv.w", self.conv.w), ndim=self.conv.w.ndim)
         if self.norm is not None and training:
-            checks.batch(x)  # as the norm would of the plane, which the caller has not seen
+            arguments.batch(x)  # as the norm would of the plane, which the caller has not seen
         planes, describe_pullback = describe_vjp(x, (1,), self.pools, self.ties, self.blend)
         z, conv_pullback = self.conv.vjp(np.concatenate(planes, axis=1))  # (N, 1, *S)
         stepped = self.norm
@@ -122,7 +122,7 @@ class SpatialAttention:
             z, norm_pullback = self.norm.vjp(z)
 
         def logits_pullback(dz: Array) -> tuple[Self, Array]:
-            dz = checks.cotangent(dz, z, "dz")
+            dz = arguments.cotangent(dz, z, "dz")
             dnorm = None
             if self.norm is not None:
                 dnorm, dz = norm_pullback(dz)

@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from npcbam import checks, presets, tree
+from npcbam import arguments, presets, tree
+from npcbam.arguments import Array
 from npcbam.array_files import PathLike, load_arrays, save_arrays
 from npcbam.cbam import CBAM
-from npcbam.checks import Array
 
 __all__ = ["from_state_dict", "load_arrays", "save_arrays", "to_state_dict"]
 
@@ -105,7 +105,7 @@ def from_state_dict(
     pairs = [(start + keys[path], array) for path, array in arrays.items()]
     for pair in pairs[1:]:
         with _noting(wrong):
-            checks.same_dtype([pairs[0], pair])
+            arguments.same_dtype([pairs[0], pair])
     known = {start + key for key in (*keys.values(), *_counter(keys))}
     unknown = [name for name in named if name.startswith(start) and name not in known]
     wrong += [ValueError(f"{name}: unknown") for name in unknown]
@@ -257,9 +257,9 @@ def _fitted(key: str, value: Any, shape: tuple[int | str, ...]) -> Array:
     """Return a copy of `value`, which must have `shape`, apart from the axes of 1 × 1 kernels."""
     if len(shape) == 2 and getattr(value, "shape", ())[2:] in ((1,), (1, 1), (1, 1, 1)):
         value = value.reshape(value.shape[:2])
-    fitted = checks.shaped(key, value, shape)
+    fitted = arguments.shaped(key, value, shape)
     for size in fitted.shape[2:]:
-        checks.odd(key, size)
+        arguments.odd(key, size)
     return np.array(fitted)
 
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from npcbam import checks, tree
+from npcbam import arguments, tree
+from npcbam.arguments import Array
 from npcbam.cbam import CBAM, ORDERS
-from npcbam.checks import Array
 from npcbam.pooling import POOLS, TIES
 from npcbam.presets import PRESETS
 
@@ -34,7 +34,7 @@ GAP = 2.0
 
 def dtypes() -> st.SearchStrategy[np.dtype[Any]]:
     """Draw float32, float64, longdouble or complex128."""
-    return st.sampled_from([np.dtype(dtype) for dtype in checks.DTYPES])
+    return st.sampled_from([np.dtype(dtype) for dtype in arguments.DTYPES])
 
 
 @st.composite
@@ -76,20 +76,20 @@ def feature_maps(
     ...     assert x.shape[1] == 8 and np.unique(x).size == x.size
     >>> test_no_entry_comes_twice()
     """
-    checks.choice("ties", ties, ("none", "some", "any"))
-    checks.choice("ndim", ndim, (None, *checks.AXES))
+    arguments.choice("ties", ties, ("none", "some", "any"))
+    arguments.choice("ndim", ndim, (None, *arguments.AXES))
     if far_from_kinks and ties != "none":
         raise ValueError(f"far_from_kinks: expected ties='none' with it, got {ties!r}")
     if channels is not None:
-        checks.positive("channels", channels)
+        arguments.positive("channels", channels)
     if samples is not None and samples != 0:
-        checks.positive("samples", samples)
-    checks.positive("min_size", min_size)
-    checks.positive("max_size", max_size)
+        arguments.positive("samples", samples)
+    arguments.positive("min_size", min_size)
+    arguments.positive("max_size", max_size)
     if max_size < min_size:
         raise ValueError(f"max_size: expected at least min_size, {min_size}, got {max_size}")
     kind = _dtype(draw, dtype)
-    axes = draw(st.sampled_from(list(checks.AXES))) if ndim is None else ndim
+    axes = draw(st.sampled_from(list(arguments.AXES))) if ndim is None else ndim
     shape = (
         draw(st.integers(1, 3)) if samples is None else samples,
         draw(st.integers(1, 6)) if channels is None else channels,
@@ -128,7 +128,7 @@ def layouts(x: Array) -> st.SearchStrategy[Array]:
     ...     assert (odd == x).all()
     >>> test_same_values()
     """
-    checks.array("x", x)
+    arguments.array("x", x)
     found: list[Callable[[Array], Array]] = [
         np.copy, _fortran, _spread, _backwards, _shuffled, _unaligned, _read_only
     ]  # fmt: skip
@@ -147,7 +147,7 @@ def cotangents_like(draw: st.DrawFn, y: Array) -> Array:
     A cotangent of ones hides transposed and permuted gradients, and one with entries near 0
     hides the errors there. Complex entries have such real and imaginary parts.
     """
-    checks.array("y", y)
+    arguments.array("y", y)
     rng = _rng(draw)
     parts = [_weights(rng, y.shape) for _ in range(2 if y.dtype.kind == "c" else 1)]
     dy: Array = parts[0].astype(y.dtype)
@@ -194,9 +194,9 @@ def cbams(
     ...     assert cbam(np.ones((1, 4, 3, 2))).shape == (1, 4, 3, 2)
     >>> test_shape_is_kept()
     """
-    checks.choice("pools", pools, ("preset", "any"))
+    arguments.choice("pools", pools, ("preset", "any"))
     if channels is not None:
-        checks.positive("channels", channels)
+        arguments.positive("channels", channels)
     c = draw(st.integers(1, 6)) if channels is None else channels
     cbam = CBAM.init(
         rng=0,
@@ -229,7 +229,7 @@ def cbams(
 
 def _dtype(draw: st.DrawFn, dtype: Any) -> np.dtype[Any]:
     if dtype is not None:
-        checks.dtype("dtype", dtype)
+        arguments.dtype("dtype", dtype)
     found: np.dtype[Any] = draw(dtypes()) if dtype is None else np.dtype(dtype)
     return found
 

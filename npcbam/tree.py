@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from npcbam import CBAM, strategies, tree
 from npcbam.cbam import ORDERS
 from npcbam.fused import fused_forward, fused_vjp, kernels, products
 from npcbam.fused import threads as fused_threads
-from npcbam.oracle import bounds
+from npcbam.oracle.comparison import bounds
 from npcbam.presets import PRESETS
 
 few = settings(deadline=None, max_examples=40)

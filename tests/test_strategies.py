@@ -9,7 +9,7 @@ from helpers import assert_raises
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
-from npcbam import checks, strategies, tree
+from npcbam import arguments, strategies, tree
 from npcbam.cbam import ORDERS
 from npcbam.presets import PRESETS
 from npcbam.strategies import GAP, cbams, cotangents_like, dtypes, feature_maps, layouts
@@ -24,7 +24,7 @@ REACH = settings(max_examples=2000, database=None, phases=[Phase.generate])
 @quick
 @given(feature_maps(dtype=None))
 def test_feature_maps_are_feature_maps(x):
-    assert checks.feature_map(x) is x
+    assert arguments.feature_map(x) is x
     assert np.abs(x.real).max() <= 4
     assert x.dtype.kind != "c" or x.imag.any()
 

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 from npcbam import tree
+from npcbam.arguments import Array
 from npcbam.bench.peers import PEERS, Peer
 from npcbam.cbam import CBAM
-from npcbam.checks import Array
 
 MODES = ("forward", "both")
 # Inputs in rotation: so that the one that is next has left the cache.

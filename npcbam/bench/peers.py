@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from npcbam import tree
+from npcbam.arguments import Array
 from npcbam.cbam import CBAM
-from npcbam.checks import Array
 from npcbam.fused import fused_forward, fused_vjp
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.diagnosis.wrong import Wrong
 
 

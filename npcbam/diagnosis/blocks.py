@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.diagnosis.arrays import at_hand, joined
 from npcbam.diagnosis.guesses import Said, worst_first
 from npcbam.diagnosis.wrong import Wrong

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.diagnosis import factors, order, partly, values
 from npcbam.diagnosis.arrays import at_hand, joined, spread
 from npcbam.diagnosis.guesses import Explanation, Guess, Said, explained_by

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.diagnosis.guesses import Said
 from npcbam.diagnosis.wrong import Wrong
 

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.diagnosis.arrays import at_hand, lengths
 from npcbam.diagnosis.guesses import Said
 from npcbam.diagnosis.wrong import Wrong

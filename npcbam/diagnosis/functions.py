@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from scipy import special
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.diagnosis.arrays import at_hand, spread, summed
 from npcbam.diagnosis.guesses import Guess, Said, worst_first
 from npcbam.diagnosis.wrong import Wrong

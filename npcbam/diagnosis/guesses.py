@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.diagnosis.wrong import Wrong
 
 # A code, and what is said of the array, to be put behind its name.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.diagnosis.arrays import joined
 from npcbam.diagnosis.guesses import Guess
 from npcbam.diagnosis.wrong import Wrong

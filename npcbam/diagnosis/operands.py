@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.diagnosis import order
 from npcbam.diagnosis.guesses import Guess
 from npcbam.diagnosis.jacobian import flat, pull, usable

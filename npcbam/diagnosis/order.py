@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.diagnosis.arrays import joined
 from npcbam.diagnosis.guesses import Guess, Said
 from npcbam.diagnosis.wrong import Wrong

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.diagnosis import factors
 from npcbam.diagnosis.guesses import Guess, Said, worst_first
 from npcbam.diagnosis.places import describe

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.diagnosis.arrays import at_hand, joined, spread
 from npcbam.diagnosis.guesses import Said, worst_first
 from npcbam.diagnosis.values import copies

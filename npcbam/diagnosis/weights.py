@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.diagnosis import order, partly, values
 from npcbam.diagnosis.guesses import Explanation, Said, explained_by
 from npcbam.diagnosis.jacobian import usable

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 
 # What an explanation may leave of the error of an entry. Explained numbers come from the right
 # ones by a few operations, and agree to all digits that these have; others to one or two by chance.

@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from npcbam import checks, tree
+from npcbam import arguments, tree
+from npcbam.arguments import Array
 from npcbam.cbam import CBAM
-from npcbam.checks import Array
 from npcbam.fused.group import Pull, Spatial, group_vjp
 from npcbam.fused.kernels import aligned
 from npcbam.fused.threads import each
@@ -69,18 +69,18 @@ def fused_vjp(
     >>> dx.shape, dcbam.channel.mlp.w0.shape
     ((2, 32, 8, 6), (2, 32))
     """
-    checks.layer("cbam", cbam, CBAM)
-    checks.positive("threads", threads)
-    x = checks.feature_map(x, ("w0", cbam.channel.mlp.w0), cbam.channel.mlp.w0.shape[1])
+    arguments.layer("cbam", cbam, CBAM)
+    arguments.positive("threads", threads)
+    x = arguments.feature_map(x, ("w0", cbam.channel.mlp.w0), cbam.channel.mlp.w0.shape[1])
     if cbam.spatial is not None:
         w = cbam.spatial.conv.w
-        checks.feature_map(x, ("conv.w", w), ndim=w.ndim)
+        arguments.feature_map(x, ("conv.w", w), ndim=w.ndim)
     y, groups = aligned(x.shape, x.dtype), list(_groups(cbam, x))
     refine = _refine(cbam, x)
     pulls = each(lambda at: refine(x[at], y[at]), groups, threads)
 
     def fused_pullback(dy: Array) -> tuple[CBAM, Array]:
-        dy = checks.cotangent(dy, x)  # x looks as y does, which need not be kept
+        dy = arguments.cotangent(dy, x)  # x looks as y does, which need not be kept
         dx = aligned(x.shape, x.dtype)
         pairs = list(zip(pulls, groups, strict=True))
         dcbams = each(lambda pair: pair[0](dy[pair[1]], dx[pair[1]]), pairs, threads)

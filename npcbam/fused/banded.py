@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.conv import Conv
 
 TILE = 32

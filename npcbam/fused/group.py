@@ -14,9 +14,9 @@ from typing import TypeAlias
 
 import numpy as np
 
+from npcbam.arguments import Array
 from npcbam.cbam import CBAM
 from npcbam.channel_attention import ChannelAttention
-from npcbam.checks import Array
 from npcbam.fused.banded import Bands, adjoint, banded_vjp
 from npcbam.fused.kernels import Memory, gate_channels, outer, sigmoid_vjp
 from npcbam.fused.pools import Block, Features, Pools, Share

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 
 LINE = 64  # bytes
 # Rows below this are short, in entries.

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from npcbam import pooling
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.fused.kernels import max_over, sum_over
 
 # Some samples and some channels of theirs: either all channels or a single sample.

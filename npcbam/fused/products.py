@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from npcbam.arguments import Array
 from npcbam.channel_attention import SharedMLP
-from npcbam.checks import Array
 from npcbam.pointwise import relu_vjp
 
 # The terms of a piece: of two matrices, and of rows with one other row.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.gradcheck.cotangents import spread
 from npcbam.slopes import real_leaves
 

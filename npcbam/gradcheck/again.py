@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.gradcheck.cotangents import in_other_order, spread
 from npcbam.gradcheck.formats import tiny_of
 from npcbam.gradcheck.forward import Forward, Pullback

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.gradcheck import structure
 from npcbam.gradcheck.directions import Directions
 from npcbam.gradcheck.layout import Leaf

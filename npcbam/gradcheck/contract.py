@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.gradcheck.again import Again
 from npcbam.gradcheck.cotangents import Cotangent, draw, spread
 from npcbam.gradcheck.formats import largest_of

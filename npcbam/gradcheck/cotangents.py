@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 
 # A pullback is linear, so that no size may matter; what clips, or has a dead zone, shows here.
 FAR = 1e6

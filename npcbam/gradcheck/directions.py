@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.gradcheck.cotangents import spread
 from npcbam.gradcheck.domain import Domain, projected, units
 from npcbam.gradcheck.layout import Layout

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from npcbam import diagnosis
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.gradcheck.columns import Move, Sums
 from npcbam.gradcheck.judge import Judge
 from npcbam.gradcheck.numbers import NOISE, SUM, Numbers

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.gradcheck.layout import Layout, Results, spell
 from npcbam.gradcheck.outcomes import Stop
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.gradcheck.domain import Domain, bounds, domains
 from npcbam.gradcheck.forward import Forward
 from npcbam.gradcheck.layout import Layout, Leaf

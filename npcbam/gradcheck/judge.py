@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.gradcheck.columns import Move
 from npcbam.gradcheck.directions import Directions
 from npcbam.gradcheck.kinks import Near

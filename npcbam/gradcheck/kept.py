@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.gradcheck.cotangents import Cotangent
 from npcbam.gradcheck.reading import Reading
 from npcbam.gradcheck.report import Finding

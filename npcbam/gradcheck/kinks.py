@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.differences import Differences
 from npcbam.gradcheck.directions import Directions
 from npcbam.gradcheck.reference import Reference

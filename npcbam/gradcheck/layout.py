@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 
 IMMUTABLE = (type(None), bool, int, float, complex, str, bytes, np.generic, type, np.dtype)
 Path = tuple[Any, ...]

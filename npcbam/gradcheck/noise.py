@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.gradcheck.cotangents import Cotangent, spread
 from npcbam.gradcheck.forward import Forward
 from npcbam.gradcheck.reading import read

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.gradcheck.columns import Move
 from npcbam.gradcheck.cotangents import Cotangent
 from npcbam.gradcheck.formats import tiny_of

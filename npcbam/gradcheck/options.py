@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypedDict
 
-from npcbam import checks
+from npcbam import arguments
 
 ALLOWED = ("writes", "dtype", "layout", "impure", "stale")
 
@@ -36,16 +36,16 @@ def validated(
     directions: int | None,
 ) -> None:
     """Raise unless each option is what it may be."""
-    checks.seed("seed", seed)
-    checks.positive("points", points)
+    arguments.seed("seed", seed)
+    arguments.positive("points", points)
     if directions is not None:
-        checks.positive("directions", directions)
+        arguments.positive("directions", directions)
     if rtol is not None:
-        checks.number("rtol", rtol, 0, 1)
+        arguments.number("rtol", rtol, 0, 1)
     for name, value in (("fixed", fixed), ("allow", allow)):
         _strings(name, value)
     for item in allow:
-        checks.choice("allow", item, ALLOWED)
+        arguments.choice("allow", item, ALLOWED)
     if before is not None and not callable(before):
         raise TypeError(f"before: expected a function of no arguments, got {before!r}")
 

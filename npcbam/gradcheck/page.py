@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.gradcheck.picture import STYLE, legend, picture
 from npcbam.gradcheck.report import GradReport
 from npcbam.pages import document, table, text

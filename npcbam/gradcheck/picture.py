@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.pages import text
 
 # What a cell can be: 4 where it is off by a tenth of the worst or more, one less for each power of

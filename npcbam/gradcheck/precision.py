@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.gradcheck import contract, noise
 from npcbam.gradcheck.cotangents import Cotangent, spread
 from npcbam.gradcheck.directions import Directions

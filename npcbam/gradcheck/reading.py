@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.gradcheck.layout import Layout, Leaf, Path, branches, floating, leaves, number, spell
 from npcbam.gradcheck.outcomes import Stop
 from npcbam.gradcheck.report import Finding

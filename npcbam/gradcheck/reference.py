@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.differences import Differences, listen
 from npcbam.gradcheck.directions import Directions
 from npcbam.gradcheck.formats import unit_of

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.gradcheck.outcomes import Outcome
 from npcbam.gradcheck.text import to_text
 

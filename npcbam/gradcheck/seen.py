@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.gradcheck.report import Entry
 
 

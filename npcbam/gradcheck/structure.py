@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 
 MOVE = 2.0**-8  # of the units of the entries
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.gradcheck import kinks
 from npcbam.gradcheck.layout import Layout
 from npcbam.gradcheck.outcomes import Outcome

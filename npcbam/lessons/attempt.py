@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.lessons.exercise import Exercise, Values, cotangent, listed
 from npcbam.lessons.limit import SECONDS, TooLong, limited
 from npcbam.lessons.verdict import Stop

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.conv import Conv
 from npcbam.lessons.exercise import Answer, Exercise, Mistake, Values, normal
 

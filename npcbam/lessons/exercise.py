@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 
 # All that belongs to one input, by name: for `mean_vjp` x, y, dy, and dx as it should be.
 Values = SimpleNamespace

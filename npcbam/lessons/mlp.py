@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from npcbam import pointwise, tree
+from npcbam.arguments import Array
 from npcbam.channel_attention import SharedMLP
-from npcbam.checks import Array
 from npcbam.lessons.exercise import Answer, Exercise, Mistake, Values, normal
 from npcbam.pointwise import relu_vjp
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.lessons import structure
 from npcbam.lessons.attempt import Attempt
 from npcbam.lessons.exercise import Mistake

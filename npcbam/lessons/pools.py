@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from npcbam import pooling
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.lessons.exercise import Answer, Exercise, Mistake, Values, normal
 
 SPACE = (2, 3)

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from npcbam import pooling
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.conv import Conv
 from npcbam.lessons.correlation import correlate_vjp, unflipped
 from npcbam.lessons.exercise import Answer, Exercise, Mistake, Values, normal, walk
-from npcbam.oracle.hypotheses import FAITHFUL, SPATIAL, SPATIAL_PAPER, Row, spatial_map
+from npcbam.oracle.rules import FAITHFUL, SPATIAL, SPATIAL_PAPER, Row, spatial_map
 from npcbam.pointwise import sigmoid, sigmoid_vjp
 from npcbam.spatial_attention import SpatialAttention
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from npcbam import pooling
+from npcbam.arguments import Array
 from npcbam.channel_attention import ChannelAttention, SharedMLP
-from npcbam.checks import Array
 from npcbam.conv import Conv
 from npcbam.lessons.exercise import Values, walk
 from npcbam.pointwise import sigmoid, sigmoid_vjp

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.diagnosis import Diagnosis, Wrong, diagnose, several
 from npcbam.lessons.attempt import Attempt
 

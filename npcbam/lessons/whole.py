@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 
 from npcbam import tree
+from npcbam.arguments import Array
 from npcbam.cbam import CBAM
 from npcbam.channel_attention import ChannelAttention, SharedMLP
-from npcbam.checks import Array
 from npcbam.conv import Conv
 from npcbam.lessons.exercise import Answer, Exercise, Mistake, Values, normal
 from npcbam.lessons.steps import SPACE, gives, one_branch, pools
 from npcbam.lessons.structure import close
-from npcbam.oracle import mistakes
 from npcbam.oracle.routes import pulled
+from npcbam.oracle.rules import mistakes
 from npcbam.presets import PRESETS
 from npcbam.spatial_attention import SpatialAttention
 

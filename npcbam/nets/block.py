@@ -9,8 +9,8 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
+from npcbam.arguments import Array
 from npcbam.cbam import CBAM
-from npcbam.checks import Array
 from npcbam.nets.layers import Convolution, max_pool_vjp
 from npcbam.norm import BatchNorm
 from npcbam.pointwise import relu_vjp

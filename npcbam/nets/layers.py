@@ -14,8 +14,8 @@ from typing import Self
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from npcbam import checks
-from npcbam.checks import Array
+from npcbam import arguments
+from npcbam.arguments import Array
 from npcbam.pooling import max_vjp, mean_vjp
 
 Pullback = Callable[[Array], Array]
@@ -50,14 +50,14 @@ class Convolution:
     padding: int = 0
 
     def __post_init__(self) -> None:
-        w = checks.shaped("w", self.w, ("O", "I", "h", "w"))
+        w = arguments.shaped("w", self.w, ("O", "I", "h", "w"))
         if w.size == 0:
             raise ValueError(f"w: expected at least one plane and tap, got {w.shape}")
         if self.b is not None:
-            checks.same_dtype([("w", w), ("b", checks.shaped("b", self.b, w.shape[:1]))])
-        checks.positive("stride", self.stride)
+            arguments.same_dtype([("w", w), ("b", arguments.shaped("b", self.b, w.shape[:1]))])
+        arguments.positive("stride", self.stride)
         if self.padding != 0:
-            checks.positive("padding", self.padding)
+            arguments.positive("padding", self.padding)
 
     def __call__(self, x: Array) -> Array:
         """Return the correlation of `x`; see `vjp`."""
@@ -77,7 +77,7 @@ class Convolution:
         y, pullback : y is (N, O, (H + 2 padding - h) // stride + 1, ...);
             `dconvolution, dx = pullback(dy)`
         """
-        x = checks.feature_map(x, ("w", self.w), self.w.shape[1], 4)
+        x = arguments.feature_map(x, ("w", self.w), self.w.shape[1], 4)
         outputs, taps = self.w.shape[0], self.w[0].size
         seen, windows_pullback = windows_vjp(x, self.w.shape[2:], self.stride, self.padding)
         n, space = seen.shape[0], seen.shape[4:]
@@ -88,7 +88,7 @@ class Convolution:
             y = y + self.b.reshape(-1, 1, 1)
 
         def convolution_pullback(dy: Array) -> tuple[Self, Array]:
-            dy = checks.cotangent(dy, y)
+            dy = arguments.cotangent(dy, y)
             flat = dy.reshape(n, outputs, rows.shape[2])
             # y[o,p] = Σ w[o,t] rows[t,p]: each factor gets dy times the other, summed.
             dw = (flat @ rows.swapaxes(1, 2)).sum(axis=0).reshape(self.w.shape)
@@ -128,11 +128,11 @@ class Linear:
     b: Array | None = None
 
     def __post_init__(self) -> None:
-        w = checks.shaped("w", self.w, ("K", "C"))
+        w = arguments.shaped("w", self.w, ("K", "C"))
         if w.size == 0:
             raise ValueError(f"w: expected at least one input and output, got {w.shape}")
         if self.b is not None:
-            checks.same_dtype([("w", w), ("b", checks.shaped("b", self.b, w.shape[:1]))])
+            arguments.same_dtype([("w", w), ("b", arguments.shaped("b", self.b, w.shape[:1]))])
 
     def __call__(self, f: Array) -> Array:
         """Return the layer's result for `f`; see `vjp`."""
@@ -147,15 +147,15 @@ class Linear:
         -------
         z, pullback : `dlinear, df = pullback(dz)`
         """
-        f = checks.shaped("f", f, ("N", self.w.shape[1]))
-        checks.same_dtype([("w", self.w), ("f", f)])
-        w = checks.array("w", self.w)
+        f = arguments.shaped("f", f, ("N", self.w.shape[1]))
+        arguments.same_dtype([("w", self.w), ("f", f)])
+        w = arguments.array("w", self.w)
         z = f @ w.T  # (N, K)
         if self.b is not None:
             z = z + self.b
 
         def linear_pullback(dz: Array) -> tuple[Self, Array]:
-            dz = checks.cotangent(dz, z, "dz")
+            dz = arguments.cotangent(dz, z, "dz")
             db = None if self.b is None else dz.sum(axis=0)
             # z[n,k] = Σ w[k,c] f[n,c]
             return replace(self, w=dz.T @ f, b=db), dz @ w
@@ -197,14 +197,14 @@ def avg_pool_vjp(x: Array, window: int, stride: int | None = None) -> tuple[Arra
 def _pool(
     pool_vjp: Callable[..., tuple[Array, Pullback]], x: Array, window: int, stride: int | None
 ) -> tuple[Array, Pullback]:
-    checks.positive("window", window)
-    x = checks.feature_map(x, ndim=4)
+    arguments.positive("window", window)
+    x = arguments.feature_map(x, ndim=4)
     seen, windows_pullback = windows_vjp(x, (window, window), window if stride is None else stride)
     pooled, pooled_pullback = pool_vjp(seen, (2, 3))  # (N, C, 1, 1, H', W')
     y = pooled.reshape(pooled.shape[:2] + pooled.shape[4:])  # (N, C, H', W')
 
     def pool_pullback(dy: Array) -> Array:
-        dy = checks.cotangent(dy, y)
+        dy = arguments.cotangent(dy, y)
         return windows_pullback(pooled_pullback(dy.reshape(pooled.shape)))
 
     return y, pool_pullback
@@ -232,7 +232,7 @@ def windows_vjp(
     ValueError
         No window fits into the padded map.
     """
-    checks.positive("stride", stride)
+    arguments.positive("stride", stride)
     if any(size + 2 * padding < k for size, k in zip(x.shape[2:], kernel, strict=True)):
         raise ValueError(
             f"x: expected a map that a window of {kernel} fits into, "

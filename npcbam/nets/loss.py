@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from npcbam import checks
-from npcbam.checks import Array
+from npcbam import arguments
+from npcbam.arguments import Array
 from npcbam.pooling import logsumexp_vjp
 
 
@@ -39,14 +39,14 @@ def cross_entropy_vjp(
     >>> loss - np.log(4), pullback(np.array([8.0]))
     (array([0.]), array([[ 2.,  2., -6.,  2.]]))
     """
-    z = checks.shaped("z", z, ("N", "K"))
+    z = arguments.shaped("z", z, ("N", "K"))
     check_labels(labels, *z.shape)
     at = np.arange(len(labels)), labels
     total, logsumexp_pullback = logsumexp_vjp(z, (1,))  # (N, 1)
     loss = total[:, 0] - z[at]  # (N,)
 
     def cross_entropy_pullback(dloss: Array) -> Array:
-        dloss = checks.cotangent(dloss, loss, "dloss")
+        dloss = arguments.cotangent(dloss, loss, "dloss")
         dz = logsumexp_pullback(dloss[:, None])
         dz[at] -= dloss
         return dz

@@ -9,8 +9,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from npcbam import checks
-from npcbam.checks import Array
+from npcbam import arguments
+from npcbam.arguments import Array
 from npcbam.nets.block import ATTENTIONS, Block, ConvNorm, Stepped, run
 from npcbam.nets.layers import Linear
 from npcbam.pointwise import relu_vjp
@@ -66,16 +66,16 @@ class ResNet:
         dtype : float32, float64, longdouble or complex128
         """
         if not isinstance(rng, np.random.Generator):
-            checks.seed("rng", rng)
+            arguments.seed("rng", rng)
             rng = np.random.default_rng(rng)
         for name, value in [("channels", channels), ("classes", classes), ("pool", pool)]:
-            checks.positive(name, value)
+            arguments.positive(name, value)
         if not widths:
             raise ValueError("widths: expected at least one block, got none")
         for width in widths:
-            checks.positive("widths", width)
-        checks.choice("attention", attention, ATTENTIONS)
-        checks.dtype("dtype", dtype)
+            arguments.positive("widths", width)
+        arguments.choice("attention", attention, ATTENTIONS)
+        arguments.dtype("dtype", dtype)
         stem = ConvNorm.init(rng, (channels, widths[0]), 3, 1, dtype, pool)
         pairs = zip((widths[0], *widths), widths, strict=False)
         blocks = tuple(Block.init(rng, pair, attention, reduction_ratio, dtype) for pair in pairs)

@@ -11,8 +11,8 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from npcbam import checks, tree
-from npcbam.checks import Array
+from npcbam import arguments, tree
+from npcbam.arguments import Array
 from npcbam.nets.loss import check_labels, cross_entropy_vjp
 from npcbam.nets.resnet import ResNet
 
@@ -44,7 +44,7 @@ def cosine(peak: float) -> Schedule:
     >>> [round(cosine(0.1)(t), 3) for t in (0, 0.5, 1)]
     [0.1, 0.05, 0.0]
     """
-    checks.number("peak", peak, 0, math.inf)
+    arguments.number("peak", peak, 0, math.inf)
     return lambda t: peak * (1 + math.cos(math.pi * t)) / 2
 
 
@@ -54,10 +54,10 @@ def steps(peak: float, at: Sequence[float] = (0.5, 0.75), factor: float = 0.1) -
     >>> [round(steps(0.1)(t), 3) for t in (0, 0.49, 0.5, 0.75)]
     [0.1, 0.1, 0.01, 0.001]
     """
-    checks.number("peak", peak, 0, math.inf)
-    checks.number("factor", factor, 0, 1)
+    arguments.number("peak", peak, 0, math.inf)
+    arguments.number("factor", factor, 0, 1)
     for place in at:
-        checks.number("at", place, 0, 1)
+        arguments.number("at", place, 0, 1)
     return lambda t: peak * factor ** sum(t >= place for place in at)
 
 
@@ -161,7 +161,7 @@ def gradient(net: ResNet, x: Array, labels: Labels) -> tuple[float, ResNet, ResN
 
 def predict(net: ResNet, x: Array, batch_size: int = 256) -> Array:
     """Return the logits of many images, (N, K), some at a time; in evaluation."""
-    checks.positive("batch_size", batch_size)
+    arguments.positive("batch_size", batch_size)
     starts = range(0, max(len(x), 1), batch_size)
     return np.concatenate([net(x[start : start + batch_size]) for start in starts])
 
@@ -183,12 +183,12 @@ def _check(
     weight_decay: float,
     seed: int,
 ) -> None:
-    checks.feature_map(x, ndim=4)
+    arguments.feature_map(x, ndim=4)
     if len(x) == 0:
         raise ValueError("x: expected at least one image, got none")
     check_labels(labels, len(x), classes)
-    checks.positive("epochs", epochs)
-    checks.positive("batch_size", batch_size)
-    checks.number("momentum", momentum, 0, 1)
-    checks.number("weight_decay", weight_decay, 0, math.inf)
-    checks.seed("seed", seed)
+    arguments.positive("epochs", epochs)
+    arguments.positive("batch_size", batch_size)
+    arguments.number("momentum", momentum, 0, 1)
+    arguments.number("weight_decay", weight_decay, 0, math.inf)
+    arguments.seed("seed", seed)

@@ -4,9 +4,9 @@ Reading order: `candidate`, `adapters`, `roles`, `hypotheses`, `identify`, `batt
 `gradients`, `probes`, `conventions`, `findings`, `report`, `check`, `examples`.
 """
 
-from npcbam.oracle.candidate import BadOutput, Candidate, CannotRun
+from npcbam.oracle.candidates.candidate import BadOutput, Candidate, CannotRun
 from npcbam.oracle.check import assert_faithful, case, check
-from npcbam.oracle.report import Report, Row
+from npcbam.oracle.reports.report import Report, Row
 
 __all__ = [
     "BadOutput",

@@ -11,28 +11,30 @@ from typing import Any
 
 import numpy as np
 
-from npcbam import checks
-from npcbam.checks import Array
-from npcbam.oracle import doubts, halves, trial
-from npcbam.oracle.adapters import adapt
-from npcbam.oracle.battery import telling
-from npcbam.oracle.candidate import DTYPES, STAGES, Candidate, CannotRun
-from npcbam.oracle.choices import CLOSE, Reading, close
-from npcbam.oracle.conventions import FAITHFUL, asked, of_stage
-from npcbam.oracle.digits import only_single
-from npcbam.oracle.effects import effects
+from npcbam import arguments
+from npcbam.arguments import Array
+from npcbam.oracle.behaviour.effects import effects
+from npcbam.oracle.candidates import adapt
+from npcbam.oracle.candidates import completed as halves
+from npcbam.oracle.candidates.candidate import DTYPES, STAGES, Candidate, CannotRun
+from npcbam.oracle.candidates.completed import Half
+from npcbam.oracle.candidates.two_kernels import Joined, joined
+from npcbam.oracle.comparison.comparison import Comparison, Tried
+from npcbam.oracle.comparison.lost_digits import only_single
+from npcbam.oracle.comparison.maps import maps
 from npcbam.oracle.findings import Finding, Status, by_importance
-from npcbam.oracle.halves import Half
-from npcbam.oracle.identify import LOOSE, identify
-from npcbam.oracle.joined import Joined, joined
-from npcbam.oracle.maps import maps
-from npcbam.oracle.placing import placed
-from npcbam.oracle.probes import kernels_apart, probe
-from npcbam.oracle.reading import Comparison, Tried
-from npcbam.oracle.report import Report
-from npcbam.oracle.roles import Roles, assignments
-from npcbam.oracle.snippets import with_snippet
-from npcbam.oracle.trial import Progress
+from npcbam.oracle.identification import undecided as doubts
+from npcbam.oracle.identification.identify import LOOSE, identify
+from npcbam.oracle.identification.reading import CLOSE, Reading, close
+from npcbam.oracle.identification.unknown import kernels_apart, probe
+from npcbam.oracle.probing import running as trial
+from npcbam.oracle.probing.inputs import telling
+from npcbam.oracle.probing.placement import placed
+from npcbam.oracle.probing.roles import Roles, assignments
+from npcbam.oracle.probing.running import Progress
+from npcbam.oracle.reports.report import Report
+from npcbam.oracle.reports.snippets import with_snippet
+from npcbam.oracle.rules.conventions import FAITHFUL, asked, of_stage
 
 # How many ways to see the arrays are searched as deep as it goes.
 DEEP = 2
@@ -118,12 +120,12 @@ def check_aloud(
     progress: Progress = trial.silent,
 ) -> Report:
     """Do what `check` does, and let the candidate print."""
-    checks.positive("channels", channels)
+    arguments.positive("channels", channels)
     asked(expect)
-    checks.seed("seed", seed)
-    checks.choice("stage", stage, STAGES)
+    arguments.seed("seed", seed)
+    arguments.choice("stage", stage, STAGES)
     if dtype is not None:
-        checks.choice("dtype", dtype, DTYPES)
+        arguments.choice("dtype", dtype, DTYPES)
     progress("loading it and running it once")
     adapted = adapt(candidate, channels, settings, parameters, device=device, stage=stage)
     return judge(adapted, expect, seed, channels, progress, dtype)
@@ -161,7 +163,7 @@ def case(
     rng = np.random.default_rng(seed)
     values, (width, axes) = _drawn(adapted, channels, rng)
     known = {each.name: (each.x, dy) for each, dy in trial.inputs(rng, width or channels, axes)}
-    checks.choice("name", name, known)
+    arguments.choice("name", name, known)
     return one.own(values) if isinstance(one, Joined) else values, *known[name]
 
 

@@ -7,7 +7,7 @@ import json
 import sys
 from typing import Any
 
-from npcbam import checks
+from npcbam import arguments
 from npcbam.child import Failed, Stopped
 from npcbam.messages import CannotRun, plain
 from npcbam.options import (
@@ -21,8 +21,8 @@ from npcbam.options import (
     write_reports,
 )
 from npcbam.oracle import Report, check, examples, isolation
-from npcbam.oracle.candidate import DTYPES, STAGES
-from npcbam.oracle.conventions import asked
+from npcbam.oracle.candidates.candidate import DTYPES, STAGES
+from npcbam.oracle.rules.conventions import asked
 from npcbam.presets import PRESETS
 
 # What the options and `npcbam.check` call alike.
@@ -60,7 +60,7 @@ examples:
   npcbam check mypackage.layers:CBAMBlock --expect seed --json -
   npcbam check mypackage.layers:CBAMBlock --expect residual=yes --html report.html
 
-`python -m pydoc npcbam.oracle.report` describes the JSON.
+`python -m pydoc npcbam.oracle.reports.report` describes the JSON.
 """
 
 
@@ -155,10 +155,10 @@ def _known(args: argparse.Namespace) -> None:
     """Refuse what no TARGET can have before it is loaded."""
     try:
         asked(args.expect)
-        checks.positive("channels", args.channels)
-        checks.seed("seed", args.seed)
+        arguments.positive("channels", args.channels)
+        arguments.seed("seed", args.seed)
         if args.dtype is not None:
-            checks.choice("dtype", args.dtype, DTYPES)
+            arguments.choice("dtype", args.dtype, DTYPES)
     except (TypeError, ValueError) as error:
         raise Failed(str(error)) from error
 

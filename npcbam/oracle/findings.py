@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 
 Status = Literal["faithful", "variant", "wrong", "undecided", "note"]
 Stage = Literal["channel", "spatial", "compose", "gradient", "numerics", "effects"]

@@ -12,11 +12,11 @@ from npcbam.child import Failed as Failed
 from npcbam.child import Progress, Stopped, ask, failure, settle
 from npcbam.messages import plain
 from npcbam.oracle.check import check_aloud
-from npcbam.oracle.conventions import FAITHFUL
 from npcbam.oracle.findings import Finding
-from npcbam.oracle.html import to_html
-from npcbam.oracle.report import Report
-from npcbam.oracle.trial import silent
+from npcbam.oracle.probing.running import silent
+from npcbam.oracle.reports.html import to_html
+from npcbam.oracle.reports.report import Report
+from npcbam.oracle.rules.conventions import FAITHFUL
 from npcbam.targets import literal
 
 

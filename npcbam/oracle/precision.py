@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npcbam import checks
-from npcbam.checks import Array
+from npcbam import arguments
+from npcbam.arguments import Array
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def at_precision(value: Array, dtype: str) -> Array:
     >>> at_precision(np.array([1 + 2**-8, 1 + 3 * 2**-8, 1e39]), "bfloat16")
     array([1.      , 1.015625,      inf])
     """
-    checks.choice("dtype", dtype, PRECISIONS)
+    arguments.choice("dtype", dtype, PRECISIONS)
     dtype = dtype.removeprefix("autocast-")
     kind = PRECISIONS[dtype]
     value = np.asarray(value, dtype=np.float64)

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from npcbam import tree
+from npcbam.arguments import Array
 from npcbam.cbam import CBAM, refine_vjp
 from npcbam.channel_attention import ChannelAttention
-from npcbam.checks import Array
-from npcbam.oracle.bounds import allowed
+from npcbam.oracle.comparison.bounds import allowed
 from npcbam.oracle.precision import PRECISIONS
 from npcbam.pointwise import scale_vjp, sigmoid_vjp
 from npcbam.pooling import describe_vjp

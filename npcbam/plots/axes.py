@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from npcbam import checks
+from npcbam import arguments
+from npcbam.arguments import Array
 from npcbam.cbam import CBAM
-from npcbam.checks import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,8 +29,8 @@ def axes_or_new(ax: Axes | None) -> Axes:
 
 def one_sample(cbam: CBAM, x: Array, name: str = "x") -> Array:
     """Return `x` as (1, C, H, W): features (C, H, W) or (1, C, H, W), or an image (H, W, C)."""
-    checks.layer("cbam", cbam, CBAM)
-    x, channels = checks.array(name, x), cbam.channel.mlp.w0.shape[1]
+    arguments.layer("cbam", cbam, CBAM)
+    x, channels = arguments.array(name, x), cbam.channel.mlp.w0.shape[1]
     if x.ndim == 3 and x.shape[0] != channels and x.shape[2] == channels:
         x = np.moveaxis(x, 2, 0)
     x = x[None] if x.ndim == 3 else x

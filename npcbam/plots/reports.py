@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from npcbam.oracle.report import Report, Row
+from npcbam.oracle.reports.report import Report, Row
 from npcbam.plots.axes import COLOURS, axes_or_new
 
 if TYPE_CHECKING:

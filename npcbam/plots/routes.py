@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from npcbam import checks
+from npcbam import arguments
+from npcbam.arguments import Array
 from npcbam.cbam import CBAM
-from npcbam.checks import Array
 from npcbam.oracle.routes import Valves, pulled
 from npcbam.plots.axes import COLOURS, axes_or_new, one_sample
 
@@ -47,8 +47,8 @@ def gradient_routes(cbam: CBAM, x: Array, dy: Array) -> dict[str, Array]:
     >>> bool(np.allclose(sum(routes.values()), dx, rtol=1e-12))
     True
     """
-    checks.layer("cbam", cbam, CBAM)
-    dy = checks.cotangent(dy, cbam(x))
+    arguments.layer("cbam", cbam, CBAM)
+    dy = arguments.cotangent(dy, cbam(x))
     return {name: pulled(cbam, x, dy, shut)[1] for name, shut in _shut(cbam).items()}
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from npcbam import CBAM, tree
-from npcbam.oracle.candidate import rounded
-from npcbam.oracle.roles import assignments
+from npcbam.oracle.candidates.candidate import rounded
+from npcbam.oracle.probing.roles import assignments
 
 _RNG = np.random.default_rng(0)
 X, DY = _RNG.normal(size=(2, 2, 24, 6, 5))

@@ -25,7 +25,7 @@ from torch_blocks import follow
 
 from npcbam import CBAM, tree
 from npcbam.conv import Conv
-from npcbam.oracle.adapters import adapt
+from npcbam.oracle.candidates import adapt
 from npcbam.oracle.check import judge
 from npcbam.presets import PRESETS
 

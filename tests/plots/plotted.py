@@ -3,7 +3,7 @@
 import dataclasses
 
 from npcbam import CBAM
-from npcbam.oracle.report import Report
+from npcbam.oracle.reports.report import Report
 
 
 def block(preset="paper", **changes):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from plotted import block, report
 
-from npcbam.oracle.report import Row
+from npcbam.oracle.reports.report import Row
 from npcbam.plots import plot_check, plot_gradient_routes, plot_maps, plot_step_curve
 
 DY = np.ones((5, 6, 7))

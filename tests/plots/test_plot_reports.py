@@ -3,7 +3,7 @@
 import numpy as np
 from plotted import report
 
-from npcbam.oracle.report import Row
+from npcbam.oracle.reports.report import Row
 from npcbam.plots import plot_check
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from npcbam import checks, gradcheck
+from npcbam import arguments, gradcheck
 from npcbam.child import Failed, Stopped, ask, settle
 from npcbam.gradcheck.command.answer import stopped_report
 from npcbam.gradcheck.command.parser import DESCRIPTION, EPILOG, add_arguments, add_reports
@@ -76,10 +76,10 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
 def _known(args: argparse.Namespace) -> None:
     """Refuse what no TARGET can have before it is loaded."""
     try:
-        checks.seed("seed", args.seed)
-        checks.positive("points", args.points)
+        arguments.seed("seed", args.seed)
+        arguments.positive("points", args.points)
         if args.rtol is not None:
-            checks.number("rtol", args.rtol, 0, 1)
+            arguments.number("rtol", args.rtol, 0, 1)
     except (TypeError, ValueError) as error:
         raise Failed(str(error)) from error
     if len(args.domain) > 1 and "" in dict(args.domain):

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.messages import CannotRun
 from npcbam.targets import literal
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from npcbam import tree
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.gradcheck.forms.asked import has_floats
 from npcbam.gradcheck.forms.run import Form, Options
 from npcbam.gradcheck.forms.tangents import SIZES, Push, dot, y_of

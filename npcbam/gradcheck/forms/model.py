@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from npcbam import tree
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.gradcheck.forms.objects import Place
 from npcbam.gradcheck.forms.pairs import PARAMETERS, is_array
 from npcbam.gradcheck.forms.parameters import Parameter

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 
 # What is never copied: modules, and what belongs to the process.
 KEPT = (

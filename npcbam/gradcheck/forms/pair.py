@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from npcbam import tree
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.gradcheck.forms.asked import chosen, has_floats, nothing_asked, only
 from npcbam.gradcheck.forms.run import FAILED, Form, Options, check, labels, spelled, tried
 from npcbam.gradcheck.forms.tangents import Push, Takes, y_of

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from npcbam import tree
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.gradcheck.forms.asked import has_floats
 from npcbam.gradcheck.forms.objects import Place, copied
 from npcbam.gradcheck.forms.pairs import is_array

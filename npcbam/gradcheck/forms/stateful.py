@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.gradcheck.forms.naming import MisuseError
 from npcbam.gradcheck.forms.objects import Place, captured, copied, walk
 from npcbam.gradcheck.forms.pairs import is_array

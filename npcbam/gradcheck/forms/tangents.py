@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from npcbam import tree
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.gradcheck.forms.asked import has_floats
 
 Takes = Literal["flat", "tuples"]

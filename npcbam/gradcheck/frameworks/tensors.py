@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 
 MISSING = (
     "bfloat16 is run as float32, because NumPy has no such dtype without the package ml_dtypes"

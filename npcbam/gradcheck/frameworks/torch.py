@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.gradcheck.frameworks.modules import Module, plain
 from npcbam.gradcheck.frameworks.nest import Path, mapped, names_of, own_pullback, walk
 from npcbam.gradcheck.frameworks.tensors import array_of, is_real, tensor_of

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.gradcheck.museum.common import softmax
 from npcbam.gradcheck.museum.exhibit import Forward, Rng, Twin, register
 

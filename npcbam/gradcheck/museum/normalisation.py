@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.gradcheck.museum.common import (
     layer_norm,
     layer_norm_pullback,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.gradcheck.museum.common import sigmoid, silu, silu_slope
 from npcbam.gradcheck.museum.exhibit import Forward, Rng, Twin, register
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.gradcheck.museum.common import windows
 from npcbam.gradcheck.museum.exhibit import PEERS, Forward, Rng, Twin, register
 

@@ -1,1 +1,1 @@
-"""To be said."""
+"""What else a candidate does: writes, state, randomness, sizes, batches."""

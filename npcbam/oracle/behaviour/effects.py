@@ -9,8 +9,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from npcbam.checks import Array
-from npcbam.oracle.candidate import MEMORY, Candidate, Observation, sentence
+from npcbam.arguments import Array
+from npcbam.oracle.candidates.candidate import MEMORY, Candidate, Observation, sentence
 from npcbam.oracle.findings import Finding, Status, evidence
 from npcbam.oracle.precision import PRECISIONS, at_precision
 

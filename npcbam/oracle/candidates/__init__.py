@@ -15,10 +15,10 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from npcbam.checks import Array
-from npcbam.oracle.adapters import functions
-from npcbam.oracle.adapters.base import Adapter, Options, in_its_layout
-from npcbam.oracle.candidate import Candidate, CannotRun, sentence
+from npcbam.arguments import Array
+from npcbam.oracle.candidates import functions
+from npcbam.oracle.candidates.adapter import Adapter, Options, in_its_layout
+from npcbam.oracle.candidates.candidate import Candidate, CannotRun, sentence
 from npcbam.targets import calls, import_lines
 from npcbam.targets import load as load
 

@@ -15,8 +15,8 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from npcbam.checks import Array
-from npcbam.oracle.candidate import (
+from npcbam.arguments import Array
+from npcbam.oracle.candidates.candidate import (
     LAYOUTS,
     MEMORY,
     Candidate,

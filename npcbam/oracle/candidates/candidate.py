@@ -10,7 +10,7 @@ from typing import Self
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.messages import CannotRun as CannotRun
 from npcbam.messages import Said
 from npcbam.messages import sentence as sentence

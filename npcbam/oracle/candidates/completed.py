@@ -17,14 +17,21 @@ from typing import Self
 import numpy as np
 
 from npcbam import tree
+from npcbam.arguments import Array
 from npcbam.channel_attention import ChannelAttention, SharedMLP
-from npcbam.checks import Array
-from npcbam.oracle import trial
-from npcbam.oracle.candidate import MEMORY, BadOutput, Candidate, CannotRun, Observation, rounded
-from npcbam.oracle.choices import Reading
+from npcbam.oracle.candidates.candidate import (
+    MEMORY,
+    BadOutput,
+    Candidate,
+    CannotRun,
+    Observation,
+    rounded,
+)
 from npcbam.oracle.findings import Finding
-from npcbam.oracle.report import Row
-from npcbam.oracle.roles import Roles, assignments, sizes_of
+from npcbam.oracle.identification.reading import Reading
+from npcbam.oracle.probing import running as trial
+from npcbam.oracle.probing.roles import Roles, assignments, sizes_of
+from npcbam.oracle.reports.report import Row
 from npcbam.pointwise import scale_vjp
 
 # What the names of the parameters begin with that are no parameters of the half.

@@ -7,9 +7,9 @@ from typing import Any
 import equinox as eqx
 import jax
 
-from npcbam.oracle.adapters.base import Options, evaluating, first_that_fits
-from npcbam.oracle.adapters.jax import GIVEN, JaxCandidate, flattened
-from npcbam.oracle.candidate import LAYOUTS, CannotRun
+from npcbam.oracle.candidates.adapter import Options, evaluating, first_that_fits
+from npcbam.oracle.candidates.candidate import LAYOUTS, CannotRun
+from npcbam.oracle.candidates.jax import GIVEN, JaxCandidate, flattened
 
 RECIPE = """\
 import equinox as eqx

@@ -7,9 +7,9 @@ from typing import Any
 import jax
 from flax import linen, nnx
 
-from npcbam.oracle.adapters.base import Options, built_in_its_layout, evaluating, in_its_layout
-from npcbam.oracle.adapters.jax import GIVEN, JaxCandidate, compiled, flattened, with_float64
-from npcbam.oracle.candidate import Candidate
+from npcbam.oracle.candidates.adapter import Options, built_in_its_layout, evaluating, in_its_layout
+from npcbam.oracle.candidates.candidate import Candidate
+from npcbam.oracle.candidates.jax import GIVEN, JaxCandidate, compiled, flattened, with_float64
 
 LINEN = """\
 tree = block.init(jax.random.key(0), x{evaluating})

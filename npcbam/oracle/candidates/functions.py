@@ -12,9 +12,9 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from npcbam import tree
-from npcbam.checks import Array
-from npcbam.oracle.adapters.base import Adapter, arranged, split
-from npcbam.oracle.candidate import BadOutput, CannotRun
+from npcbam.arguments import Array
+from npcbam.oracle.candidates.adapter import Adapter, arranged, split
+from npcbam.oracle.candidates.candidate import BadOutput, CannotRun
 
 
 class FunctionCandidate(Adapter):

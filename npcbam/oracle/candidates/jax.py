@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from npcbam.checks import Array
-from npcbam.oracle.adapters.base import Adapter, Options, split
-from npcbam.oracle.candidate import DTYPES, MEMORY, BadOutput, Observation
+from npcbam.arguments import Array
+from npcbam.oracle.candidates.adapter import Adapter, Options, split
+from npcbam.oracle.candidates.candidate import DTYPES, MEMORY, BadOutput, Observation
 
 # For a replay: put the values that are given into a tree of arrays.
 GIVEN = """\

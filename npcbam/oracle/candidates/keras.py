@@ -12,15 +12,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from npcbam.checks import Array
-from npcbam.oracle.adapters.base import (
+from npcbam.arguments import Array
+from npcbam.oracle.candidates.adapter import (
     Adapter,
     Options,
     built_in_its_layout,
     evaluating,
     in_its_layout,
 )
-from npcbam.oracle.candidate import CannotRun
+from npcbam.oracle.candidates.candidate import CannotRun
 
 # But for TensorFlow, Keras makes float32 of every float64 that an operation results in.
 NARROWED = getattr(sys.modules.get("keras.src.backend.common.dtypes"), "BIT64_TO_BIT32_DTYPE", {})
@@ -72,11 +72,11 @@ def _candidate(layer: Any, name: str, how: Options) -> Adapter:
     call, backend = _stateless(layer, still), keras.backend.backend()
     candidate: Adapter
     if backend == "jax":
-        from npcbam.oracle.adapters.jax import JaxCandidate
+        from npcbam.oracle.candidates.jax import JaxCandidate
 
         candidate = JaxCandidate(name, call, parameters, buffers)
     else:
-        from npcbam.oracle.adapters.torch import TorchCandidate
+        from npcbam.oracle.candidates.torch import TorchCandidate
 
         candidate = TorchCandidate(name, call, parameters, buffers, how.device)
     said = "".join(f", {key}={value}" for key, value in still.items())

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from npcbam.checks import Array
-from npcbam.oracle.adapters.base import Adapter, Options, in_its_layout
-from npcbam.oracle.candidate import BadOutput, CannotRun, sentence
+from npcbam.arguments import Array
+from npcbam.oracle.candidates.adapter import Adapter, Options, in_its_layout
+from npcbam.oracle.candidates.candidate import BadOutput, CannotRun, sentence
 
 try:
     import onnx

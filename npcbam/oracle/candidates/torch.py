@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch.nn.utils import parametrize
 
-from npcbam.checks import Array
-from npcbam.oracle.adapters.base import Adapter, Options, arranged, in_its_layout, split
-from npcbam.oracle.candidate import DTYPES, BadOutput, CannotRun, sentence
+from npcbam.arguments import Array
+from npcbam.oracle.candidates.adapter import Adapter, Options, arranged, in_its_layout, split
+from npcbam.oracle.candidates.candidate import DTYPES, BadOutput, CannotRun, sentence
 
 Tensors: TypeAlias = dict[str, torch.Tensor]
 Call: TypeAlias = Callable[[Tensors, torch.Tensor], Any]

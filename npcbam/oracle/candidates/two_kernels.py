@@ -14,8 +14,8 @@ from typing import Self
 
 import numpy as np
 
-from npcbam.checks import Array
-from npcbam.oracle.candidate import MEMORY, Candidate, Observation
+from npcbam.arguments import Array
+from npcbam.oracle.candidates.candidate import MEMORY, Candidate, Observation
 
 
 class Joined(Candidate):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.diagnosis import Wrong, diagnose
 from npcbam.diagnosis.factors import multiple_of, times
 from npcbam.oracle.routes import Pulled, Valves, by_pool

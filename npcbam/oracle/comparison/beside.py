@@ -10,14 +10,14 @@ from typing import TypeAlias
 import numpy as np
 
 from npcbam import tree
+from npcbam.arguments import Array
 from npcbam.cbam import CBAM
-from npcbam.checks import Array
-from npcbam.oracle.battery import cotangent
-from npcbam.oracle.bounds import allowed
-from npcbam.oracle.candidate import DTYPES, Candidate
-from npcbam.oracle.effects import attempt
+from npcbam.oracle.behaviour.effects import attempt
+from npcbam.oracle.candidates.candidate import DTYPES, Candidate
+from npcbam.oracle.comparison.bounds import allowed
 from npcbam.oracle.findings import Finding, Status, evidence
 from npcbam.oracle.precision import stored
+from npcbam.oracle.probing.inputs import cotangent
 
 Carry: TypeAlias = Callable[[Mapping[str, Array]], CBAM]
 Values: TypeAlias = dict[str, Array]

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from npcbam import checks, tree
+from npcbam import arguments, tree
+from npcbam.arguments import Array
 from npcbam.cbam import CBAM
 from npcbam.channel_attention import ChannelAttention
-from npcbam.checks import Array
 from npcbam.norm import BatchNorm
-from npcbam.oracle.near import (
+from npcbam.oracle.comparison.errors import (
     Axes,
     Near,
     backward,
@@ -57,7 +57,7 @@ def allowed(cbam: CBAM, x: Array, dy: Array | None, dtype: str) -> dict[str, Arr
     >>> bool(bounds["y"].max() < 1e-5), bounds["dchannel.mlp.w0"].shape
     (True, (2, 32))
     """
-    checks.choice("dtype", dtype, PRECISIONS)
+    arguments.choice("dtype", dtype, PRECISIONS)
     kind = PRECISIONS[dtype]
 
     def exact(a: Array) -> Near:

@@ -9,24 +9,24 @@ from typing import Any
 import numpy as np
 
 from npcbam import tree
+from npcbam.arguments import Array
 from npcbam.cbam import CBAM
-from npcbam.checks import Array
-from npcbam.oracle import gradients
-from npcbam.oracle.battery import Input
-from npcbam.oracle.bounds import allowed
-from npcbam.oracle.candidate import Candidate
-from npcbam.oracle.choices import Choice, Reading, stages
-from npcbam.oracle.conventions import NOT_SEEN, Convention, conventions
-from npcbam.oracle.digits import kind_of
+from npcbam.oracle.candidates.candidate import Candidate
+from npcbam.oracle.candidates.completed import Half
+from npcbam.oracle.comparison import gradients
+from npcbam.oracle.comparison.bounds import allowed
+from npcbam.oracle.comparison.lost_digits import kind_of
+from npcbam.oracle.comparison.numerics import numerics
 from npcbam.oracle.findings import Finding, Stage, evidence
-from npcbam.oracle.halves import Half
-from npcbam.oracle.hypotheses import CHANNEL_PAPER, COMPOSE, SPATIAL_PAPER, Run
-from npcbam.oracle.identify import LOOSE
-from npcbam.oracle.numerics import numerics
+from npcbam.oracle.identification.identify import LOOSE
+from npcbam.oracle.identification.reading import Choice, Reading, stages
 from npcbam.oracle.precision import stored
-from npcbam.oracle.report import TOLERANCE, Row, compare, evidence_of
-from npcbam.oracle.roles import Roles
-from npcbam.oracle.trial import Outcome, spread
+from npcbam.oracle.probing.inputs import Input
+from npcbam.oracle.probing.roles import Roles
+from npcbam.oracle.probing.running import Outcome, spread
+from npcbam.oracle.reports.report import TOLERANCE, Row, compare, evidence_of
+from npcbam.oracle.rules import CHANNEL_PAPER, COMPOSE, SPATIAL_PAPER, Run
+from npcbam.oracle.rules.conventions import NOT_SEEN, Convention, conventions
 
 # Of a constant that is added: how far rounding may take it from entry to entry.
 CONSTANT = 0.01

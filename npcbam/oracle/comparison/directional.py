@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from npcbam.checks import Array
-from npcbam.oracle.choices import Reading
+from npcbam.arguments import Array
 from npcbam.oracle.findings import Finding, evidence
+from npcbam.oracle.identification.reading import Reading
 from npcbam.oracle.precision import PRECISIONS, stored
-from npcbam.oracle.roles import Roles
-from npcbam.oracle.trial import Outcome
+from npcbam.oracle.probing.roles import Roles
+from npcbam.oracle.probing.running import Outcome
 from npcbam.slopes import ComplexStep, Point
 
 # How often the numbers are moved, and by how much: far above the rounding of float64, far below

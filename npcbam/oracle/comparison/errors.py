@@ -21,7 +21,7 @@ from typing import TypeAlias
 import numpy as np
 
 from npcbam import pooling
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.conv import Conv
 from npcbam.oracle.precision import Precision
 from npcbam.pointwise import relu_vjp, scale_vjp, sigmoid_vjp

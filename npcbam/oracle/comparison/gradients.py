@@ -13,21 +13,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from npcbam import tree
+from npcbam.arguments import Array
 from npcbam.cbam import CBAM
-from npcbam.checks import Array
 from npcbam.diagnosis.factors import multiple_of, times
-from npcbam.oracle.by_step import against_step
-from npcbam.oracle.choices import Reading
-from npcbam.oracle.conventions import NOT_SEEN, OTHER
+from npcbam.oracle.comparison.backward import LEFT, alike, name_dx, name_weight
+from npcbam.oracle.comparison.directional import against_step
+from npcbam.oracle.comparison.reference import other_tie_rules, reference, tie_rules
+from npcbam.oracle.comparison.subgradient import shares_all
 from npcbam.oracle.findings import Finding, evidence
+from npcbam.oracle.identification.reading import Reading
 from npcbam.oracle.precision import PRECISIONS, stored
-from npcbam.oracle.reference import other_tie_rules, reference, tie_rules
-from npcbam.oracle.report import Row, evidence_of
-from npcbam.oracle.roles import Roles
+from npcbam.oracle.probing.roles import Roles
+from npcbam.oracle.probing.running import Outcome
+from npcbam.oracle.reports.report import Row, evidence_of
 from npcbam.oracle.routes import Pulled, Valves
-from npcbam.oracle.shares import shares_all
-from npcbam.oracle.slips import LEFT, alike, name_dx, name_weight
-from npcbam.oracle.trial import Outcome
+from npcbam.oracle.rules.conventions import NOT_SEEN, OTHER
 
 # Inputs on which gradients are not looked at: the reference's own are not finite there.
 FREE = ("nan", "inf")

@@ -11,13 +11,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from npcbam.arguments import Array
 from npcbam.cbam import CBAM
-from npcbam.checks import Array
-from npcbam.oracle.candidate import Candidate
-from npcbam.oracle.effects import attempt
-from npcbam.oracle.findings import Finding, Status
-from npcbam.oracle.precision import MIXED, PRECISIONS, stored
-from npcbam.oracle.side_by_side import (
+from npcbam.oracle.behaviour.effects import attempt
+from npcbam.oracle.candidates.candidate import Candidate
+from npcbam.oracle.comparison.beside import (
     OUTER,
     SPATIAL,
     Carry,
@@ -27,6 +25,8 @@ from npcbam.oracle.side_by_side import (
     excess,
     trial_of,
 )
+from npcbam.oracle.findings import Finding, Status
+from npcbam.oracle.precision import MIXED, PRECISIONS, stored
 from npcbam.pointwise import sigmoid, sigmoid_vjp
 
 # A relative move of all numbers, within which half precision rounds otherwise and no smooth error

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from npcbam.checks import Array
-from npcbam.oracle.choices import Choice, Reading, stages
-from npcbam.oracle.hypotheses import CHANNEL_PAPER, COMPOSE, SPATIAL_PAPER, Stages
+from npcbam.arguments import Array
+from npcbam.oracle.identification.reading import Choice, Reading, stages
+from npcbam.oracle.rules import CHANNEL_PAPER, COMPOSE, SPATIAL_PAPER, Stages
 
 
 def maps(

@@ -10,15 +10,12 @@ from typing import TypeAlias
 
 import numpy as np
 
+from npcbam.arguments import Array
 from npcbam.cbam import CBAM
-from npcbam.checks import Array
-from npcbam.oracle import digits
-from npcbam.oracle.battery import Input
-from npcbam.oracle.candidate import Candidate, sentence
-from npcbam.oracle.effects import attempt
-from npcbam.oracle.findings import Finding
-from npcbam.oracle.precision import PRECISIONS, stored
-from npcbam.oracle.side_by_side import (
+from npcbam.oracle.behaviour.effects import attempt
+from npcbam.oracle.candidates.candidate import Candidate, sentence
+from npcbam.oracle.comparison import lost_digits as digits
+from npcbam.oracle.comparison.beside import (
     OUTER,
     SPATIAL,
     Carry,
@@ -28,6 +25,9 @@ from npcbam.oracle.side_by_side import (
     excess,
     trial_of,
 )
+from npcbam.oracle.findings import Finding
+from npcbam.oracle.precision import PRECISIONS, stored
+from npcbam.oracle.probing.inputs import Input
 
 # What explains errors at all lower precisions too.
 NAMED = {"half-inside", "approximate-sigmoid", "exp-overflow", "precision", *digits.COARSE}

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from npcbam import checks
+from npcbam import arguments
+from npcbam.arguments import Array
 from npcbam.cbam import CBAM, ORDERS
 from npcbam.channel_attention import ChannelAttention, SharedMLP
-from npcbam.checks import Array
 from npcbam.conv import Conv
 from npcbam.norm import BatchNorm
-from npcbam.oracle.choices import Reading
-from npcbam.oracle.hypotheses import CHANNEL_PAPER, SPATIAL_PAPER
+from npcbam.oracle.identification.reading import Reading
+from npcbam.oracle.rules import CHANNEL_PAPER, SPATIAL_PAPER
 from npcbam.pooling import OTHER_TIES, POOLS, TIES
 from npcbam.spatial_attention import SpatialAttention
 
@@ -86,14 +86,14 @@ class _Channel(ChannelAttention):
     """The channel attention with a tie rule that is no option of it."""
 
     def __post_init__(self) -> None:
-        checks.choice("ties", self.ties, OF_SPACE)
+        arguments.choice("ties", self.ties, OF_SPACE)
 
 
 class _Spatial(SpatialAttention):
     """The spatial attention with a tie rule that is no option of it."""
 
     def __post_init__(self) -> None:
-        checks.choice("ties", self.ties, OF_CHANNELS)
+        arguments.choice("ties", self.ties, OF_CHANNELS)
 
 
 def other_tie_rules(cbam: CBAM) -> Iterator[CBAM]:

@@ -1,1 +1,1 @@
-"""To be said."""
+"""Which rule does each stage follow?"""

@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from npcbam.checks import Array
-from npcbam.oracle.alone import Alone, Fit, Seen, efforts, look, mixes
-from npcbam.oracle.choices import (
+from npcbam.arguments import Array
+from npcbam.oracle.identification.more_planes import rows_of_planes
+from npcbam.oracle.identification.parameters import fitted, fitted_eps
+from npcbam.oracle.identification.reading import (
     CLOSE,
     COSTS,
     Choice,
@@ -25,9 +26,8 @@ from npcbam.oracle.choices import (
     gates,
     single,
 )
-from npcbam.oracle.fitted import fitted, fitted_eps
-from npcbam.oracle.hypotheses import CHANNEL, COMPOSE, SPATIAL, SPATIAL_PAPER, Run, Stages
-from npcbam.oracle.planes import rows_of_planes
+from npcbam.oracle.identification.single_gate import Alone, Fit, Seen, efforts, look, mixes
+from npcbam.oracle.rules import CHANNEL, COMPOSE, SPATIAL, SPATIAL_PAPER, Run, Stages
 
 # Where no row fits closely: half a precision or an approximate function may hide in the block.
 LOOSE = (1e-6, 5e-3)

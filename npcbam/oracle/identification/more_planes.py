@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.oracle.findings import Finding
-from npcbam.oracle.hypotheses import SPATIAL_PAPER, Row, Run, spatial_map
-from npcbam.oracle.hypotheses.functions import POOLS
-from npcbam.oracle.hypotheses.spatial import PLANES
-from npcbam.oracle.roles import MORE_PLANES
+from npcbam.oracle.probing.roles import MORE_PLANES
+from npcbam.oracle.rules import SPATIAL_PAPER, Row, Run, spatial_map
+from npcbam.oracle.rules.functions import POOLS
+from npcbam.oracle.rules.spatial import PLANES
 
 # Of PyTorch and of Keras.
 EPS = (1e-5, 1e-3)

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from npcbam.checks import Array
-from npcbam.oracle.alone import Seen
-from npcbam.oracle.choices import benign, fits_weights, tables
-from npcbam.oracle.hypotheses import Row, channel_logits, spatial_logits
+from npcbam.arguments import Array
+from npcbam.oracle.identification.reading import benign, fits_weights, tables
+from npcbam.oracle.identification.single_gate import Seen
+from npcbam.oracle.rules import Row, channel_logits, spatial_logits
 
 # Of logits below, a gate of float64 keeps ten digits.
 TOLD = 12.0

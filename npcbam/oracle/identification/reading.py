@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from npcbam.checks import Array
-from npcbam.oracle.hypotheses import (
+from npcbam.arguments import Array
+from npcbam.oracle.rules import (
     CHANNEL,
     CHANNEL_PAPER,
     COMPOSE,

@@ -12,9 +12,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npcbam.checks import Array
-from npcbam.oracle.choices import Choice, choices, close, fits_weights, stages, tables
-from npcbam.oracle.hypotheses import CHANNEL_PAPER, COMPOSE, GATES, SPATIAL_PAPER, Row, Run, Stages
+from npcbam.arguments import Array
+from npcbam.oracle.identification.reading import (
+    Choice,
+    choices,
+    close,
+    fits_weights,
+    stages,
+    tables,
+)
+from npcbam.oracle.rules import CHANNEL_PAPER, COMPOSE, GATES, SPATIAL_PAPER, Row, Run, Stages
 
 # What a gate gives for a logit of 0; 1/4 and 3 from two gates multiplied and summed with more.
 NEUTRAL = sorted({float(gate(np.zeros((1, 1)))[0, 0]) for gate in GATES.values()} | {0.25, 3.0})

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from npcbam.checks import Array
-from npcbam.oracle.candidate import Candidate, CannotRun, sentence
-from npcbam.oracle.effects import attempt
+from npcbam.arguments import Array
+from npcbam.oracle.behaviour.effects import attempt
+from npcbam.oracle.candidates.candidate import Candidate, CannotRun, sentence
+from npcbam.oracle.candidates.completed import Half, lacking
+from npcbam.oracle.comparison.comparison import Tried
 from npcbam.oracle.findings import Finding
-from npcbam.oracle.halves import Half, lacking
-from npcbam.oracle.reading import Tried
-from npcbam.oracle.roles import Roles, assignments, may_be_kernel
-from npcbam.oracle.trial import Outcome
+from npcbam.oracle.probing.roles import Roles, assignments, may_be_kernel
+from npcbam.oracle.probing.running import Outcome
 
 MOST_ARRAYS = 30
 # Of a gate: what moves by less does not move.

@@ -1,1 +1,1 @@
-"""To be said."""
+"""Inputs with reasons, weights that hide nothing, which array is what, and a run of it all."""

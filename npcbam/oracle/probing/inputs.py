@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 
 
 @dataclass(frozen=True, eq=False)

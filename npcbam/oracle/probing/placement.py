@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from npcbam.checks import Array
-from npcbam.oracle.alone import last_layer, without_spatial
-from npcbam.oracle.hypotheses import Run
-from npcbam.oracle.reading import Tried
-from npcbam.oracle.roles import Role, Roles
+from npcbam.arguments import Array
+from npcbam.oracle.comparison.comparison import Tried
+from npcbam.oracle.identification.single_gate import last_layer, without_spatial
+from npcbam.oracle.probing.roles import Role, Roles
+from npcbam.oracle.rules import Run
 
 # Of the largest change, what is none but rounding.
 STILL = 1e-3

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 
 # How many ways are listed, and how many are looked at for that: a few arrays of one element, as
 # small blocks have, already allow thousands.

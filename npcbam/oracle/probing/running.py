@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from npcbam.checks import Array
-from npcbam.oracle.battery import Input, battery, cotangent
-from npcbam.oracle.candidate import BadOutput, Candidate, CannotRun, sentence
+from npcbam.arguments import Array
+from npcbam.oracle.candidates.candidate import BadOutput, Candidate, CannotRun, sentence
 from npcbam.oracle.findings import Finding
-from npcbam.oracle.roles import Roles, every_size, is_weight
+from npcbam.oracle.probing.inputs import Input, battery, cotangent
+from npcbam.oracle.probing.roles import Roles, every_size, is_weight
 
 # Maps for which blocks of one fixed size are made.
 SQUARES = (7, 8, 14, 16, 28, 32, 56)

@@ -1,1 +1,1 @@
-"""To be said."""
+"""What was found, for a terminal and as JSON and HTML."""

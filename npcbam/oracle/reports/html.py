@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.oracle.findings import Finding
-from npcbam.oracle.report import Report
+from npcbam.oracle.reports.report import Report
 from npcbam.pages import document, table, text
 
 NO_MAPS = "There are no pictures: the two maps could not be read off this candidate."

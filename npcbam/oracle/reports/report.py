@@ -27,9 +27,9 @@ from typing import Any
 
 import numpy as np
 
-from npcbam.checks import Array
-from npcbam.oracle.conventions import FAITHFUL, Convention, meets, presets_of, unmet
+from npcbam.arguments import Array
 from npcbam.oracle.findings import Finding
+from npcbam.oracle.rules.conventions import FAITHFUL, Convention, meets, presets_of, unmet
 
 SCHEMA = 3
 PARTS = {
@@ -105,7 +105,7 @@ class Report:
     seed : the seed of the weights, inputs and cotangents
     framework, dtype : what the candidate is written in, and the precision it ran at
     stage : what was judged: "whole", or the half "channel" or "spatial" alone
-    maps : both maps beside the paper's, see `npcbam.oracle.maps`; None if they are not known
+    maps : both maps beside the paper's, see `comparison.maps`; None if they are not known
     """
 
     target: str

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from npcbam.oracle.candidate import Candidate
+from npcbam.oracle.candidates.candidate import Candidate
+from npcbam.oracle.candidates.completed import Half
 from npcbam.oracle.findings import Finding
-from npcbam.oracle.halves import Half
 
 # The numerics make such inputs of noise of their own.
 MADE = {
@@ -68,11 +68,11 @@ def _given(
 def _through_adapter(low: Candidate, channels: int, backward: bool) -> list[str]:
     part = f", stage={low.part!r}" if isinstance(low, Half) else ""
     lines = [
-        "from npcbam.oracle.adapters import adapt",
+        "from npcbam.oracle.candidates import adapt",
         f"candidate = adapt(block, {channels}, parameters=params{part})",
     ]
     if isinstance(low, Half):
-        lines.insert(0, "from npcbam.oracle.halves import completed")
+        lines.insert(0, "from npcbam.oracle.candidates.completed import completed")
         lines.append(f"candidate = completed(candidate, {channels})")
     lines += [f"candidate = candidate.at({low.dtype!r})"] * (low.dtype != low.dtypes[0])
     call = "dparams, dx = candidate.vjp(params, x, dy)"

@@ -5,11 +5,11 @@ says what that is. Three tables, one a stage: `CHANNEL` for Mc, `SPATIAL` for Ms
 is done with both. All rows run on complex numbers, so that the complex step gives their gradients.
 """
 
-from npcbam.oracle.hypotheses.channel import CHANNEL, CHANNEL_PAPER, channel_logits, channel_map
-from npcbam.oracle.hypotheses.compose import COMPOSE, Stages
-from npcbam.oracle.hypotheses.functions import GATES
-from npcbam.oracle.hypotheses.row import FAITHFUL, VARIANT, WRONG, Row, Run, Weights
-from npcbam.oracle.hypotheses.spatial import SPATIAL, SPATIAL_PAPER, spatial_logits, spatial_map
+from npcbam.oracle.rules.channel import CHANNEL, CHANNEL_PAPER, channel_logits, channel_map
+from npcbam.oracle.rules.composition import COMPOSE, Stages
+from npcbam.oracle.rules.functions import GATES
+from npcbam.oracle.rules.rule import FAITHFUL, VARIANT, WRONG, Row, Run, Weights
+from npcbam.oracle.rules.spatial import SPATIAL, SPATIAL_PAPER, spatial_logits, spatial_map
 
 __all__ = [
     "CHANNEL",

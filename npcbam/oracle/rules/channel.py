@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from npcbam.checks import Array
-from npcbam.oracle.hypotheses.functions import ACTIVATIONS, GATES, OUTPUTS, POOLS
-from npcbam.oracle.hypotheses.row import FAITHFUL, VARIANT, WRONG, Row, Weights
+from npcbam.arguments import Array
+from npcbam.oracle.rules.functions import ACTIVATIONS, GATES, OUTPUTS, POOLS
+from npcbam.oracle.rules.rule import FAITHFUL, VARIANT, WRONG, Row, Weights
 
 CHANNEL_PAPER: dict[str, Any] = {
     "pools": ("avg", "max"),

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.oracle.findings import Status
-from npcbam.oracle.hypotheses.functions import ACTIVATIONS
-from npcbam.oracle.hypotheses.row import FAITHFUL, VARIANT, WRONG
+from npcbam.oracle.rules.functions import ACTIVATIONS
+from npcbam.oracle.rules.rule import FAITHFUL, VARIANT, WRONG
 from npcbam.pointwise import relu, sigmoid
 
 Gate = Callable[[Array], Array]

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from npcbam.checks import Array
-from npcbam.oracle.choices import Reading
-from npcbam.oracle.hypotheses import CHANNEL, CHANNEL_PAPER, COMPOSE, SPATIAL, SPATIAL_PAPER
+from npcbam.arguments import Array
+from npcbam.oracle.identification.reading import Reading
+from npcbam.oracle.rules import CHANNEL, CHANNEL_PAPER, COMPOSE, SPATIAL, SPATIAL_PAPER
 from npcbam.pooling import OTHER_TIES, POOLS, TIES
 from npcbam.presets import PRESETS
 

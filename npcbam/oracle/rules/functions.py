@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from npcbam import pooling
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.pointwise import relu, sigmoid
 
 

@@ -13,10 +13,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from npcbam.checks import Array
-from npcbam.oracle.choices import stages
+from npcbam.arguments import Array
 from npcbam.oracle.findings import Stage
-from npcbam.oracle.hypotheses import (
+from npcbam.oracle.identification.reading import stages
+from npcbam.oracle.probing.roles import KEYS
+from npcbam.oracle.rules import (
     CHANNEL,
     CHANNEL_PAPER,
     COMPOSE,
@@ -30,7 +31,6 @@ from npcbam.oracle.hypotheses import (
     channel_logits,
     channel_map,
 )
-from npcbam.oracle.roles import KEYS
 from npcbam.pointwise import sigmoid
 from npcbam.presets import Preset
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.oracle.findings import Status
 
 FAITHFUL: Status = "faithful"

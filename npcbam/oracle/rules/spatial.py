@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from npcbam import pooling
-from npcbam.checks import Array
+from npcbam.arguments import Array
 from npcbam.conv import Conv
-from npcbam.oracle.hypotheses.functions import GATES, OUTPUTS, POOLS, softmax
-from npcbam.oracle.hypotheses.row import FAITHFUL, VARIANT, WRONG, Row, Weights
+from npcbam.oracle.rules.functions import GATES, OUTPUTS, POOLS, softmax
+from npcbam.oracle.rules.rule import FAITHFUL, VARIANT, WRONG, Row, Weights
 
 SPATIAL_PAPER: dict[str, Any] = {
     "pools": ("avg", "max"),

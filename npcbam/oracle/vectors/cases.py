@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from npcbam import CBAM, pooling, presets, tree
-from npcbam.checks import Array
-from npcbam.oracle.battery import Input, battery, cotangent
-from npcbam.oracle.mistakes import MISTAKES, block
-from npcbam.oracle.vectors.halves import KINDS, decode, encode
+from npcbam.arguments import Array
+from npcbam.oracle.probing.inputs import Input, battery, cotangent
+from npcbam.oracle.rules.mistakes import MISTAKES, block
+from npcbam.oracle.vectors.encoding import KINDS, decode, encode
 from npcbam.oracle.vectors.rounding import allowed, sensitivity
 from npcbam.pointwise import sigmoid
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from npcbam.checks import Array
-from npcbam.oracle.candidate import CannotRun
+from npcbam.arguments import Array
+from npcbam.oracle.candidates.candidate import CannotRun
+from npcbam.oracle.vectors.entries import Entry, entries, load
 from npcbam.oracle.vectors.naming import KNOWN, mistakes_in
-from npcbam.oracle.vectors.reading import Entry, entries, load
 
 REPORT_SCHEMA = 1
 MOST_LINES = 20

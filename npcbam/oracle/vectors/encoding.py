@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npcbam.checks import Array
+from npcbam.arguments import Array
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from npcbam.checks import Array
-from npcbam.oracle.candidate import CannotRun
-from npcbam.oracle.vectors.halves import KINDS, decode
+from npcbam.arguments import Array
+from npcbam.oracle.candidates.candidate import CannotRun
+from npcbam.oracle.vectors.encoding import KINDS, decode
 from npcbam.oracle.vectors.writing import MANIFEST, SCHEMA
 from npcbam.presets import PRESETS
 

@@ -9,13 +9,13 @@ from typing import TypeAlias
 import numpy as np
 
 from npcbam import presets
+from npcbam.arguments import Array
 from npcbam.cbam import CBAM
-from npcbam.checks import Array
-from npcbam.oracle.mistakes import MISTAKES
+from npcbam.oracle.comparison.backward import alike, name_dx, name_weight
 from npcbam.oracle.routes import Pulled, Valves
-from npcbam.oracle.slips import alike, name_dx, name_weight
+from npcbam.oracle.rules.mistakes import MISTAKES
 from npcbam.oracle.vectors.cases import mistaken
-from npcbam.oracle.vectors.reading import Entry
+from npcbam.oracle.vectors.entries import Entry
 from npcbam.pooling import TIES
 
 # By code, the sentence of each mistake that may have been made, the nearest first.

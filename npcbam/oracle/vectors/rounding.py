@@ -4,9 +4,9 @@ Every input is moved by a unit of rounding, up or down at random, and what moves
 Steps in between that round move the results as far as that: each is a product, a sum, or a smooth
 function of what can be moved.
 
-`npcbam.oracle.bounds`, which derives what is allowed, is not used: it bounds y and the gradients,
-but nothing in between, by which a program finds where it goes wrong; and it has to hold for any
-weights and inputs, on kinks too, while these are drawn away from them.
+`comparison.bounds`, which derives what is allowed, is not used: it bounds y and the gradients, but
+nothing in between, by which a program finds where it goes wrong; and it has to hold for any weights
+and inputs, on kinks too, while these are drawn away from them.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from npcbam import CBAM, tree
-from npcbam.checks import Array
-from npcbam.oracle.vectors.halves import KINDS
+from npcbam.arguments import Array
+from npcbam.oracle.vectors.encoding import KINDS
 
 DRAWS = 16
 # From x to dx a CBAM rounds some sixteen times, where sums count as one.

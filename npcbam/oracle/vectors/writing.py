@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 import npcbam
-from npcbam import CBAM, checks
-from npcbam.oracle.mistakes import MISTAKES
+from npcbam import CBAM, arguments
+from npcbam.oracle.rules.mistakes import MISTAKES
 from npcbam.oracle.vectors.cases import Case, cases
-from npcbam.oracle.vectors.halves import encode
+from npcbam.oracle.vectors.encoding import encode
 from npcbam.presets import PRESETS
 
 SCHEMA = 1
@@ -91,8 +91,8 @@ def write(
         The files cannot be written, or an argument is out of range.
     """
     for name in presets:
-        checks.choice("presets", name, PRESETS)
-    checks.seed("seed", seed)
+        arguments.choice("presets", name, PRESETS)
+    arguments.seed("seed", seed)
     root = Path(folder)
     if root.is_file():
         raise FileExistsError(f"{root}: expected a new or empty folder, it is a file")

@@ -7,9 +7,9 @@ from torch import nn
 from torch_blocks import BLOCKS
 
 from npcbam import CBAM
-from npcbam.oracle.adapters import adapt
-from npcbam.oracle.adapters.torch import ModuleCandidate
-from npcbam.oracle.effects import attempt, effects
+from npcbam.oracle.behaviour.effects import attempt, effects
+from npcbam.oracle.candidates import adapt
+from npcbam.oracle.candidates.torch import ModuleCandidate
 from npcbam.oracle.findings import STAGES
 from npcbam.presets import PRESETS
 

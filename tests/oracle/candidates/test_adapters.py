@@ -13,8 +13,8 @@ from torch import nn
 import npcbam
 from npcbam import CBAM, tree
 from npcbam.oracle import BadOutput, CannotRun, examples
-from npcbam.oracle.adapters import adapt, load
-from npcbam.oracle.adapters.functions import FunctionCandidate
+from npcbam.oracle.candidates import adapt, load
+from npcbam.oracle.candidates.functions import FunctionCandidate
 
 X = np.random.default_rng(0).normal(size=(2, 32, 4, 3))
 DY = np.random.default_rng(1).normal(size=(2, 32, 4, 3))
@@ -193,7 +193,10 @@ def test_load_finds_files_neighbours_and_nested_names(tmp_path, monkeypatch):
         ("no/where:X", "no/where: no such file"),
         ("nowhere.to_be:X", "nowhere.to_be: no module named nowhere"),
         ("npcbam.nowhere:X", "npcbam.nowhere: no module named npcbam.nowhere"),
-        ("npcbam.oracle.battery:X", "npcbam.oracle.battery has no X; it has Input, battery, "),
+        (
+            "npcbam.oracle.probing.inputs:X",
+            "npcbam.oracle.probing.inputs has no X; it has Input, battery, ",
+        ),
         ("{path}/many.py", "{path}/many.py:Name, where Name is A, f"),
         ("{path}/inside.py", "{path}/inside.py:Name, and it defines nothing"),
         ("{path}/bad.py", "{path}/bad.py:Name, and it is no valid Python"),

@@ -7,7 +7,7 @@ from adapting import DY, X, assert_precisions, assert_replays, assert_same_as_re
 
 from npcbam import CBAM
 from npcbam.oracle import BadOutput, CannotRun, examples
-from npcbam.oracle.adapters import adapt
+from npcbam.oracle.candidates import adapt
 
 CHANNELS = X.shape[1]
 PARAMS = {name: value / 8 for name, value in examples.init(CHANNELS).items()}

@@ -9,8 +9,8 @@ import pytest
 from adapting import DY, X, assert_precisions, assert_replays, assert_same_as_reference, carried
 
 from npcbam.oracle import BadOutput, CannotRun
-from npcbam.oracle.adapters import adapt
-from npcbam.oracle.adapters import jax as jax_adapter
+from npcbam.oracle.candidates import adapt
+from npcbam.oracle.candidates import jax as jax_adapter
 
 CHANNELS = X.shape[1]
 KINDS = {

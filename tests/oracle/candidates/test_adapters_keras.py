@@ -14,7 +14,7 @@ import pytest
 from adapting import DY, X, assert_precisions, assert_replays, assert_same_as_reference, carried
 
 from npcbam.oracle import CannotRun
-from npcbam.oracle.adapters import adapt
+from npcbam.oracle.candidates import adapt
 
 CHANNELS = X.shape[1]
 

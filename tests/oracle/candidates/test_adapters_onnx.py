@@ -9,8 +9,8 @@ from adapting import DY, X, assert_precisions, assert_replays, assert_same_as_re
 from onnx import TensorProto, numpy_helper
 
 from npcbam.oracle import BadOutput, CannotRun
-from npcbam.oracle.adapters import adapt
-from npcbam.oracle.adapters import onnx as onnx_adapter
+from npcbam.oracle.candidates import adapt
+from npcbam.oracle.candidates import onnx as onnx_adapter
 
 CHANNELS = X.shape[1]
 
@@ -156,7 +156,7 @@ def test_two_outputs(tmp_path):
 
 
 def test_missing_extra(right, monkeypatch):
-    monkeypatch.delitem(sys.modules, "npcbam.oracle.adapters.onnx", raising=False)
+    monkeypatch.delitem(sys.modules, "npcbam.oracle.candidates.onnx", raising=False)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(CannotRun, match=r"needs onnxruntime: pip install 'npcbam\[onnx\]'"):
         adapt(right)

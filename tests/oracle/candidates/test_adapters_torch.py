@@ -7,7 +7,7 @@ import torch
 from adapting import DY, X, assert_precisions, assert_replays, assert_same_as_reference
 
 from npcbam.oracle import CannotRun
-from npcbam.oracle.adapters import adapt
+from npcbam.oracle.candidates import adapt
 
 torch.set_num_threads(1)
 CHANNELS = X.shape[1]

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from npcbam.oracle import Candidate
-from npcbam.oracle.candidate import DTYPES, rounded
+from npcbam.oracle.candidates.candidate import DTYPES, rounded
 
 EDGES = [0.0, -0.0, 1.0, np.inf, -np.inf, np.nan, 1e-300, 1e300, -3.4e38, 65520.0, 2.0**-134]
 

@@ -16,7 +16,7 @@ import torch
 from blocks_cases import CASES
 from torch.func import functional_call
 
-from npcbam.oracle.adapters import adapt
+from npcbam.oracle.candidates import adapt
 from npcbam.oracle.check import judge
 
 CHANNELS = 16

@@ -19,8 +19,8 @@ import npcbam
 from npcbam import ChannelAttention, SharedMLP, SpatialAttention
 from npcbam.conv import Conv
 from npcbam.oracle import CannotRun, case
-from npcbam.oracle.adapters import adapt
-from npcbam.oracle.halves import completed
+from npcbam.oracle.candidates import adapt
+from npcbam.oracle.candidates.completed import completed
 
 CHANNEL = {"stage": "channel", "channels": 32}
 SPATIAL = {"stage": "spatial", "channels": 32}

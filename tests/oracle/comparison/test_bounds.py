@@ -9,11 +9,11 @@ from torch_blocks import follow
 
 from npcbam import CBAM, tree
 from npcbam.cbam import ORDERS
-from npcbam.oracle import near as nears
-from npcbam.oracle.battery import battery, cotangent
-from npcbam.oracle.bounds import allowed
-from npcbam.oracle.near import DEVIATIONS, Near
+from npcbam.oracle.comparison import errors as nears
+from npcbam.oracle.comparison.bounds import allowed
+from npcbam.oracle.comparison.errors import DEVIATIONS, Near
 from npcbam.oracle.precision import PRECISIONS, at_precision
+from npcbam.oracle.probing.inputs import battery, cotangent
 from npcbam.presets import PRESETS
 
 TORCH = ["float64", "float32", "float16", "bfloat16"]

@@ -8,11 +8,11 @@ import torch
 from torch.nn.functional import batch_norm, conv2d, linear
 
 from npcbam import CBAM, tree
-from npcbam.oracle import gradients
-from npcbam.oracle.adapters import adapt
+from npcbam.oracle.candidates import adapt
 from npcbam.oracle.check import judge
+from npcbam.oracle.comparison import gradients
+from npcbam.oracle.comparison.backward import MISTAKES, name_dx, name_weight
 from npcbam.oracle.routes import Pulled, by_pool, pulled
-from npcbam.oracle.slips import MISTAKES, name_dx, name_weight
 from npcbam.presets import PRESETS
 
 ORDERS = ["channel-first", "spatial-first", "parallel"]

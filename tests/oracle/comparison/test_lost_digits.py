@@ -8,17 +8,18 @@ import mistakes
 import numpy as np
 import pytest
 import torch
+from drawn_weights import NO_EPS, NORM, SHARED, draw, outputs
 from mistakes import Right
-from test_hypotheses import NO_EPS, NORM, SHARED, SPATIAL, SPATIAL_PAPER, draw, outputs
 from torch import nn
 from torch.nn import functional as F  # noqa: N812, its usual name
 
 import npcbam
 from npcbam import CBAM
-from npcbam.oracle.adapters import adapt
-from npcbam.oracle.alone import small, without_channel
-from npcbam.oracle.digits import only_single
-from npcbam.oracle.identify import LOOSE
+from npcbam.oracle.candidates import adapt
+from npcbam.oracle.comparison.lost_digits import only_single
+from npcbam.oracle.identification.identify import LOOSE
+from npcbam.oracle.identification.single_gate import small, without_channel
+from npcbam.oracle.rules import SPATIAL, SPATIAL_PAPER
 
 
 def told(report):

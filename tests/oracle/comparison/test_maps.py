@@ -5,9 +5,9 @@ import pytest
 
 from npcbam.channel_attention import ChannelAttention, SharedMLP
 from npcbam.conv import Conv
-from npcbam.oracle.choices import Choice, Reading
-from npcbam.oracle.hypotheses import CHANNEL, CHANNEL_PAPER, SPATIAL, SPATIAL_PAPER
-from npcbam.oracle.maps import maps
+from npcbam.oracle.comparison.maps import maps
+from npcbam.oracle.identification.reading import Choice, Reading
+from npcbam.oracle.rules import CHANNEL, CHANNEL_PAPER, SPATIAL, SPATIAL_PAPER
 from npcbam.spatial_attention import SpatialAttention
 
 RNG = np.random.default_rng(0)

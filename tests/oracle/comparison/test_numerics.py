@@ -6,10 +6,10 @@ from torch import nn
 from torch_blocks import BLOCKS
 
 from npcbam import CBAM, presets
-from npcbam.oracle.adapters import adapt
-from npcbam.oracle.adapters.torch import ModuleCandidate
-from npcbam.oracle.numerics import numerics
-from npcbam.oracle.roles import assignments
+from npcbam.oracle.candidates import adapt
+from npcbam.oracle.candidates.torch import ModuleCandidate
+from npcbam.oracle.comparison.numerics import numerics
+from npcbam.oracle.probing.roles import assignments
 from npcbam.presets import PRESETS
 
 C = 24

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from test_hypotheses import KERNELS, MLPS, X
+from drawn_weights import KERNELS, MLPS, X
 
-from npcbam.oracle.choices import Choice, Reading, choices, fits_weights
-from npcbam.oracle.hypotheses import CHANNEL, CHANNEL_PAPER, COMPOSE, SPATIAL, SPATIAL_PAPER
-from npcbam.oracle.identify import identify
+from npcbam.oracle.identification.identify import identify
+from npcbam.oracle.identification.reading import Choice, Reading, choices, fits_weights
+from npcbam.oracle.rules import CHANNEL, CHANNEL_PAPER, COMPOSE, SPATIAL, SPATIAL_PAPER
 
 PAPER = Choice((CHANNEL[0],), CHANNEL_PAPER), Choice((SPATIAL[0],), SPATIAL_PAPER)
 PLAIN = MLPS["shared"] | KERNELS["two planes, norm"]

@@ -3,14 +3,14 @@
 import mistakes
 import pytest
 import torch
-from test_hypotheses import KERNELS, MLPS, X
+from drawn_weights import KERNELS, MLPS, X
 from torch import nn
 
 import npcbam
-from npcbam.oracle import choices as choosing
-from npcbam.oracle.alone import Alone, Effort, efforts, look, ways
-from npcbam.oracle.choices import Reading, single
-from npcbam.oracle.hypotheses import CHANNEL, COMPOSE
+from npcbam.oracle.identification import reading as choosing
+from npcbam.oracle.identification.reading import Reading, single
+from npcbam.oracle.identification.single_gate import Alone, Effort, efforts, look, ways
+from npcbam.oracle.rules import CHANNEL, COMPOSE
 
 WEIGHTS = MLPS["shared"] | KERNELS["two planes"]
 

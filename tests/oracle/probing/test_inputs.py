@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from npcbam.oracle.battery import battery, cotangent, telling
+from npcbam.oracle.probing.inputs import battery, cotangent, telling
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3])

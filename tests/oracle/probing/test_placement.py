@@ -8,11 +8,11 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812, its usual name
 
 import npcbam
-from npcbam.oracle.adapters import adapt
-from npcbam.oracle.battery import telling
+from npcbam.oracle.candidates import adapt
 from npcbam.oracle.check import _try
-from npcbam.oracle.placing import placed
-from npcbam.oracle.roles import assignments
+from npcbam.oracle.probing.inputs import telling
+from npcbam.oracle.probing.placement import placed
+from npcbam.oracle.probing.roles import assignments
 
 
 class FeaturesFirst(mistakes.Right):

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from npcbam.oracle.roles import MOST, Role, assignments, every_size, sizes_of
+from npcbam.oracle.probing.roles import MOST, Role, assignments, every_size, sizes_of
 
 
 def arrays(**shapes):

@@ -13,7 +13,7 @@ import pytest
 from npcbam.messages import plain
 from npcbam.oracle import check, examples
 from npcbam.oracle.findings import Finding
-from npcbam.oracle.html import NO_MAPS, to_html
+from npcbam.oracle.reports.html import NO_MAPS, to_html
 
 VOID = {"meta", "rect", "path", "br"}
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from npcbam.oracle.conventions import AXES, Convention, preset_axes
 from npcbam.oracle.findings import Finding
-from npcbam.oracle.report import Report, Row, compare
+from npcbam.oracle.reports.report import Report, Row, compare
+from npcbam.oracle.rules.conventions import AXES, Convention, preset_axes
 
 RIGHT = Row("noise", "y", 1e-6, 1e-10, (0, 1, 2), 0.25, 0.25)
 WRONG = Row("ties", "y", 5e9, 1e-10, (1, 0, 0), 1.5, 1.0)

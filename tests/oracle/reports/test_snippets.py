@@ -9,9 +9,9 @@ import pytest
 import torch
 
 import npcbam
-from npcbam.oracle.adapters import adapt
+from npcbam.oracle.candidates import adapt
 from npcbam.oracle.findings import Finding
-from npcbam.oracle.snippets import MADE, with_snippet
+from npcbam.oracle.reports.snippets import MADE, with_snippet
 
 PLACE = Path(__file__).with_name("snippet_blocks.py")
 # A block, how it is checked, and the finding whose snippet is run.

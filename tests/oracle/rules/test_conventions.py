@@ -4,7 +4,7 @@ import mistakes
 import pytest
 
 import npcbam
-from npcbam.oracle.conventions import AXES, asked, of_stage, preset_axes
+from npcbam.oracle.rules.conventions import AXES, asked, of_stage, preset_axes
 from npcbam.presets import PRESETS
 
 

@@ -4,59 +4,13 @@ import itertools
 
 import numpy as np
 import pytest
+from drawn_weights import KERNELS, MLPS, NO_EPS, RNG, SHARED, C, X, outputs
 
-from npcbam.oracle.battery import telling
-from npcbam.oracle.choices import CLOSE, choices, fits_weights, stages
-from npcbam.oracle.hypotheses import CHANNEL, CHANNEL_PAPER, COMPOSE, SPATIAL, SPATIAL_PAPER
-from npcbam.oracle.hypotheses.functions import ACTIVATIONS
+from npcbam.oracle.identification.reading import CLOSE, choices, fits_weights, stages
+from npcbam.oracle.rules import CHANNEL, CHANNEL_PAPER, COMPOSE, SPATIAL, SPATIAL_PAPER
+from npcbam.oracle.rules.functions import ACTIVATIONS
 from npcbam.pointwise import sigmoid
 from npcbam.slopes import STEP
-
-C, HIDDEN = 16, 4
-RNG = np.random.default_rng(0)
-
-
-def draw(*shape):
-    return RNG.choice([-1, 1], shape) * RNG.uniform(0.5, 1.5, shape) / np.sqrt(shape[-1])
-
-
-def awake(w0):
-    return w0 * np.where(w0.sum(1, keepdims=True) < 0, -1, 1)
-
-
-SHARED = {"w0": awake(draw(HIDDEN, C)), "w1": draw(C, HIDDEN)}
-MLPS = {
-    "shared": SHARED,
-    "shared, biases": SHARED | {"b0": draw(HIDDEN), "b1": draw(C)},
-    "separate": SHARED | {"w0'": awake(draw(HIDDEN, C)), "w1'": draw(C, HIDDEN)},
-    "single": {"w0": draw(C, C)},
-    "none": {},
-}
-NORM = {key: np.array([value]) for key, value in
-        {"gamma": 1.3, "beta": -0.4, "mean": 0.6, "var": 0.8}.items()}  # fmt: skip
-KERNELS = {
-    "two planes": {"k": draw(1, 2, 7, 7)},
-    "two planes, norm": {"k": draw(1, 2, 7, 7), "kb": draw(1)} | NORM,
-    "one plane": {"k": draw(1, 1, 7, 7)} | NORM,
-}
-X = telling(RNG, C, 6, 5)
-
-
-# The same function but where the variance is 0: there one is finite, and the other is not.
-NO_EPS = ("spatial-eps-1e-12", "spatial-no-eps")
-
-
-def outputs(table, paper, weights):
-    """Return the map of every row that these weights allow."""
-    found = {}
-    for choice in choices(table, paper, pairs=False):
-        if fits_weights(choice, weights):
-            pair = (
-                (choice.axes, SPATIAL_PAPER) if table is CHANNEL else (CHANNEL_PAPER, choice.axes)
-            )
-            s = stages(*pair, weights)
-            found[choice.rows[0].code] = (s.mc if table is CHANNEL else s.ms)(X)
-    return found
 
 
 def assert_all_apart(found):

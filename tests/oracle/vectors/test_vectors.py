@@ -13,12 +13,12 @@ import torch
 
 from npcbam import CBAM, cli, presets, tree
 from npcbam.oracle import CannotRun
-from npcbam.oracle.hypotheses import CHANNEL, COMPOSE, SPATIAL
-from npcbam.oracle.mistakes import MISTAKES, block
 from npcbam.oracle.routes import pulled
+from npcbam.oracle.rules import CHANNEL, COMPOSE, SPATIAL
+from npcbam.oracle.rules.mistakes import MISTAKES, block
 from npcbam.oracle.vectors import compare, write
 from npcbam.oracle.vectors.cases import differs, mistaken
-from npcbam.oracle.vectors.halves import KINDS, decode, encode
+from npcbam.oracle.vectors.encoding import KINDS, decode, encode
 
 HERE = Path(__file__).parent
 # Of every kind one: to the letter; biases, norm and swapped planes; x added back; even ties and a
