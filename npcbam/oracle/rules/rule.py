@@ -1,33 +1,132 @@
-"""A row of a table: one way to compute a stage, its status and its sentence."""
+"""A rule: all that is known of one way to compute a stage, or of one thing that goes wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from npcbam.arguments import Array
-from npcbam.oracle.findings import Status
+from npcbam.oracle.findings import Finding, Stage, Status
 
 FAITHFUL: Status = "faithful"
 VARIANT: Status = "variant"
 WRONG: Status = "wrong"
+UNDECIDED: Status = "undecided"
+NOTE: Status = "note"
 Weights = Mapping[str, Array]
-# y of a candidate for weights, by the keys of the tables, and an input.
+# y of a candidate for weights, by the keys of the stages, and an input.
 Run = Callable[[Weights, Array], Array]
 
 
 @dataclass(frozen=True)
-class Row:
-    """One way to compute a stage, set apart from the paper's by `sets`.
+class Pointwise:
+    """A function of every number, or of a map's numbers, under the name that a report has for it."""
+
+    name: str
+    f: Callable[[Array], Array]
+
+    def __call__(self, z: Array) -> Array:
+        """Return f(z)."""
+        return self.f(z)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """The number of a rule that says how far, how much, how often: it is read off the candidate.
+
+    Attributes
+    ----------
+    axis : the axis of the stage that the number settles
+    values : the numbers that are tried one by one, where they can be counted
+    set_to : what the axis is set to, from a number u in which the stage's logits are affine, and
+        the weights; where numbers cannot be counted, u is solved for
+    low, high : the numbers that make sense
+    spelled : the number that is said, from u and the weights; u itself where it is None
+    """
+
+    axis: str
+    values: Sequence[float] = ()
+    set_to: Callable[[float, Weights], Any] = lambda u, weights: u
+    low: float = -float("inf")
+    high: float = float("inf")
+    spelled: Callable[[float, Weights], float] | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One way to compute a stage, or one thing that a candidate does, with all that is known of it.
 
     Attributes
     ----------
     code : a stable word for scripts
-    status : "faithful" (a convention that the paper leaves open), "variant" or "wrong"
-    message : what it does, in a sentence for a newcomer
+    stage : where it is; see `findings.STAGES`
+    status : "faithful" (a convention that the paper leaves open), "variant", "wrong", "undecided",
+        or "note"
+    sentence : what a report says, for a newcomer; words in braces are filled in, {value} by the
+        parameter
+    why : why it matters, in two sentences
     sets : the axes of the stage that it sets
+    made : what it makes: y of x and both maps, at the stage "compose"; y of a block that is right
+        and of x, for a mistake that given weights alone can show
+    bad, fix : lines of NumPy that do it, and that do it right; see `rules.lines`
+    sources : where it was seen, as repository#number, or the section of the paper
+    supersedes : the codes of findings that this one explains, and that are then not told
+    parameter : the number in it, if there is one
+    was : the codes by which version 0.1 told it
     """
+
+    code: str
+    stage: Stage
+    status: Status
+    sentence: str
+    why: str = ""
+    sets: Mapping[str, Any] = field(default_factory=dict)
+    made: Callable[..., Any] | None = None
+    bad: str = ""
+    fix: str = ""
+    sources: tuple[str, ...] = ()
+    supersedes: tuple[str, ...] = ()
+    parameter: Parameter | None = None
+    was: tuple[str, ...] = ()
+
+    def at(self, value: Any, said: float | None = None) -> Rule:
+        """Return the rule with its parameter's axis set to `value`, which is `said` as a number."""
+        assert self.parameter is not None
+        spelled = f"{value if said is None else said:.6g}"
+        return replace(
+            self,
+            sentence=self.sentence.format(value=spelled),
+            sets={**self.sets, self.parameter.axis: value},
+            parameter=None,
+        )
+
+    def finding(
+        self,
+        evidence: Mapping[str, Any] | None = None,
+        status: Status | None = None,
+        **words: object,
+    ) -> Finding:
+        """Return that it was found, with the words in braces filled in."""
+        said = self.sentence.format(**words) if words else self.sentence
+        return Finding(self.stage, self.code, said, status or self.status, dict(evidence or {}))
+
+
+def counted(rules: Sequence[Rule]) -> tuple[Rule, ...]:
+    """Return the rules, those with a parameter that can be counted once for each of its numbers."""
+    found: list[Rule] = []
+    for rule in rules:
+        numbers = rule.parameter.values if rule.parameter else ()
+        found += [rule.at(number) for number in numbers] or [rule]
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A way to compute a stage, as the tables have it that are no rules yet."""
 
     code: str
     status: Status

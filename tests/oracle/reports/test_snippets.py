@@ -13,7 +13,7 @@ from npcbam.oracle.candidates import adapt
 from npcbam.oracle.findings import Finding
 from npcbam.oracle.reports.snippets import MADE, with_snippet
 
-PLACE = Path(__file__).with_name("snippet_blocks.py")
+PLACE = Path(__file__).parent.parent / "snippet_blocks.py"
 # A block, how it is checked, and the finding whose snippet is run.
 KINDS = [
     ("TwoSigmoids", {}, "channel-two-sigmoids"),
