@@ -16,6 +16,7 @@ from npcbam.lessons.steps import SPACE, gives, one_branch, pools
 from npcbam.lessons.structure import close
 from npcbam.oracle.routes import pulled
 from npcbam.oracle.rules import mistakes
+from npcbam.oracle.rules.right_block import right_block
 from npcbam.presets import PRESETS
 from npcbam.spatial_attention import SpatialAttention
 
@@ -53,7 +54,7 @@ POINTS = {
 def _made(mistake: mistakes.Mistake, w0: Array, w1: Array, w: Array, x: Array) -> Array | None:
     """Return what a mistake that the oracle knows makes of x."""
     weights = dict(zip(PATHS.values(), (w0, w1, w), strict=True))
-    return mistake(mistakes.block(weights, PRESETS["paper"]), x)
+    return mistake(right_block(weights, PRESETS["paper"]), x)
 
 
 def _forward() -> list[Mistake]:

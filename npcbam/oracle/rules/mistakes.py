@@ -7,7 +7,7 @@ learnt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -15,24 +15,18 @@ import numpy as np
 
 from npcbam.arguments import Array
 from npcbam.oracle.findings import Stage
-from npcbam.oracle.identification.reading import stages
-from npcbam.oracle.probing.roles import KEYS
 from npcbam.oracle.rules import (
     CHANNEL,
-    CHANNEL_PAPER,
     COMPOSE,
     FAITHFUL,
     SPATIAL,
-    SPATIAL_PAPER,
     WRONG,
     Row,
-    Stages,
-    Weights,
     channel_logits,
     channel_map,
 )
+from npcbam.oracle.rules.right_block import RightBlock
 from npcbam.pointwise import sigmoid
-from npcbam.presets import Preset
 
 # Compositions that are no mistake, and those that say what becomes of x themselves.
 NONE = ("channel-first", "residual", "channel-only")
@@ -47,34 +41,7 @@ OF_CHANNEL_ALONE = (
 )
 
 
-@dataclass(frozen=True)
-class Block:
-    """A CBAM as the tables have it: axes of both stages, the composition, and weights by key."""
-
-    channel: Mapping[str, Any]
-    spatial: Mapping[str, Any]
-    compose: str
-    residual: bool
-    weights: Weights
-
-    def __call__(self, x: Array) -> Array:
-        """Return y of x (N, C, *S)."""
-        return self.of(self.stages(), x)
-
-    def of(self, maps: Stages, x: Array) -> Array:
-        """Return y where these are the maps."""
-        y = COMPOSE[self.compose][2](x, maps)
-        return y + x if self.residual else y
-
-    def stages(self) -> Stages:
-        """Return the maps as functions; without a spatial gate its map is 1."""
-        both = stages(self.channel, self.spatial, self.weights)
-        if "k" in self.weights:
-            return both
-        return replace(both, ms=lambda f: np.ones((len(f), *[1] * (f.ndim - 1)), f.dtype))
-
-
-Made: TypeAlias = Callable[[Block, Array], Array | None]
+Made: TypeAlias = Callable[[RightBlock, Array], Array | None]
 
 
 @dataclass(frozen=True)
@@ -86,22 +53,13 @@ class Mistake:
     sentence: str
     made: Made = field(repr=False)
 
-    def __call__(self, right: Block, x: Array) -> Array | None:
+    def __call__(self, right: RightBlock, x: Array) -> Array | None:
         """Return its y, or None where the block leaves nothing to get wrong."""
         return self.made(right, x)
 
 
-def block(weights: Mapping[str, Array], how: Preset) -> Block:
-    """Return the right block; `weights` are under the paths of `presets.shapes`."""
-    channel = CHANNEL_PAPER | {"pools": how.pools, "merge": "mean" if how.blend else "logits"}
-    planes = ("blend",) if how.blend else how.planes
-    spatial = SPATIAL_PAPER | ({} if planes is None else {"pools": planes})
-    keyed = {KEYS[path]: value for path, value in weights.items()}
-    return Block(channel, spatial, "channel-first", how.residual, keyed)
-
-
 def _channel(row: Row) -> Mistake:
-    def made(b: Block, x: Array) -> Array | None:
+    def made(b: RightBlock, x: Array) -> Array | None:
         pools = b.channel["pools"]
         other = len(row.sets.get("pools", pools)) != len(pools) and row.status == WRONG
         axes = {**b.channel, **row.sets}
@@ -115,7 +73,7 @@ def _channel(row: Row) -> Mistake:
 
 
 def _spatial(row: Row) -> Mistake:
-    def made(b: Block, x: Array) -> Array | None:
+    def made(b: RightBlock, x: Array) -> Array | None:
         norm = "norm" in row.sets or "eps" in row.sets
         if "k" not in b.weights or (norm and "mean" not in b.weights):
             return None
@@ -136,7 +94,7 @@ def _exchanges(planes: tuple[str, ...], own: tuple[str, ...]) -> bool:
 
 
 def _compose(name: str) -> Mistake:
-    def made(b: Block, x: Array) -> Array | None:
+    def made(b: RightBlock, x: Array) -> Array | None:
         if "k" not in b.weights and name not in OF_CHANNEL_ALONE:
             return None
         if b.residual and f"{name}-residual" in COMPOSE:
@@ -149,7 +107,7 @@ def _compose(name: str) -> Mistake:
 def _without(*keys: str) -> Made:
     """Return a mistake that leaves out these weights, if they are there."""
 
-    def made(b: Block, x: Array) -> Array | None:
+    def made(b: RightBlock, x: Array) -> Array | None:
         if not set(keys) <= b.weights.keys():
             return None
         return replace(b, weights={k: v for k, v in b.weights.items() if k not in keys})(x)
@@ -157,13 +115,13 @@ def _without(*keys: str) -> Made:
     return made
 
 
-def _swapped(b: Block, x: Array) -> Array | None:
+def _swapped(b: RightBlock, x: Array) -> Array | None:
     if "k" not in b.weights or b.weights["k"].shape[1] != 2:
         return None
     return replace(b, weights={**b.weights, "k": b.weights["k"][:, ::-1]})(x)
 
 
-def _centre(b: Block, x: Array) -> Array | None:
+def _centre(b: RightBlock, x: Array) -> Array | None:
     if "k" not in b.weights:
         return None
     k = b.weights["k"]
@@ -171,18 +129,18 @@ def _centre(b: Block, x: Array) -> Array | None:
     return replace(b, weights={**b.weights, "k": k[..., *inner]})(x)
 
 
-def _first_window(b: Block, x: Array) -> Array | None:
+def _first_window(b: RightBlock, x: Array) -> Array | None:
     corner: tuple[Any, ...] = (slice(2),) * (x.ndim - 2)
     return _pooled(b, x, x, x[..., *corner])
 
 
-def _over_channels(b: Block, x: Array) -> Array | None:
+def _over_channels(b: RightBlock, x: Array) -> Array | None:
     first = x.mean(1).reshape(len(x), 1, -1)[..., :1]
     column = (*x.shape[:2], *[1] * (x.ndim - 2))
     return _pooled(b, x, np.broadcast_to(first, (*x.shape[:2], 1)).reshape(column), x)
 
 
-def _pooled(b: Block, x: Array, averaged: Array, maximised: Array) -> Array | None:
+def _pooled(b: RightBlock, x: Array, averaged: Array, maximised: Array) -> Array | None:
     """Return y where the average and the maximum of x are those of other arrays."""
     if b.channel["pools"] != ("avg", "max") or b.channel["merge"] != "logits":
         return None
@@ -192,16 +150,16 @@ def _pooled(b: Block, x: Array, averaged: Array, maximised: Array) -> Array | No
     return b.of(replace(b.stages(), mc=lambda _: mc), x)
 
 
-def _samples_mixed(b: Block, x: Array) -> Array:
+def _samples_mixed(b: RightBlock, x: Array) -> Array:
     mc = channel_map(b.channel, b.weights, x).mean(0, keepdims=True)
     return b.of(replace(b.stages(), mc=lambda _: mc), x)
 
 
-def _added(b: Block, x: Array) -> Array | None:
+def _added(b: RightBlock, x: Array) -> Array | None:
     return None if b.residual else b(x) + x
 
 
-def _left_out(b: Block, x: Array) -> Array | None:
+def _left_out(b: RightBlock, x: Array) -> Array | None:
     return replace(b, residual=False)(x) if b.residual else None
 
 

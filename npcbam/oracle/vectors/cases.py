@@ -11,7 +11,8 @@ import numpy as np
 from npcbam import CBAM, pooling, presets, tree
 from npcbam.arguments import Array
 from npcbam.oracle.probing.inputs import Input, battery, cotangent
-from npcbam.oracle.rules.mistakes import MISTAKES, block
+from npcbam.oracle.rules.mistakes import MISTAKES
+from npcbam.oracle.rules.right_block import right_block
 from npcbam.oracle.vectors.encoding import KINDS, decode, encode
 from npcbam.oracle.vectors.rounding import allowed, sensitivity
 from npcbam.pointwise import sigmoid
@@ -113,7 +114,7 @@ def tensors(cbam: CBAM, x: Array, dy: Array) -> dict[str, Array]:
 
 def mistaken(weights: Mapping[str, Array], x: Array, preset: str) -> Iterator[tuple[str, Array]]:
     """Yield the code of each mistake that can be made of a preset, and its y."""
-    right = block(weights, presets.preset(preset))
+    right = right_block(weights, presets.preset(preset))
     for mistake in MISTAKES:
         y = mistake(right, x)
         if y is not None:

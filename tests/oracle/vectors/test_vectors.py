@@ -15,7 +15,8 @@ from npcbam import CBAM, cli, presets, tree
 from npcbam.oracle import CannotRun
 from npcbam.oracle.routes import pulled
 from npcbam.oracle.rules import CHANNEL, COMPOSE, SPATIAL
-from npcbam.oracle.rules.mistakes import MISTAKES, block
+from npcbam.oracle.rules.mistakes import MISTAKES
+from npcbam.oracle.rules.right_block import right_block
 from npcbam.oracle.vectors import compare, write
 from npcbam.oracle.vectors.cases import differs, mistaken
 from npcbam.oracle.vectors.encoding import KINDS, decode, encode
@@ -235,7 +236,7 @@ def test_the_block_without_a_mistake_is_the_reference(vectors, cases):
     for case in cases.values():
         if case["dtype"] == "float64":
             how = presets.preset(case["preset"])
-            y = block(weights(vectors, case), how)(read(vectors, case, "x"))
+            y = right_block(weights(vectors, case), how)(read(vectors, case, "x"))
             assert np.abs(y - read(vectors, case, "y")).max() < case["tensors"]["y"]["allowed"]
 
 
