@@ -6,10 +6,14 @@ is done with both. All rows run on complex numbers, so that the complex step giv
 """
 
 from npcbam.oracle.rules.channel import CHANNEL, CHANNEL_PAPER, channel_logits, channel_map
-from npcbam.oracle.rules.composition import COMPOSE, Stages
+from npcbam.oracle.rules.composed import COMPOSE
+from npcbam.oracle.rules.composition import Maps
 from npcbam.oracle.rules.functions import GATES
 from npcbam.oracle.rules.rule import FAITHFUL, VARIANT, WRONG, Row, Run, Weights
 from npcbam.oracle.rules.spatial import SPATIAL, SPATIAL_PAPER, spatial_logits, spatial_map
+
+# What the identification calls them.
+Stages = Maps
 
 __all__ = [
     "CHANNEL",
@@ -21,6 +25,7 @@ __all__ = [
     "SPATIAL_PAPER",
     "VARIANT",
     "WRONG",
+    "Maps",
     "Row",
     "Run",
     "Stages",

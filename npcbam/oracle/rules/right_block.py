@@ -10,7 +10,8 @@ import numpy as np
 
 from npcbam.arguments import Array
 from npcbam.oracle.rules.channel import CHANNEL_PAPER, channel_logits, channel_map
-from npcbam.oracle.rules.composition import COMPOSE, Stages
+from npcbam.oracle.rules.composed import COMPOSE
+from npcbam.oracle.rules.composition import Maps
 from npcbam.oracle.rules.rule import Weights
 from npcbam.oracle.rules.spatial import SPATIAL_PAPER, spatial_logits, spatial_map
 from npcbam.presets import Preset
@@ -45,19 +46,19 @@ class RightBlock:
         """Return y of x (N, C, *S)."""
         return self.of(self.stages(), x)
 
-    def of(self, maps: Stages, x: Array) -> Array:
+    def of(self, maps: Maps, x: Array) -> Array:
         """Return y where these are the maps."""
         y = COMPOSE[self.compose][2](x, maps)
         return y + x if self.residual else y
 
-    def stages(self) -> Stages:
+    def stages(self) -> Maps:
         """Return the maps as functions; without a spatial gate its map is 1."""
         channel, spatial, weights = self.channel, self.spatial, self.weights
 
         def ones(f: Array) -> Array:
             return np.ones((len(f), *[1] * (f.ndim - 1)), f.dtype)
 
-        return Stages(
+        return Maps(
             mc=lambda f: channel_map(channel, weights, f),
             ms=(lambda f: spatial_map(spatial, weights, f)) if "k" in weights else ones,
             zc=lambda f: channel_logits(channel, weights, f),
