@@ -1,4 +1,7 @@
-"""What the tables name: pools, activations and gates, all on complex numbers too."""
+"""What the rules share: pools by name, activations and gates as values, all on complex numbers too.
+
+What one rule alone sets stands in that rule's own entry.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,13 @@ import numpy as np
 
 from npcbam import pooling
 from npcbam.arguments import Array
+from npcbam.oracle.rules.rule import Pointwise
 from npcbam.pointwise import relu, sigmoid
 
 
-def _clip(z: Array, low: float, high: float) -> Array:
+def clip(z: Array, low: float, high: float) -> Array:
+    """Return z, but no less than `low` and no more than `high`."""
     return np.minimum(np.maximum(z, low), high)
-
-
-def _erf(z: Array) -> Array:
-    from scipy.special import erf
-
-    value: Array = erf(z)
-    return value
 
 
 def _std(x: Array, axes: tuple[int, ...], less: int) -> Array:
@@ -37,13 +35,6 @@ def _median(x: Array, axes: tuple[int, ...]) -> Array:
     ordered = np.sort(last.reshape(*last.shape[: x.ndim - len(axes)], -1), axis=-1)
     median: Array = ordered[..., (ordered.shape[-1] - 1) // 2].reshape(kept)
     return median
-
-
-def _softplus(z: Array) -> Array:
-    # ln(1 + eᶻ) = z + ln(1 + e⁻ᶻ), of which one does not overflow.
-    large = z.real > 0
-    value: Array = np.where(large, z, 0) + np.log1p(np.exp(np.where(large, -z, z)))
-    return value
 
 
 def softmax(z: Array) -> Array:
@@ -68,38 +59,24 @@ POOLS: dict[str, Callable[[Array, tuple[int, ...]], Array]] = {
     "maxmean": lambda x, axes: pooling.mean(pooling.max(x, axes[:1]), axes),
     "square": lambda x, axes: pooling.mean(x * x, axes),
 }
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "relu": relu,
-    "none": lambda z: z,
-    "silu": lambda z: z * sigmoid(z),
-    "elu": lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),
-    "gelu": lambda z: z * (1 + _erf(z / math.sqrt(2))) / 2,
-    "gelu-tanh": lambda z: z * (1 + np.tanh(math.sqrt(2 / math.pi) * (z + 0.044715 * z**3))) / 2,
-    "leaky-0.01": lambda z: np.where(z > 0, z, 0.01 * z),
-    "leaky-0.1": lambda z: np.where(z > 0, z, 0.1 * z),
-    "leaky-0.2": lambda z: np.where(z > 0, z, 0.2 * z),
-    "tanh": np.tanh,
-    "sigmoid": sigmoid,
-    "relu6": lambda z: _clip(z, 0, 6),
-    "softplus": _softplus,
-    "mish": lambda z: z * np.tanh(_softplus(z)),
-    "selu": lambda z: (
-        1.0507009873554805 * np.where(z > 0, z, 1.6732632423543772 * np.expm1(np.minimum(z, 0)))
-    ),
-    "hardswish": lambda z: z * _clip(z + 3, 0, 6) / 6,
-}
-OUTPUTS: dict[str, Callable[[Array], Array]] = {"none": lambda z: z, "relu": relu}
-GATES: dict[str, Callable[[Array], Array]] = {
-    "sigmoid": sigmoid,
-    "none": lambda z: z,
-    "sigmoid-twice": lambda z: sigmoid(np.array(sigmoid(z))),
-    "tanh": np.tanh,
-    "hardsigmoid": lambda z: _clip(z + 3, 0, 6) / 6,
-    "clamp": lambda z: _clip(z, 0, 1),
-    "softmax": softmax,
-    "silu": lambda z: z * sigmoid(z),
-    "relu": relu,
-    "one-plus": lambda z: 1 + sigmoid(z),
-    "one-minus": lambda z: 1 - sigmoid(z),
-    "twice": lambda z: 2 * sigmoid(z),
-}
+
+NONE = Pointwise("none", lambda z: z)
+RELU = Pointwise("relu", relu)
+SIGMOID = Pointwise("sigmoid", sigmoid)
+SIGMOID_TWICE = Pointwise("sigmoid-twice", lambda z: sigmoid(np.array(sigmoid(z))))
+TANH = Pointwise("tanh", np.tanh)
+SILU = Pointwise("silu", lambda z: z * sigmoid(z))
+HARD_SIGMOID = Pointwise("hardsigmoid", lambda z: clip(z + 3, 0, 6) / 6)
+CLAMP = Pointwise("clamp", lambda z: clip(z, 0, 1))
+ONE_PLUS = Pointwise("one-plus", lambda z: 1 + sigmoid(z))
+ONE_MINUS = Pointwise("one-minus", lambda z: 1 - sigmoid(z))
+TWICE = Pointwise("twice", lambda z: 2 * sigmoid(z))
+CHANNEL_SOFTMAX = Pointwise("softmax", softmax)
+
+# By name, until the spatial gate's axes and the compositions hold the functions themselves.
+GATES = {
+    gate.name: gate
+    for gate in (SIGMOID, NONE, SIGMOID_TWICE, TANH, HARD_SIGMOID, CLAMP, CHANNEL_SOFTMAX, SILU)
+} | {gate.name: gate for gate in (RELU, ONE_PLUS, ONE_MINUS, TWICE)}
+OUTPUTS = {"none": NONE, "relu": RELU}
+ACTIVATIONS = {"silu": SILU}

@@ -93,6 +93,11 @@ class Rule:
     parameter: Parameter | None = None
     was: tuple[str, ...] = ()
 
+    @property
+    def message(self) -> str:
+        """Return the sentence: what rows call it, until all are rules."""
+        return self.sentence
+
     def at(self, value: Any, said: float | None = None) -> Rule:
         """Return the rule with its parameter's axis set to `value`, which is `said` as a number."""
         assert self.parameter is not None

@@ -1,0 +1,141 @@
+"""The channel gate's rules of what is pooled: which statistics of each channel Mc is made of."""
+
+from __future__ import annotations
+
+from npcbam.oracle.rules.rule import VARIANT, WRONG, Rule
+
+RULES = (
+    Rule(
+        code="channel-avg-only",
+        stage="channel",
+        status=VARIANT,
+        sentence="the channel gate pools the average only, as SE does",
+        sets={"pools": ("avg",)},
+    ),
+    Rule(
+        code="channel-max-only",
+        stage="channel",
+        status=VARIANT,
+        sentence="the channel gate pools the maximum only",
+        sets={"pools": ("max",)},
+    ),
+    Rule(
+        code="channel-lp",
+        stage="channel",
+        status=VARIANT,
+        sentence="the channel gate adds the authors' lp pool",
+        sets={"pools": ("avg", "max", "lp")},
+    ),
+    Rule(
+        code="channel-lse",
+        stage="channel",
+        status=VARIANT,
+        sentence="the channel gate adds the authors' log-sum-exp pool",
+        sets={"pools": ("avg", "max", "lse")},
+    ),
+    Rule(
+        code="channel-all-pools",
+        stage="channel",
+        status=VARIANT,
+        sentence="the channel gate uses all four of the authors' pools",
+        sets={"pools": ("avg", "max", "lp", "lse")},
+    ),
+    Rule(
+        code="channel-avg-twice",
+        stage="channel",
+        status=WRONG,
+        sentence="the channel gate pools the average twice: the max descriptor has no effect on Mc",
+        sets={"pools": ("avg", "avg")},
+    ),
+    Rule(
+        code="channel-max-twice",
+        stage="channel",
+        status=WRONG,
+        sentence="the channel gate pools the maximum twice: the average descriptor has no effect on Mc",
+        sets={"pools": ("max", "max")},
+    ),
+    Rule(
+        code="channel-min-for-avg",
+        stage="channel",
+        status=WRONG,
+        sentence="the channel gate pools the minimum where the average belongs",
+        sets={"pools": ("min", "max")},
+    ),
+    Rule(
+        code="channel-min-for-max",
+        stage="channel",
+        status=WRONG,
+        sentence="the channel gate pools the minimum where the maximum belongs",
+        sets={"pools": ("avg", "min")},
+    ),
+    Rule(
+        code="channel-sum-for-avg",
+        stage="channel",
+        status=WRONG,
+        sentence="the channel gate sums over positions and forgets to divide by their number",
+        sets={"pools": ("sum", "max")},
+    ),
+    Rule(
+        code="channel-std-pool",
+        stage="channel",
+        status=WRONG,
+        sentence="the channel gate pools the standard deviation where the maximum belongs",
+        sets={"pools": ("avg", "std")},
+    ),
+    Rule(
+        code="channel-std-pool-biased",
+        stage="channel",
+        status=WRONG,
+        sentence="the channel gate pools the standard deviation where the maximum belongs",
+        sets={"pools": ("avg", "std-biased")},
+    ),
+    Rule(
+        code="channel-std-for-avg",
+        stage="channel",
+        status=WRONG,
+        sentence="the channel gate pools the standard deviation where the average belongs",
+        sets={"pools": ("std", "max")},
+    ),
+    Rule(
+        code="channel-std-for-avg-biased",
+        stage="channel",
+        status=WRONG,
+        sentence="the channel gate pools the standard deviation where the average belongs",
+        sets={"pools": ("std-biased", "max")},
+    ),
+    Rule(
+        code="channel-median-for-avg",
+        stage="channel",
+        status=WRONG,
+        sentence="the channel gate pools the median where the average belongs",
+        sets={"pools": ("median", "max")},
+    ),
+    Rule(
+        code="channel-median-for-max",
+        stage="channel",
+        status=WRONG,
+        sentence="the channel gate pools the median where the maximum belongs",
+        sets={"pools": ("avg", "median")},
+    ),
+    Rule(
+        code="channel-square-for-avg",
+        stage="channel",
+        status=WRONG,
+        sentence="the channel gate averages the squares where the average belongs",
+        sets={"pools": ("square", "max")},
+    ),
+    Rule(
+        code="channel-abs-max",
+        stage="channel",
+        status=WRONG,
+        sentence="the channel gate takes the largest magnitude where the maximum belongs",
+        sets={"pools": ("avg", "absmax")},
+    ),
+    Rule(
+        code="channel-max-from-zero",
+        stage="channel",
+        status=WRONG,
+        sentence="the maximum never goes below 0: it is padded with zeros, or starts from 0",
+        sets={"pools": ("avg", "max0")},
+    ),
+)
