@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-import torch
 from tolerances import COMPLEX_STEP, REORDERED
 
 from npcbam import tree
@@ -233,13 +232,15 @@ def assert_raises(kind, message, f, *args, **kwargs):
     assert (caught.type, str(caught.value)) == (kind, message)
 
 
+# As an error names it: `test_arguments_of_others` asks with PyTorch's own.
+Tensor = type("Tensor", (), {"__module__": "torch"})
 NOT_ARRAYS = [
     ([[1.0]], "list"),
     (None, "NoneType"),
     (1.0, "float"),
     (np.float64(1), "numpy.float64"),
     (np.ma.masked_array([1.0]), "numpy.ma.MaskedArray"),
-    (torch.ones(1), "torch.Tensor"),
+    (Tensor(), "torch.Tensor"),
 ]
 EXACT = {
     "float16": "float32",

@@ -1,6 +1,5 @@
 """The messages. That each layer asks for them is tested with the layer."""
 
-import ml_dtypes
 import numpy as np
 import pytest
 from helpers import DTYPES, assert_raises, assert_refuses, bad_arrays, bad_cotangents
@@ -90,14 +89,6 @@ def test_array():
         f"got {wide.dtype}",  # no supported dtype holds it
         arguments.array, "x", wide,
     )  # fmt: skip
-
-
-def test_bfloat16_fits_into_float32():
-    message = (
-        "x: expected dtype float32, float64, longdouble or complex128, got bfloat16; "
-        "x.astype('float32') is exact"
-    )
-    assert_raises(TypeError, message, arguments.array, "x", np.ones(1, ml_dtypes.bfloat16))
 
 
 def test_casts_that_errors_propose_are_exact():
