@@ -14,10 +14,10 @@ from npcbam.conv import Conv
 from npcbam.lessons.exercise import Answer, Exercise, Mistake, Values, normal
 from npcbam.lessons.steps import SPACE, gives, one_branch, pools
 from npcbam.lessons.structure import close
-from npcbam.oracle.routes import pulled
 from npcbam.oracle.rules import mistakes
 from npcbam.oracle.rules.right_block import right_block
 from npcbam.presets import PRESETS
+from npcbam.routes import pulled
 from npcbam.spatial_attention import SpatialAttention
 
 PATHS = {"w0": "channel.mlp.w0", "w1": "channel.mlp.w1", "w": "spatial.conv.w"}
@@ -73,7 +73,7 @@ def _shows(mistake: mistakes.Mistake, *args: Array) -> bool:
     return y is not None and not close(y, cbam_vjp(*args)[0])
 
 
-def _valve(code: str, sentence: str, *shut: str) -> Mistake:
+def _shut(code: str, sentence: str, *shut: str) -> Mistake:
     """Return the mistake that lets nothing flow on some routes."""
 
     def make(v: Values) -> dict[str, Array]:
@@ -96,42 +96,42 @@ CBAM_WHOLE = Exercise(
             lambda v: {"y": v.y + v.x},
         ),
         *_forward(),
-        _valve(
+        _shut(
             "channel-route",
             "dx is off by exactly the channel gate's route: dF'·x never reaches Mc",
             "channel map",
         ),
-        _valve(
+        _shut(
             "spatial-route",
             "dx is off by exactly the spatial gate's route: dy·F' never reaches Ms",
             "spatial map",
         ),
-        _valve(
+        _shut(
             "both-routes",
             "both maps are taken as constants: dx is Mc·Ms·dy, and no gate's route reaches x",
             "spatial map", "channel map",
         ),
-        _valve(
+        _shut(
             "channel-max-route", "what reaches Mc never reaches x through the maximum over space",
             "channel max",
         ),
-        _valve(
+        _shut(
             "channel-mean-route", "what reaches Mc never reaches x through the mean over space",
             "channel avg",
         ),
-        _valve(
+        _shut(
             "spatial-max-route", "what reaches Ms never reaches F' through the max plane",
             "spatial max",
         ),
-        _valve(
+        _shut(
             "spatial-mean-route", "what reaches Ms never reaches F' through the mean plane",
             "spatial avg",
         ),
-        _valve(
+        _shut(
             "spatial-factor", "F' has no gradient as a factor of F'': the term Ms·dy is missing",
             "spatial features",
         ),
-        _valve(
+        _shut(
             "channel-factor", "x has no gradient as a factor of F': the term Mc·dF' is missing",
             "channel features",
         ),

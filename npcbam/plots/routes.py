@@ -9,8 +9,8 @@ import numpy as np
 from npcbam import arguments
 from npcbam.arguments import Array
 from npcbam.cbam import CBAM
-from npcbam.oracle.routes import Valves, pulled
 from npcbam.plots.axes import COLOURS, axes_or_new, one_sample
+from npcbam.routes import Gains, pulled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -97,8 +97,8 @@ def plot_gradient_routes(cbam: CBAM, x: Array, dy: Array, *, ax: Axes | None = N
     return axes
 
 
-def _shut(cbam: CBAM) -> dict[str, Valves]:
-    """Return which valves are shut, at 0, so that one route alone is open."""
+def _shut(cbam: CBAM) -> dict[str, Gains]:
+    """Return which gains are 0 for one route alone to be left."""
     names = ["channel", "spatial"] if cbam.spatial is not None else ["channel"]
     if cbam.order == "spatial-first":
         names.reverse()

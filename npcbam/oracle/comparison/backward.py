@@ -11,11 +11,12 @@ import numpy as np
 from npcbam.arguments import Array
 from npcbam.diagnosis import Wrong, diagnose
 from npcbam.diagnosis.factors import multiple_of, times
-from npcbam.oracle.routes import Pulled, Valves, by_pool
+from npcbam.oracle.comparison.pulled import Pulled
+from npcbam.routes import Gains, by_pool
 
 # What an explanation may leave of a difference, of the largest entry of it, besides rounding.
 LEFT = 1e-4
-# The valves that a mistake turns at once, its code, and what is said where they are shut.
+# The gains that a mistake changes at once, its code, and what is said where they are 0.
 Mistake = tuple[tuple[str, ...], str, str]
 MISTAKES: tuple[Mistake, ...] = (
     (("channel map",), "channel-map", "no gradient flows through the channel map"),
@@ -59,11 +60,11 @@ CODES = {"transposed": "gradient-transposed"}
 
 @dataclass(frozen=True, eq=False)
 class Named:
-    """What is amiss with dx, and the valves that explain it on each input."""
+    """What is amiss with dx, and the gains that explain it on each input."""
 
     code: str
     message: str
-    valves: Sequence[Valves]
+    gains: Sequence[Gains]
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,11 +91,11 @@ def name_dx(seen: Sequence[Pulled], right: Collection[str] = ()) -> Named | None
         return None
     # What flows through a map reaches its parameters too.
     free = [m for m in MISTAKES if m[1] not in {f"{name}-map" for name in right}]
-    shut = [{m[1]: each.turned(turned([m], [0.0]))[1] for m in free} for each in seen]
+    shut = [{m[1]: each.with_gains(gains_of([m], [0.0]))[1] for m in free} for each in seen]
     for many in (1, 2):
         found: list[tuple[float, Named]] = []
         for mistakes in itertools.combinations(free, many):
-            names = [name for valves, *_ in mistakes for name in valves]
+            names = [name for gains, *_ in mistakes for name in gains]
             if len(set(names)) == len(names):
                 fits = [_fit(*pair, mistakes) for pair in zip(seen, shut, strict=True)]
                 found += _named(mistakes, [fit for fit in fits if fit is not None], seen)
@@ -105,8 +106,8 @@ def name_dx(seen: Sequence[Pulled], right: Collection[str] = ()) -> Named | None
     return None
 
 
-def turned(mistakes: Sequence[Mistake], shares: Sequence[float]) -> dict[str, float]:
-    """Return the valves that these mistakes turn to these shares."""
+def gains_of(mistakes: Sequence[Mistake], shares: Sequence[float]) -> dict[str, float]:
+    """Return the gains of these mistakes with these shares."""
     return {v: s for (names, *_), s in zip(mistakes, shares, strict=True) for v in names}
 
 
@@ -121,9 +122,9 @@ def _named(
         if text is None:
             return
         said.append(text)
-    valves = [turned(mistakes, fit.shares) for fit in fits]
+    gains = [gains_of(mistakes, fit.shares) for fit in fits]
     message = ", and ".join(text for _, text in said)
-    yield max(fit.left for fit in fits), Named(said[0][0], message, valves)
+    yield max(fit.left for fit in fits), Named(said[0][0], message, gains)
 
 
 def _fit(each: Pulled, shut: Mapping[str, Array], mistakes: Sequence[Mistake]) -> Fit | None:
@@ -132,10 +133,10 @@ def _fit(each: Pulled, shut: Mapping[str, Array], mistakes: Sequence[Mistake]) -
     off = each.dx - whole
     routes = [whole - shut[code] for _, code, _ in mistakes]
     if len(mistakes) == 2:
-        # What passes both valves flows with the product of their shares.
-        neither = each.turned(turned(mistakes, [0.0, 0.0]))[1]
+        # What passes both routes flows with the product of their shares.
+        neither = each.with_gains(gains_of(mistakes, [0.0, 0.0]))[1]
         routes.append(routes[0] + routes[1] - whole + neither)
-    room = _floored(each.room["dx"])
+    room = _floored(each.tolerance["dx"])
     # Every entry counts as much as it is sure.
     matrix = np.stack([(route / room).ravel() for route in routes], axis=1)
     units = np.sqrt(np.square(matrix).sum(axis=0))
@@ -144,7 +145,7 @@ def _fit(each: Pulled, shut: Mapping[str, Array], mistakes: Sequence[Mistake]) -
     units[units == 0] = 1
     fitted, *_ = np.linalg.lstsq(matrix / units, (off / room).ravel(), rcond=1e-10)
     shares = [1 + float(a / u) for a, u in zip(fitted, units, strict=True)][: len(mistakes)]
-    gap = np.abs(each.turned(turned(mistakes, shares))[1] - each.dx)
+    gap = np.abs(each.with_gains(gains_of(mistakes, shares))[1] - each.dx)
     # What flows more often than it should rounds more.
     room = room * max(1.0, *map(abs, shares))
     if not (gap <= room + LEFT * np.abs(off).max(initial=0)).all():
@@ -178,18 +179,18 @@ def _say(
     return f"{code}-scaled", f"the gradient {NAMES[code]} is {times(share)} what it should be"
 
 
-def name_weight(leaf: str, each: Pulled, valves: Valves) -> tuple[str, str]:
+def name_weight(leaf: str, each: Pulled, gains: Gains) -> tuple[str, str]:
     """Return the code and the sentence of what is amiss with a parameter's gradient.
 
-    `valves` are those that explain dx.
+    `gains` are those that explain dx.
     """
-    got, expected = each.dparams[leaf], each.turned(valves)[0][leaf]
-    room = each.room[leaf]
+    got, expected = each.dparams[leaf], each.with_gains(gains)[0][leaf]
+    room = each.tolerance[leaf]
     if not np.isfinite(got).all():
         return "gradient-not-finite", f"the gradient of {leaf} is not finite"
     if not got.any():
         return "parameter-detached", f"{leaf} has no gradient"
-    parts = {k: part for k, part in by_pool(leaf, each).items() if part.any()}
+    parts = {k: part for k, part in by_pool(leaf, each.cbam, each.x, each.dy).items() if part.any()}
     lost = [pool for pool in parts if alike(got, expected - parts[pool], expected, room)]
     if lost:
         # A bias gets as much from each.

@@ -18,6 +18,7 @@ from npcbam.cbam import CBAM
 from npcbam.diagnosis.factors import multiple_of, times
 from npcbam.oracle.comparison.backward import LEFT, alike, name_dx, name_weight
 from npcbam.oracle.comparison.directional import against_step
+from npcbam.oracle.comparison.pulled import Pulled
 from npcbam.oracle.comparison.reference import other_tie_rules, reference, tie_rules
 from npcbam.oracle.comparison.subgradient import shares_all
 from npcbam.oracle.findings import Finding, evidence
@@ -26,8 +27,8 @@ from npcbam.oracle.precision import PRECISIONS, stored
 from npcbam.oracle.probing.roles import Roles
 from npcbam.oracle.probing.running import Outcome
 from npcbam.oracle.reports.report import Row, evidence_of
-from npcbam.oracle.routes import Pulled, Valves
 from npcbam.oracle.rules.conventions import NOT_SEEN, OTHER
+from npcbam.routes import Gains
 
 # Inputs on which gradients are not looked at: the reference's own are not finite there.
 FREE = ("nan", "inf")
@@ -192,11 +193,11 @@ class _Comparison:
             said += "known: to the first, to all evenly, or one of these axis by axis"
             found.append(_finding("tie-rule-unknown", said, wrong_dx[0]))
             bad = [row for row in bad if row.input != "ties"]
-        valves: dict[str, Valves] = {}
+        gains: dict[str, Gains] = {}
         if plain:
-            finding, valves = self._of_dx(plain, bad)
+            finding, gains = self._of_dx(plain, bad)
             found.append(finding)
-        return found + self._of_weights([row for row in bad if row.tensor != "dx"], valves)
+        return found + self._of_weights([row for row in bad if row.tensor != "dx"], gains)
 
     def _pulled(self, cbam: CBAM, each: Outcome) -> Pulled:
         assert each.cotangents is not None
@@ -207,7 +208,7 @@ class _Comparison:
     def _rows(self, given: Pulled, each: Outcome) -> Iterator[Row]:
         assert each.cotangents is not None
         leaves, dx = given.expected
-        yield _row(given.name, "dx", given.dx, dx, given.room["dx"])
+        yield _row(given.name, "dx", given.dx, dx, given.tolerance["dx"])
         by_name = {role.name: role for role in self.roles.values()}
         dead = DEAD * PRECISIONS[self.dtype].unit * np.abs(dx).max(initial=0)
         for key, got in each.cotangents[0].items():
@@ -216,17 +217,17 @@ class _Comparison:
             role = by_name.get(key)
             if role is not None and role.path in leaves:
                 expected = role.back(leaves[role.path], got)
-                room = role.back(given.room[role.path], got)
+                room = role.back(given.tolerance[role.path], got)
             if got.size:
                 yield _row(given.name, f"d {key}", got, expected, room)
 
-    def _of_dx(self, rows: Sequence[Row], bad: Sequence[Row]) -> tuple[Finding, dict[str, Valves]]:
+    def _of_dx(self, rows: Sequence[Row], bad: Sequence[Row]) -> tuple[Finding, dict[str, Gains]]:
         names = {row.input for row in rows}
         given = [each for each in self.given if each.name in names]
         row = max(rows, key=lambda row: row.times)
         if not all(np.isfinite(each.dx).all() for each in given):
             return _finding("gradient-not-finite", "dx is not finite", row), {}
-        ratios = [multiple_of(each.dx, each.expected[1], each.room["dx"]) for each in given]
+        ratios = [multiple_of(each.dx, each.expected[1], each.tolerance["dx"]) for each in given]
         known = [ratio for ratio in ratios if ratio is not None]
         if len(known) == len(given) and np.ptp(known) <= LEFT * max(abs(1 - r) for r in known):
             said = f"dx is {times(known[0])} what it should be"
@@ -242,10 +243,10 @@ class _Comparison:
         if named is None:
             said = "dx is not the gradient of what the forward computes"
             return _finding("gradient-wrong", said, row), {}
-        pairs = zip(telling, named.valves, strict=True)
+        pairs = zip(telling, named.gains, strict=True)
         return _finding(named.code, named.message, row), {each.name: v for each, v in pairs}
 
-    def _of_weights(self, rows: Sequence[Row], valves: Mapping[str, Valves]) -> list[Finding]:
+    def _of_weights(self, rows: Sequence[Row], gains: Mapping[str, Gains]) -> list[Finding]:
         """Name what is amiss with parameters, but for what the route that dx lacks explains."""
         by_tensor: dict[str, list[Row]] = {}
         for row in rows:
@@ -255,28 +256,28 @@ class _Comparison:
         for tensor, bad in by_tensor.items():
             worst, name = max(bad, key=lambda row: row.times), tensor.removeprefix("d ")
             given, path = self._on(worst.input), paths.get(tensor, "")
-            if path not in given.room:
+            if path not in given.tolerance:
                 text = f"{name} has a gradient, and no effect on y"
                 said.setdefault("gradient-of-dead", []).append((name, text, worst))
-            elif not self._explained(path, bad, valves):
-                code, text = name_weight(path, given, valves.get(worst.input, {}))
+            elif not self._explained(path, bad, gains):
+                code, text = name_weight(path, given, gains.get(worst.input, {}))
                 said.setdefault(code, []).append((name, text.replace(path, name), worst))
         return [_together(code, several) for code, several in said.items()]
 
     def _on(self, name: str) -> Pulled:
         return next(each for each in self.given if each.name == name)
 
-    def _explained(self, path: str, bad: Sequence[Row], valves: Mapping[str, Valves]) -> bool:
+    def _explained(self, path: str, bad: Sequence[Row], gains: Mapping[str, Gains]) -> bool:
         """Tell whether what explains dx explains a parameter's gradient wherever both are wrong."""
-        seen = [(self._on(row.input), valves[row.input]) for row in bad if row.input in valves]
+        seen = [(self._on(row.input), gains[row.input]) for row in bad if row.input in gains]
         return bool(seen) and all(
             alike(
                 given.dparams[path],
-                given.turned(turned)[0][path],
+                given.with_gains(gains)[0][path],
                 given.expected[0][path],
-                max(1.0, *map(abs, turned.values())) * given.room[path],
+                max(1.0, *map(abs, gains.values())) * given.tolerance[path],
             )
-            for given, turned in seen
+            for given, gains in seen
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from npcbam.cbam import CBAM
-from npcbam.oracle.routes import Pulled
+from npcbam.oracle.comparison.pulled import Pulled
 
 
 def shares_all(cbam: CBAM, given: Pulled) -> bool:
@@ -18,7 +18,7 @@ def shares_all(cbam: CBAM, given: Pulled) -> bool:
         return False
     x, space = given.x, tuple(range(2, given.x.ndim))
     each = Pulled(given.name, x, given.dy, given.dparams, given.dx, cbam, given.dtype)
-    without, room = each.turned({"channel max": 0.0})[1], each.room["dx"]
+    without, room = each.with_gains({"channel max": 0.0})[1], each.tolerance["dx"]
     shares, whole = given.dx - without, each.expected[1] - without
     total = whole.sum(axis=space, keepdims=True)
     lost = np.abs(shares.sum(axis=space, keepdims=True) - total)

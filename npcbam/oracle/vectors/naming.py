@@ -12,11 +12,12 @@ from npcbam import presets
 from npcbam.arguments import Array
 from npcbam.cbam import CBAM
 from npcbam.oracle.comparison.backward import alike, name_dx, name_weight
-from npcbam.oracle.routes import Pulled, Valves
+from npcbam.oracle.comparison.pulled import Pulled
 from npcbam.oracle.rules.mistakes import MISTAKES
 from npcbam.oracle.vectors.cases import mistaken
 from npcbam.oracle.vectors.entries import Entry
 from npcbam.pooling import TIES
+from npcbam.routes import Gains
 
 # By code, the sentence of each mistake that may have been made, the nearest first.
 Named: TypeAlias = Mapping[str, str]
@@ -71,29 +72,29 @@ def _of_gradients(
     x, dy, dx = entry.values("x"), entry.values("dy"), got.get("dx", entry.values("dx"))
     pulled = Pulled(entry.name, x, dy, given, dx, cbam, entry.dtype)
     found: dict[str, Named] = {}
-    valves: Valves = {}
+    gains: Gains = {}
     if "dx" in bad:
         halves = {name: path.partition(".")[0] for name, path in paths.items() if name in got}
         wrong = {half for name, half in halves.items() if name in bad}
         named = _of_dx(entry, pulled, set(halves.values()) - wrong)
         if named is None:
             return {}
-        found["dx"], valves = named
+        found["dx"], gains = named
     for name, path in paths.items():
-        if name in bad and not _explained(path, pulled, valves):
-            code, sentence = name_weight(path, pulled, valves)
+        if name in bad and not _explained(path, pulled, gains):
+            code, sentence = name_weight(path, pulled, gains)
             found[name] = {code: sentence.replace(path, name.removeprefix("d"))}
     return found
 
 
-def _of_dx(entry: Entry, pulled: Pulled, right: Collection[str]) -> tuple[Named, Valves] | None:
-    """Return what explains dx, and the valves that do, given the attentions that are right."""
+def _of_dx(entry: Entry, pulled: Pulled, right: Collection[str]) -> tuple[Named, Gains] | None:
+    """Return what explains dx, and the gains that do, given the attentions that are right."""
     limit = entry.tensors["dx"].allowed
     for cbam in _tied(pulled.cbam):
         if (np.abs(pulled.dx - cbam.vjp(pulled.x)[1](pulled.dy)[1]) <= limit).all():
             return dict([OTHER_TIES]), {}
     named = name_dx([pulled], right)
-    return None if named is None else ({named.code: named.message}, named.valves[0])
+    return None if named is None else ({named.code: named.message}, named.gains[0])
 
 
 def _tied(cbam: CBAM) -> Iterator[CBAM]:
@@ -103,8 +104,8 @@ def _tied(cbam: CBAM) -> Iterator[CBAM]:
         yield replace(cbam, channel=replace(cbam.channel, ties=ties), spatial=spatial)
 
 
-def _explained(path: str, pulled: Pulled, valves: Valves) -> bool:
+def _explained(path: str, pulled: Pulled, gains: Gains) -> bool:
     """Tell whether what explains dx explains the gradient of a parameter too."""
-    got, wanted = pulled.dparams[path], pulled.turned(valves)[0][path]
-    room = max(1.0, *map(abs, valves.values()), 1.0) * pulled.room[path]
-    return bool(valves) and alike(got, wanted, pulled.expected[0][path], room)
+    got, wanted = pulled.dparams[path], pulled.with_gains(gains)[0][path]
+    room = max(1.0, *map(abs, gains.values()), 1.0) * pulled.tolerance[path]
+    return bool(gains) and alike(got, wanted, pulled.expected[0][path], room)

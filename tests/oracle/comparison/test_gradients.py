@@ -1,4 +1,4 @@
-"""Gradients: the walk with valves is the reference's, and every turned valve is named."""
+"""Gradients: the walk with gains is the reference's, and every gain but 1 is named."""
 
 from dataclasses import replace
 
@@ -12,8 +12,9 @@ from npcbam.oracle.candidates import adapt
 from npcbam.oracle.check import judge
 from npcbam.oracle.comparison import gradients
 from npcbam.oracle.comparison.backward import MISTAKES, name_dx, name_weight
-from npcbam.oracle.routes import Pulled, by_pool, pulled
+from npcbam.oracle.comparison.pulled import Pulled
 from npcbam.presets import PRESETS
+from npcbam.routes import by_pool, pulled
 
 ORDERS = ["channel-first", "spatial-first", "parallel"]
 RNG = np.random.default_rng(0)
@@ -42,9 +43,9 @@ def test_open_valves_give_the_gradient(preset, order):
             np.testing.assert_array_equal(leaves[path], leaf)
 
 
-def faulty(cbam, valves_of):
-    """Return gradients that flow as `valves_of(x)` says, or always so."""
-    turn = valves_of if callable(valves_of) else lambda x: valves_of
+def faulty(cbam, gains_of):
+    """Return gradients that flow with the gains that `gains_of(x)` gives, or always these."""
+    turn = gains_of if callable(gains_of) else lambda x: gains_of
     return [Pulled("noise", x, dy, *pulled(cbam, x, dy, turn(x)), cbam) for x, dy in INPUTS]
 
 
@@ -52,22 +53,22 @@ def faulty(cbam, valves_of):
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake[1])
 def test_every_route_is_named(mistake, order, share):
-    valves, code, said = mistake
+    gains, code, said = mistake
     if code == "spatial-features" and order == "parallel":
         return  # there is one product alone
     cbam = replace(drawn("official", order), residual=True)
     # What flows through a map reaches its parameters, what flows through its pools does not.
     right = set() if code.endswith("-map") else {"channel", "spatial"}
-    named = name_dx(faulty(cbam, dict.fromkeys(valves, share)), right)
+    named = name_dx(faulty(cbam, dict.fromkeys(gains, share)), right)
     assert named.code == f"{code}-{'scaled' if share else 'detached'}"
     assert (named.message == said) if share == 0 else ("1.002 times" in named.message)
 
 
-@pytest.mark.parametrize(("valve", "axes"), [("channel avg", (2, 3)), ("spatial avg", (1,))])
-def test_a_mean_that_is_not_divided(valve, axes):
+@pytest.mark.parametrize(("gain", "axes"), [("channel avg", (2, 3)), ("spatial avg", (1,))])
+def test_a_mean_that_is_not_divided(gain, axes):
     cbam = drawn("paper", "channel-first")
-    seen = faulty(cbam, lambda x: {valve: np.prod([x.shape[a] for a in axes])})
-    assert name_dx(seen).code == f"{valve.replace(' ', '-')}-not-divided"
+    seen = faulty(cbam, lambda x: {gain: np.prod([x.shape[a] for a in axes])})
+    assert name_dx(seen).code == f"{gain.replace(' ', '-')}-not-divided"
 
 
 def test_two_routes_at_once():
@@ -100,7 +101,7 @@ def test_parameters_are_named(order, code, spoil):
     leaves, dx = pulled(cbam, x, dy)
     each = Pulled("noise", x, dy, leaves, dx, cbam)
     path = "channel.mlp.w0"
-    parts = by_pool(path, each)
+    parts = by_pool(path, each.cbam, each.x, each.dy)
     np.testing.assert_allclose(sum(parts.values()), leaves[path], atol=1e-12)
     bad = replace(each, dparams=leaves | {path: spoil(leaves[path], parts["max"])})
     assert name_weight(path, bad, {})[0] == code

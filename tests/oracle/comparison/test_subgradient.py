@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from npcbam import CBAM, tree
+from npcbam.oracle.comparison.pulled import Pulled
 from npcbam.oracle.comparison.subgradient import shares_all
-from npcbam.oracle.routes import Pulled, pulled
+from npcbam.routes import pulled
 
 
 def given(share, elsewhere=0.0, order="channel-first"):

@@ -13,13 +13,13 @@ import torch
 
 from npcbam import CBAM, cli, presets, tree
 from npcbam.oracle import CannotRun
-from npcbam.oracle.routes import pulled
 from npcbam.oracle.rules import CHANNEL, COMPOSE, SPATIAL
 from npcbam.oracle.rules.mistakes import MISTAKES
 from npcbam.oracle.rules.right_block import right_block
 from npcbam.oracle.vectors import compare, write
 from npcbam.oracle.vectors.cases import differs, mistaken
 from npcbam.oracle.vectors.encoding import KINDS, decode, encode
+from npcbam.routes import pulled
 
 HERE = Path(__file__).parent
 # Of every kind one: to the letter; biases, norm and swapped planes; x added back; even ties and a

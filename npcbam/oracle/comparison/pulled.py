@@ -1,0 +1,64 @@
+"""What a candidate's backward gave on one input, beside what it should have given."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from npcbam import tree
+from npcbam.arguments import Array
+from npcbam.cbam import CBAM
+from npcbam.oracle.comparison.bounds import allowed
+from npcbam.oracle.precision import PRECISIONS
+from npcbam.routes import Cotangents, Gains, pulled
+
+# In units of the largest entry: what a transform and its inverse spread over all the others.
+SPREAD = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Pulled:
+    """What a candidate's backward gave on one input, and what it should have given.
+
+    Attributes
+    ----------
+    name, x, dy : the input and the cotangent
+    dparams, dx : the gradients that it gave, by leaf of the reading
+    cbam : the reading
+    dtype : the precision that it ran at
+    """
+
+    name: str
+    x: Array
+    dy: Array
+    dparams: Mapping[str, Array]
+    dx: Array
+    cbam: CBAM
+    dtype: str = "float64"
+
+    @functools.cached_property
+    def tolerance(self) -> dict[str, Array]:
+        """How far rounding may take each gradient, entry by entry: of "dx", and by leaf.
+
+        Where an entry is 0 in every sum, by a Fourier transform it is 0 up to rounding.
+        """
+        bounds, (leaves, dx) = allowed(self.cbam, self.x, self.dy, self.dtype), self.expected
+        found = {}
+        for name, value in {"dx": dx, **leaves}.items():
+            least = SPREAD * PRECISIONS[self.dtype].unit * float(np.abs(value).max(initial=0))
+            bound = bounds["dx" if name == "dx" else f"d{name}"]
+            found[name] = np.where(bound == 0, least, bound)
+        return found
+
+    @functools.cached_property
+    def expected(self) -> Cotangents:
+        """The gradients of the reading, by leaf, and dx."""
+        dcbam, dx = self.cbam.vjp(self.x)[1](self.dy)
+        return dict(tree.leaves(dcbam)), dx
+
+    def with_gains(self, gains: Gains) -> Cotangents:
+        """Return the gradients by leaf, and dx, with these gains; see `pulled`."""
+        return pulled(self.cbam, self.x, self.dy, gains)
