@@ -38,7 +38,7 @@ SHAPES = {
     "var": "1",
 }
 AROUND = """\
-def sigmoid(z): return expit(z)
+def sigmoid(z): return expit(z).astype(z.dtype)
 def relu(z): return np.maximum(z, 0)
 def softmax(z, axis):
     e = np.exp(z - z.max(axis, keepdims=True))

@@ -17,7 +17,11 @@ FOLDER = pathlib.Path(lines.__file__).parent
 
 
 def rules_of(path):
-    module = importlib.import_module(f"npcbam.oracle.rules.{pathlib.Path(path).stem}")
+    try:
+        module = importlib.import_module(f"npcbam.oracle.rules.{pathlib.Path(path).stem}")
+    except Exception as error:
+        print(f"! {path}: {type(error).__name__}: {error}")
+        return []
     return [each for each in getattr(module, "RULES", ()) if isinstance(each, Rule)]
 
 
@@ -48,7 +52,8 @@ def main():
     parser.add_argument("--verbose", action="store_true")
     args = parser.parse_args()
     files = args.file or sorted(FOLDER.glob("*.py"))
-    rules = [rule for file in files for rule in rules_of(file)]
+    # A stage's file has those of several others again.
+    rules = {rule.code: rule for file in files for rule in rules_of(file)}.values()
     unknown = set(args.codes) - {rule.code for rule in rules}
     if unknown:
         parser.error(f"no such rule: {', '.join(sorted(unknown))}")
