@@ -1,4 +1,4 @@
-"""The command line: `npcbam check`, `grad`, `museum`, `vectors` and `bench`."""
+"""The command line: `npcbam check`, `rules`, `explain`, `grad`, `museum`, `vectors`, `bench`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from npcbam.gradcheck.museum import command as museum
 from npcbam.messages import CannotRun, sentence
 from npcbam.options import apart
 from npcbam.oracle import command as check
+from npcbam.oracle.rules import command as rules
 from npcbam.oracle.vectors import command as vectors_cli
 
 DIFFERS, CANNOT_RUN, INTERRUPTED = 1, 2, 130
@@ -53,6 +54,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="npcbam", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"npcbam {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (check, grad, museum, vectors_cli, bench):
+    for command in (check, rules, grad, museum, vectors_cli, bench):
         command.add(commands)
     return parser

@@ -1,0 +1,104 @@
+"""Rules in words: one line each for a table, or all that is known of one."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from npcbam.diagnosis.kind import Kind
+from npcbam.gradcheck.codes import Code
+from npcbam.oracle.findings import STAGES, Stage
+from npcbam.oracle.rules.rule import Rule
+
+TITLES: dict[Stage, str] = {
+    "channel": "the channel gate, Eq. 2",
+    "spatial": "the spatial gate, Eq. 3",
+    "compose": "how both are put together, Eq. 1",
+    "gradient": "the gradients",
+    "numerics": "the numbers",
+    "effects": "what else it does",
+}
+WIDTH = 86
+# A label, and what stands beside it: lines that are kept as they are, or a text to be wrapped.
+Entry = tuple[str, str | list[str]]
+
+
+def by_stage(rules: Iterable[Rule]) -> Iterator[tuple[Stage, list[Rule]]]:
+    """Yield each stage that has rules, with its rules in their own order."""
+    ordered = sorted(rules, key=lambda rule: STAGES.index(rule.stage))
+    for stage, group in groupby(ordered, key=lambda rule: rule.stage):
+        yield stage, list(group)
+
+
+def listed(rules: Sequence[Rule], columns: int | None = None) -> str:
+    """Return one line for each under its stage, cut off where it would not fit into `columns`."""
+    width = max(len(rule.code) for rule in rules)
+    parts = []
+    for stage, group in by_stage(rules):
+        lines = [f"  {r.code:{width}}  {r.status:9}  {template(r.sentence)}" for r in group]
+        parts += [f"{stage}: {TITLES[stage]}", *(_cut(line, columns) for line in lines), ""]
+    return "\n".join([*parts, f"{len(rules)} rules. `npcbam explain CODE` shows one in full."])
+
+
+def of_rule(rule: Rule) -> str:
+    """Return all that is known of a rule."""
+    return _said(f"{rule.status.upper()}: {template(rule.sentence)}", entries(rule))
+
+
+def entries(rule: Rule) -> list[Entry]:
+    """Return what is known of a rule, each under its label; what is empty is left out."""
+    number = rule.parameter
+    read_off = "" if number is None else f"{number.axis}, a number that is read off the candidate"
+    found: list[Entry] = [
+        ("code", rule.code),
+        ("stage", f"{rule.stage}: {TITLES[rule.stage]}"),
+        ("why", rule.why),
+        ("bad", rule.bad.splitlines()),
+        ("fix", rule.fix.splitlines()),
+        ("sources", ", ".join(rule.sources)),
+        ("number", read_off),
+        ("hides", ", ".join(rule.supersedes)),
+        ("was", ", ".join(rule.was)),
+    ]
+    return [entry for entry in found if entry[1]]
+
+
+def of_code(code: Code) -> str:
+    """Return all that is known of a code of a checked gradient."""
+    where = "of a gradient check: `npcbam grad`, `npcbam.gradcheck`"
+    found: list[Entry] = [("code", code.code), ("stage", where)]
+    return _said(
+        f"{code.outcome.upper()}: {code.what}", [*found, ("why", code.why), ("fix", code.fix)]
+    )
+
+
+def of_kind(kind: Kind) -> str:
+    """Return all that is known of a kind of wrong array."""
+    where = "what a wrong array is like: the kind of a finding of a gradient check"
+    found: list[Entry] = [("code", kind.code), ("stage", where)]
+    return _said(f"WRONG ARRAY: {kind.what}", [*found, ("why", kind.why), ("fix", kind.fix)])
+
+
+def template(sentence: str) -> str:
+    """Return a sentence with the words that a finding fills in, as they are shown here.
+
+    >>> template("the kernel is dilated by {value}")
+    'the kernel is dilated by <value>'
+    """
+    return re.sub(r"\{(\w+)[^}]*\}", r"<\1>", sentence)
+
+
+def _said(headline: str, found: Sequence[Entry]) -> str:
+    width = max(len(label) for label, _ in found)
+    lines = [headline]
+    for label, value in found:
+        own = value if isinstance(value, list) else textwrap.wrap(value, WIDTH)
+        labels = [label, *[""] * (len(own) - 1)]
+        lines += [f"  {a:{width}}  {b}".rstrip() for a, b in zip(labels, own, strict=True)]
+    return "\n".join(lines)
+
+
+def _cut(line: str, columns: int | None) -> str:
+    return line if columns is None or len(line) <= columns else line[: columns - 2] + " …"
