@@ -21,12 +21,12 @@ from npcbam.oracle.rules.rule import Rule
 
 # The files of rules, in the order of the stages.
 FILES = (
+    channel_gate,
     channel_pools,
     channel_positions,
     channel_merge,
     channel_mlp,
     channel_activation,
-    channel_gate,
     composition,
     composition_gates,
     composition_output,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from npcbam.oracle.rules import lines
 from npcbam.oracle.rules.catalogue import RULES, WAS
 from npcbam.oracle.rules.rule import Rule
-from npcbam.oracle.rules.text import TITLES, by_stage, entries, template
+from npcbam.oracle.rules.text import TITLES, by_stage, codes, entries, template
 from npcbam.pages import document, table, text
 
 # What `npcbam rules --html` is asked to write, where a report links to it.
@@ -23,7 +23,7 @@ section:target { outline: 2px solid; outline-offset: 0.5rem; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 1rem; }
 pre { margin: 0.25rem 0; overflow-wrap: normal; }
 .bad { background: var(--bad); }
-.fix { background: var(--fix); }
+.fix, .paper { background: var(--fix); }
 a { color: inherit; }
 """
 ABOUT = (
@@ -31,7 +31,7 @@ ABOUT = (
     "it matters, lines of NumPy that do it, and lines that do it as the paper has it."
 )
 # What is shown beside both pieces of code, or as a heading, and not in the list below them.
-SHOWN = ("code", "stage", "why", "bad", "fix")
+SHOWN = ("code", "stage", "why", "bad", "fix", "here", "paper")
 
 
 def anchor(code: str) -> str:
@@ -56,7 +56,7 @@ def to_html(rules: Sequence[Rule]) -> str:
     """Return one page: a table of the rules by stage, then each with all that is known of it."""
     body = [f"<h1>The {len(rules)} rules of npcbam check</h1>", f"<p>{text(ABOUT)}</p>", *_around()]
     for stage, group in by_stage(rules):
-        body.append(f"<h2>{text(TITLES[stage].capitalize())}</h2>")
+        body.append(f"<h2>{text(TITLES[stage][0].upper() + TITLES[stage][1:])}</h2>")
         body += _index(group)
         for rule in group:
             body += _section(rule)
@@ -85,9 +85,8 @@ def _section(rule: Rule) -> Iterable[str]:
     yield f'<p class="soft">{text(f"{rule.status}, {rule.stage}: {rule.code}")}</p>'
     yield f"<p>{text(rule.why)}</p>"
     yield '<div class="pair">'
-    for name in ("bad", "fix"):
-        code = getattr(rule, name)
-        yield f'<div><h4>{name}</h4><pre class="{name}">{text(code)}</pre></div>'
+    for label, code in codes(rule):
+        yield f'<div><h4>{label}</h4><pre class="{label}">{text(code)}</pre></div>'
     yield "</div>"
     more = [f"{label}: {value}" for label, value in entries(rule) if label not in SHOWN]
     yield f'<p class="soft">{text("; ".join(more))}</p></section>'

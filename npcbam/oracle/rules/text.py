@@ -10,7 +10,7 @@ from itertools import groupby
 from npcbam.diagnosis.kind import Kind
 from npcbam.gradcheck.codes import Code
 from npcbam.oracle.findings import STAGES, Stage
-from npcbam.oracle.rules.rule import Rule
+from npcbam.oracle.rules.rule import FAITHFUL, VARIANT, Rule
 
 TITLES: dict[Stage, str] = {
     "channel": "the channel gate, Eq. 2",
@@ -55,14 +55,20 @@ def entries(rule: Rule) -> list[Entry]:
         ("code", rule.code),
         ("stage", f"{rule.stage}: {TITLES[rule.stage]}"),
         ("why", rule.why),
-        ("bad", rule.bad.splitlines()),
-        ("fix", rule.fix.splitlines()),
+        *((label, code.splitlines()) for label, code in codes(rule)),
         ("sources", ", ".join(rule.sources)),
         ("number", read_off),
         ("hides", ", ".join(rule.supersedes)),
         ("was", ", ".join(rule.was)),
     ]
     return [entry for entry in found if entry[1]]
+
+
+def codes(rule: Rule) -> list[tuple[str, str]]:
+    """Return the lines of a rule under their labels: what is a relative of CBAM is not bad."""
+    labels = ("here", "paper") if rule.status in (FAITHFUL, VARIANT) else ("bad", "fix")
+    both = list(zip(labels, (rule.bad, rule.fix), strict=True))
+    return both if rule.bad != rule.fix else both[1:]
 
 
 def of_code(code: Code) -> str:
