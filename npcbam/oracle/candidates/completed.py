@@ -25,10 +25,10 @@ from npcbam.oracle.candidates.candidate import (
     Candidate,
     CannotRun,
     Observation,
-    rounded,
 )
 from npcbam.oracle.findings import Finding
 from npcbam.oracle.identification.reading import Reading
+from npcbam.oracle.precision import rounded
 from npcbam.oracle.probing import running as trial
 from npcbam.oracle.probing.roles import Roles, assignments, sizes_of
 from npcbam.oracle.reports.report import Row
@@ -114,7 +114,7 @@ class Half(Candidate):
     def may_add_x(self, reading: Reading) -> bool:
         """Whether it may give features with x added, which no table has for a spatial half."""
         # The same as 1 + Ms, which is a mistake where a map is given.
-        plus = reading.spatial is not None and reading.spatial.axes["gate"] == "one-plus"
+        plus = reading.spatial is not None and str(reading.spatial.axes["gate"]) == "one-plus"
         return self.part == "spatial" and self.gives == "features" and (plus or not reading.known)
 
     def less_x(self) -> Half:

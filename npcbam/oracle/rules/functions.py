@@ -72,11 +72,10 @@ ONE_PLUS = Pointwise("one-plus", lambda z: 1 + sigmoid(z))
 ONE_MINUS = Pointwise("one-minus", lambda z: 1 - sigmoid(z))
 TWICE = Pointwise("twice", lambda z: 2 * sigmoid(z))
 CHANNEL_SOFTMAX = Pointwise("softmax", softmax)
+POSITION_SOFTMAX = Pointwise("softmax", lambda z: softmax(z.reshape(len(z), -1)).reshape(z.shape))
 
-# By name, until the spatial gate's axes and the compositions hold the functions themselves.
+# By name, for the one that asks what gates may give for logits of 0.
 GATES = {
     gate.name: gate
     for gate in (SIGMOID, NONE, SIGMOID_TWICE, TANH, HARD_SIGMOID, CLAMP, CHANNEL_SOFTMAX, SILU)
 } | {gate.name: gate for gate in (RELU, ONE_PLUS, ONE_MINUS, TWICE)}
-OUTPUTS = {"none": NONE, "relu": RELU}
-ACTIVATIONS = {"silu": SILU}

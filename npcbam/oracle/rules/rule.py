@@ -41,7 +41,7 @@ class Parameter:
     Attributes
     ----------
     axis : the axis of the stage that the number settles
-    values : the numbers that are tried one by one, where they can be counted
+    values : the numbers that are tried one by one, where they can be counted; as they are said
     set_to : what the axis is set to, from a number u in which the stage's logits are affine, and
         the weights; where numbers cannot be counted, u is solved for
     low, high : the numbers that make sense
@@ -54,6 +54,10 @@ class Parameter:
     low: float = -float("inf")
     high: float = float("inf")
     spelled: Callable[[float, Weights], float] | None = None
+
+    def setting(self, number: float) -> Any:
+        """Return what the axis is set to for a number of `values`."""
+        return self.set_to(number, {}) if self.spelled is None else number
 
 
 @dataclass(frozen=True)
@@ -120,12 +124,18 @@ class Rule:
         return Finding(self.stage, self.code, said, status or self.status, dict(evidence or {}))
 
 
+def one_of(axis: str, *several: Any) -> Parameter:
+    """Return the parameter of a rule with several values of an axis: one mistake in several ways."""
+    return Parameter(axis, range(len(several)), lambda which, weights: several[int(which)])
+
+
 def counted(rules: Sequence[Rule]) -> tuple[Rule, ...]:
     """Return the rules, those with a parameter that can be counted once for each of its numbers."""
     found: list[Rule] = []
     for rule in rules:
-        numbers = rule.parameter.values if rule.parameter else ()
-        found += [rule.at(number) for number in numbers] or [rule]
+        several = rule.parameter
+        numbers = several.values if several else ()
+        found += [rule.at(several.setting(n), n) for n in numbers if several] or [rule]
     return tuple(found)
 
 
