@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from npcbam.oracle.findings import Finding
 from npcbam.oracle.rules import (
+    behaviour,
     channel_activation,
     channel_gate,
     channel_merge,
@@ -16,6 +17,9 @@ from npcbam.oracle.rules import (
     composition,
     composition_gates,
     composition_output,
+    failures,
+    not_identified,
+    numerics,
 )
 from npcbam.oracle.rules.rule import Rule
 
@@ -30,6 +34,10 @@ FILES = (
     composition,
     composition_gates,
     composition_output,
+    not_identified,
+    numerics,
+    behaviour,
+    failures,
 )
 # How alike an unknown code and those that it may have meant have to be, and how many are named.
 ALIKE, NAMED = 0.5, 3

@@ -1,0 +1,212 @@
+"""Where a block does not run: inputs, sizes and batches that it cannot take, and what ends its process."""
+
+from __future__ import annotations
+
+from npcbam.oracle.rules.rule import NOTE, UNDECIDED, WRONG, Rule
+
+RIGHT = "f = channel(x) * x\ny = spatial(f) * f"
+# What is told of one input falls away where it is known which inputs fail.
+ONE_INPUT = ("fails-on-input", "one-size-only")
+
+RULES = (
+    Rule(
+        code="raises",
+        stage="effects",
+        status=WRONG,
+        sentence="it fails {where}: {error}",
+        why="The input is one that a layer in a network gets. An exception there ends the training.",
+        bad="z = mlp(avg(x)) + mlp(top(x))\nassert np.abs(z).max() < 80\nmc = column(sigmoid(z))",
+        fix="mc = column(sigmoid(mlp(avg(x)) + mlp(top(x))))",
+        sources=("Eq. 1",),
+    ),
+    Rule(
+        code="never-runs",
+        stage="effects",
+        status=UNDECIDED,
+        sentence="it runs on no input: it {what}",
+        why="Nothing can be said of a block that never gives a result. The error says what it lacks: often it was "
+        "built for another number of channels.",
+        bad="y = channel(x[:, 1:]) * x",
+        fix=RIGHT,
+        sources=("Eq. 1",),
+    ),
+    Rule(
+        code="hangs",
+        stage="effects",
+        status=UNDECIDED,
+        sentence="it hangs: it {what}",
+        why="A block takes milliseconds, so that something in it waits, or loops. `--timeout` says how long is waited.",
+        bad="# bash\nnpcbam check cbam.py:CBAM --timeout 60  # forward has `while True: pass`",
+        fix="# bash\nnpcbam check cbam.py:CBAM --timeout 600  # if it is only slow",
+        sources=("Eq. 1",),
+    ),
+    Rule(
+        code="crashes",
+        stage="effects",
+        status=UNDECIDED,
+        sentence="it crashes: it {what}",
+        why="Compiled code wrote or read where it must not. `--debug` shows where in Python it was.",
+        bad="# bash\nnpcbam check cbam.py:CBAM  # forward reads from a null pointer",
+        fix="# bash\nnpcbam check cbam.py:CBAM --debug",
+        sources=("Eq. 1",),
+    ),
+    Rule(
+        code="exits",
+        stage="effects",
+        status=UNDECIDED,
+        sentence="it ends its process: it {what}",
+        why="A file that is imported must not end the process that imports it. Often it is a script that runs, and "
+        "then exits, at its top level.",
+        bad="# bash\nnpcbam check cbam.py:CBAM  # the file ends with `sys.exit()`",
+        fix='# bash\nnpcbam check cbam.py:CBAM  # it stands under `if __name__ == "__main__":`',
+        sources=("Eq. 1",),
+    ),
+    Rule(
+        code="fails-on-input",
+        stage="effects",
+        status=WRONG,
+        sentence="it fails on {where}: {error}",
+        why="A layer meets such features in a network sooner or later. An exception there ends the training.",
+        bad="assert x.max() > 0\n" + RIGHT,
+        fix=RIGHT,
+        sources=("Eq. 1", "seen in public code"),
+    ),
+    Rule(
+        code="backward-fails",
+        stage="gradient",
+        status=WRONG,
+        sentence="its backward fails on {where}: {error}",
+        why="The forward runs, and training stops at the first step. An axis is missing or too many in most cases.",
+        bad="dw0 = dh_avg @ f_avg + dh_max @ f_max",
+        fix="dw0 = dh_avg.T @ f_avg + dh_max.T @ f_max",
+        sources=("Eq. 2",),
+    ),
+    Rule(
+        code="output-kind",
+        stage="effects",
+        status=WRONG,
+        sentence="{who} fails on {where}: {error}",
+        why="What comes back is no array in the shape that is due: a tuple, a module, an array with an axis less. "
+        "A network cannot go on with it.",
+        bad=RIGHT + "\ny = y.mean((2, 3))",
+        fix=RIGHT,
+        sources=("Eq. 1", "seen in public code"),
+    ),
+    Rule(
+        code="one-size-only",
+        stage="effects",
+        status=WRONG,
+        sentence="{who} fails on {where}: {error}; it runs on maps of {sizes}",
+        why="Convolutions and global pools take maps of any size, and so does CBAM. A size that is written into the "
+        "code breaks with the first image of another one.",
+        bad="# torch\nself.pool = nn.AvgPool2d(56)  # one position is left of maps of 56 x 56 alone",
+        fix="# torch\nself.pool = nn.AdaptiveAvgPool2d(1)",
+        sources=("Eq. 2", "seen in public code"),
+    ),
+    Rule(
+        code="square-only",
+        stage="effects",
+        status=WRONG,
+        sentence="it fails on maps that are not square: {error}",
+        why="Images are cropped to squares in training on ImageNet, and are oblong in detection. Height is taken for "
+        "width somewhere.",
+        bad="x = x.reshape(*x.shape[:2], x.shape[2], x.shape[2])\n" + RIGHT,
+        fix=RIGHT,
+        sources=("Eq. 1",),
+        supersedes=ONE_INPUT,
+    ),
+    Rule(
+        code="fixed-size",
+        stage="effects",
+        status=WRONG,
+        sentence="it takes maps of one size only, {sizes}: {error}",
+        why="Convolutions and global pools take maps of any size, and so does CBAM. A size that is written into the "
+        "code breaks with the first image of another one.",
+        bad="assert x.shape[2:] == (8, 8)\n" + RIGHT,
+        fix=RIGHT,
+        sources=("Eq. 2", "seen in public code"),
+        supersedes=ONE_INPUT,
+    ),
+    Rule(
+        code="fails-on-even",
+        stage="effects",
+        status=WRONG,
+        sentence="it fails on maps of even sizes: {error}",
+        why="Maps halve from stage to stage of a network, so that most sizes are even. A padding or a stride of one "
+        "side too many is the usual cause.",
+        bad="assert x.shape[2] % 2\n" + RIGHT,
+        fix=RIGHT,
+        sources=("Eq. 3",),
+        supersedes=ONE_INPUT,
+    ),
+    Rule(
+        code="fails-on-odd",
+        stage="effects",
+        status=WRONG,
+        sentence="it fails on maps of odd sizes: {error}",
+        why="The last maps of a ResNet on ImageNet are 7 x 7. A pool of 2 x 2 that is to be undone loses a row there.",
+        bad="assert x.shape[2] % 2 == 0\n" + RIGHT,
+        fix=RIGHT,
+        sources=("Eq. 3",),
+        supersedes=ONE_INPUT,
+    ),
+    Rule(
+        code="fails-on-small",
+        stage="effects",
+        status=WRONG,
+        sentence="it fails on maps smaller than the kernel: {error}",
+        why="The last maps of a small network are 4 x 4 or 2 x 2, where the kernel has 7. With zeros around them they "
+        "are convolved all the same.",
+        bad="assert min(x.shape[2:]) > 3\n" + RIGHT,
+        fix=RIGHT,
+        sources=("Eq. 3",),
+        supersedes=(*ONE_INPUT, "fails-on-point"),
+    ),
+    Rule(
+        code="fails-on-point",
+        stage="effects",
+        status=WRONG,
+        sentence="it fails on maps of one position: {error}",
+        why="After a global pool a map has one position, and CBAM is well defined there. A `squeeze` that takes away "
+        "one axis too many is the usual cause.",
+        bad="assert x[0, 0].size > 1\n" + RIGHT,
+        fix=RIGHT,
+        sources=("Eq. 2",),
+        supersedes=ONE_INPUT,
+        was=("fails-on-small",),
+    ),
+    Rule(
+        code="fixed-batch",
+        stage="effects",
+        status=WRONG,
+        sentence="it takes batches of one size only, {samples}: {error}",
+        why="The last batch of an epoch is smaller, and evaluation has batches of its own. A size that is written into "
+        "the code, or exported with it, breaks there.",
+        bad="assert len(x) == 3\n" + RIGHT,
+        fix=RIGHT,
+        sources=("Eq. 1",),
+        supersedes=ONE_INPUT,
+    ),
+    Rule(
+        code="fails-on-single",
+        stage="effects",
+        status=WRONG,
+        sentence="it fails on a batch of one sample: {error}",
+        why="One image at a time is how a network is used once it is trained. A `squeeze` without an axis is the usual "
+        "cause: it takes the batch away.",
+        bad="assert len(x) > 1\n" + RIGHT,
+        fix=RIGHT,
+        sources=("Eq. 1",),
+        supersedes=ONE_INPUT,
+    ),
+    Rule(
+        code="fails-on-empty",
+        stage="effects",
+        status=NOTE,
+        sentence="it fails on a batch of no samples: {error}",
+        why="A detector that finds no region in an image hands on a batch of none. Elsewhere it does not matter.",
+        bad="assert len(x) > 0\n" + RIGHT,
+        fix=RIGHT,
+        sources=("Eq. 1",),
+    ),
+)
