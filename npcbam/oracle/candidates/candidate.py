@@ -57,10 +57,11 @@ class Candidate(ABC):
     name : what the report calls it
     parameters : the arrays that it learns, by name, with the values that it came with
     buffers : the arrays that it does not learn, such as a norm's running statistics
-    framework : what it is written in: "numpy", "torch", "jax", "flax", "equinox", "keras", "onnx"
+    framework : what it is written in, as in "numpy" or "torch"
     source : lines of Python that bind it to the name `block`, for the snippets of a report
     setting : lines that have to come before those
     recipe : lines that run it; {params}, {x} and {dtype} stand for what is filled in
+    device : what it runs on
     layout : "NCHW" or "NHWC", how it takes its input; here all arrays are (N, C, *S) all the same
     stage : "whole", or "channel" or "spatial" where it is one half of a CBAM
     dtypes : the precisions that it can run at
@@ -80,6 +81,7 @@ class Candidate(ABC):
     setting: str = ""
     recipe: str = "y = block({params}, {x})"
     layout: str = "NCHW"
+    device: str = "cpu"
     stage: str = "whole"
     dtypes: tuple[str, ...] = DTYPES[:1]
     dtype: str = DTYPES[0]

@@ -9,6 +9,7 @@ import jax
 
 from npcbam.oracle.candidates.adapter import Options, evaluating, first_that_fits
 from npcbam.oracle.candidates.candidate import LAYOUTS, CannotRun
+from npcbam.oracle.candidates.framework import Framework
 from npcbam.oracle.candidates.jax import GIVEN, JaxCandidate, flattened
 
 RECIPE = """\
@@ -54,3 +55,6 @@ def _candidate(module: Any, name: str, each: bool) -> JaxCandidate:
     candidate.framework = "equinox"
     candidate.recipe = GIVEN + RECIPE.replace("{call}", "jax.vmap(block)" if each else "block")
     return candidate
+
+
+FRAMEWORK = Framework(layers=(eqx.Module,), wrap=wrap)

@@ -9,6 +9,7 @@ from flax import linen, nnx
 
 from npcbam.oracle.candidates.adapter import Options, built_in_its_layout, evaluating, in_its_layout
 from npcbam.oracle.candidates.candidate import Candidate
+from npcbam.oracle.candidates.framework import Framework
 from npcbam.oracle.candidates.jax import GIVEN, JaxCandidate, compiled, flattened, with_float64
 
 LINEN = """\
@@ -66,3 +67,6 @@ def _named(candidate: JaxCandidate, recipe: str, still: dict[str, bool]) -> JaxC
     said = "".join(f", {name}={value}" for name, value in still.items())
     candidate.framework, candidate.recipe = "flax", GIVEN + recipe.replace("{evaluating}", said)
     return candidate
+
+
+FRAMEWORK = Framework(layers=(linen.Module, nnx.Module), wrap=wrap)

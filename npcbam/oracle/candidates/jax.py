@@ -14,8 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from npcbam.arguments import Array
-from npcbam.oracle.candidates.adapter import Adapter, Options, split
+from npcbam.oracle.candidates.adapter import Adapter, Options, in_its_layout, split
 from npcbam.oracle.candidates.candidate import DTYPES, MEMORY, BadOutput, Observation
+from npcbam.oracle.candidates.framework import Framework
 
 # For a replay: put the values that are given into a tree of arrays.
 GIVEN = """\
@@ -113,12 +114,12 @@ class JaxCandidate(Adapter):
 
 
 def of_function(f: Callable[[Any, Any], Any], params: Any, name: str, how: Options) -> JaxCandidate:
-    """Return f(params, x) as a candidate; `params` is any tree of arrays."""
+    """Return f(params, x) as a candidate, in its layout; `params` is any tree of arrays."""
     arrays, rebuild = flattened(params)
     candidate = JaxCandidate(name, lambda state, x: f(rebuild(state), x), *split(arrays))
     flat = isinstance(params, dict) and arrays.keys() == params.keys()
     candidate.recipe = GIVEN + (FLAT_RECIPE if flat else RECIPE)
-    return candidate
+    return in_its_layout(candidate, how)
 
 
 def compiled(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -164,3 +165,7 @@ def with_float64() -> contextlib.AbstractContextManager[Any]:
     home: Any = jax if hasattr(jax, "enable_x64") else jax.experimental
     scope: contextlib.AbstractContextManager[Any] = home.enable_x64(True)
     return scope
+
+
+# Its functions take NumPy arrays too, but forget their precision and give no gradient.
+FRAMEWORK = Framework(arrays=(jax.Array,), of_function=of_function, in_code="jax")

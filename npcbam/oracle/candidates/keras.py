@@ -21,6 +21,7 @@ from npcbam.oracle.candidates.adapter import (
     in_its_layout,
 )
 from npcbam.oracle.candidates.candidate import CannotRun
+from npcbam.oracle.candidates.framework import Framework
 
 # But for TensorFlow, Keras makes float32 of every float64 that an operation results in.
 NARROWED = getattr(sys.modules.get("keras.src.backend.common.dtypes"), "BIT64_TO_BIT32_DTYPE", {})
@@ -156,3 +157,6 @@ def _name(variable: Any) -> str:
     """Return the path of a variable below its layer, as in "dense.kernel"."""
     path: str = variable.path
     return ".".join(path.split("/")[1:]) or path
+
+
+FRAMEWORK = Framework(layers=(keras.Layer,), wrap=wrap)

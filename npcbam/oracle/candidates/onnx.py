@@ -15,6 +15,7 @@ import numpy as np
 from npcbam.arguments import Array
 from npcbam.oracle.candidates.adapter import Adapter, Options, in_its_layout
 from npcbam.oracle.candidates.candidate import BadOutput, CannotRun, sentence
+from npcbam.oracle.candidates.framework import Framework
 
 try:
     import onnx
@@ -218,3 +219,6 @@ def _widen_tensor(tensor: Any) -> None:
     if tensor.data_type in ELEMENTS.values():
         value = numpy_helper.to_array(tensor).astype(np.float64)
         tensor.CopyFrom(numpy_helper.from_array(value, tensor.name))
+
+
+FRAMEWORK = Framework(of_file=wrap)

@@ -14,6 +14,7 @@ from torch.nn.utils import parametrize
 from npcbam.arguments import Array
 from npcbam.oracle.candidates.adapter import Adapter, Options, arranged, in_its_layout, split
 from npcbam.oracle.candidates.candidate import DTYPES, BadOutput, CannotRun, sentence
+from npcbam.oracle.candidates.framework import Framework
 
 Tensors: TypeAlias = dict[str, torch.Tensor]
 Call: TypeAlias = Callable[[Tensors, torch.Tensor], Any]
@@ -47,12 +48,12 @@ class TorchCandidate(Adapter):
         buffers: dict[str, Array],
         device: str = "cpu",
     ) -> None:
-        self.name, self._f, self._device = name, f, device
+        self.name, self._f, self.device = name, f, device
         self.parameters, self.buffers = parameters, buffers
 
     def _give(self, value: Array) -> torch.Tensor:
         # Two steps, both exact, because NumPy has no bfloat16.
-        return torch.tensor(value).to(self._device, getattr(torch, self.dtype))
+        return torch.tensor(value).to(self.device, getattr(torch, self.dtype))
 
     def _take(self, name: str, value: Any) -> Array:
         if not isinstance(value, torch.Tensor):
@@ -116,7 +117,7 @@ class ModuleCandidate(TorchCandidate):
     def eager(self) -> ModuleCandidate:
         """Return the module that `torch.compile` wraps, where it does."""
         inner = getattr(self._module, "_orig_mod", None)
-        return self if inner is None else ModuleCandidate(inner, self.name, self._device)
+        return self if inner is None else ModuleCandidate(inner, self.name, self.device)
 
     def _call(self, state: Tensors, x: torch.Tensor, then: Then = _same) -> Any:
         named = {f"inner.{self._prefix}{name}": value for name, value in state.items()}
@@ -159,12 +160,12 @@ def wrap(module: torch.nn.Module, name: str, how: Options) -> ModuleCandidate:
 
 
 def of_function(f: Call, tensors: Mapping[str, Any], name: str, how: Options) -> TorchCandidate:
-    """Return a function f(params, x) of tensors as a candidate."""
+    """Return a function f(params, x) of tensors as a candidate, in the layout that it runs in."""
     try:
         arrays = {key: _numpy(value) for key, value in tensors.items()}
     except AttributeError as error:
         raise CannotRun(f"{name}: expected a dict of tensors: {error}") from error
-    return TorchCandidate(name, f, *split(arrays), how.device)
+    return in_its_layout(TorchCandidate(name, f, *split(arrays), how.device), how)
 
 
 def _numpy(tensor: torch.Tensor) -> Array:
@@ -175,3 +176,8 @@ def _arrays(named: Any) -> dict[str, Array]:
     # Integers count batches; nothing is computed from them.
     found = {name: value for name, value in named if value.is_floating_point()}
     return {name.removeprefix(COMPILED): _numpy(value) for name, value in found.items()}
+
+
+FRAMEWORK = Framework(
+    layers=(torch.nn.Module,), wrap=wrap, arrays=(torch.Tensor,), of_function=of_function
+)

@@ -1,0 +1,136 @@
+"""What a framework's file declares, and where such files are found.
+
+A file in another distribution adds a framework by an entry point in the group `npcbam.candidates`:
+
+    [project.entry-points."npcbam.candidates"]
+    paddle = "npcbam_paddle:FRAMEWORK"
+
+The name on the left says when the file is asked: once the module `paddle` is imported, or, where
+it begins with a dot as in ".tflite", for a file that ends so.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
+from typing import Any
+
+from npcbam.oracle.candidates.adapter import Options
+from npcbam.oracle.candidates.candidate import Candidate, CannotRun, sentence
+from npcbam.targets import calls
+
+GROUP = "npcbam.candidates"
+# Those of this package. The others are looked up in what is installed.
+BUILT_IN = {
+    name: f"npcbam.oracle.candidates.{file}:FRAMEWORK"
+    for name, file in {
+        "torch": "torch",
+        "jax": "jax",
+        "flax": "flax",
+        "equinox": "equinox",
+        "keras": "keras",
+        ".onnx": "onnx",
+    }.items()
+}
+
+
+@dataclass(frozen=True)
+class Framework:
+    """What candidates of one framework are known by, and what makes a `Candidate` of them.
+
+    Attributes
+    ----------
+    layers : its classes of layers; of all frameworks the one with the nearest class is asked
+    wrap : makes a candidate of a layer, its name and the options
+    arrays : its classes of arrays; a function f(params, x) whose `params` hold one is its own
+    of_function : makes a candidate of such a function, `params`, its name and the options
+    in_code : the module by whose use in its code a function is known as well, where its functions
+        take NumPy arrays too
+    of_file : makes a candidate of the path of a file, its name and the options
+    """
+
+    layers: tuple[type, ...] = ()
+    wrap: Callable[[Any, str, Options], Candidate] | None = None
+    arrays: tuple[type, ...] = ()
+    of_function: Callable[[Any, Any, str, Options], Candidate] | None = None
+    in_code: str = ""
+    of_file: Callable[[str, str, Options], Candidate] | None = None
+
+
+def of_layer(layer: object, name: str, how: Options) -> Candidate | None:
+    """Return a layer as a candidate, or None where no framework knows its class."""
+    known = {kind: found.wrap for found in _imported() for kind in found.layers}
+    # The nearest class, for a Keras layer may be a torch module too.
+    wrap = next((known[kind] for kind in type(layer).__mro__ if kind in known), None)
+    return wrap(layer, name, how) if wrap else None
+
+
+def of_function(f: Any, parameters: Any, name: str, how: Options) -> Candidate | None:
+    """Return f(params, x) as a candidate, or None where it is one of NumPy."""
+    for found in _imported():
+        its_own = _holds(parameters, found.arrays) or (found.in_code and calls(f, found.in_code))
+        if found.of_function and its_own:
+            return found.of_function(f, parameters, name, how)
+    return None
+
+
+def of_file(path: str, how: Options) -> Candidate:
+    """Return a file as a candidate; its name ends in one of `suffixes()`."""
+    entry = next(
+        entry for entry in _entries() if entry.name.startswith(".") and path.endswith(entry.name)
+    )
+    found = _loaded(entry)
+    if found.of_file is None:
+        raise CannotRun(f"{path}: {entry.value} takes no files")
+    return found.of_file(path, path, how)
+
+
+def suffixes() -> tuple[str, ...]:
+    """Return how files end that are a candidate by themselves."""
+    return tuple(entry.name for entry in _entries() if entry.name.startswith("."))
+
+
+@functools.cache
+def _entries() -> tuple[EntryPoint, ...]:
+    """Return the entry points of this package, then those of all others."""
+    own = [EntryPoint(name, value, GROUP) for name, value in BUILT_IN.items()]
+    return *own, *importlib.metadata.entry_points(group=GROUP)
+
+
+def _imported() -> Iterator[Framework]:
+    """Yield the frameworks that are imported: who holds a layer of one has done so.
+
+    One that is too old, say, for its file is none: what is asked about may be another's.
+    """
+    for entry in _entries():
+        if sys.modules.get(entry.name) is not None:
+            try:
+                yield _loaded(entry)
+            except CannotRun:
+                continue
+
+
+def _loaded(entry: EntryPoint) -> Framework:
+    try:
+        found = entry.load()
+    except CannotRun:
+        raise
+    except Exception as error:
+        raise CannotRun(f"{entry.value}, for {entry.name}, raised {sentence(error)}") from error
+    if not isinstance(found, Framework):
+        kind = type(found).__name__
+        raise CannotRun(f"{entry.value}, for {entry.name}: expected a Framework, got {kind}")
+    return found
+
+
+def _holds(trees: Any, kinds: tuple[type, ...]) -> bool:
+    """Tell whether a leaf of a tree of arrays is of one of these kinds."""
+    if isinstance(trees, Mapping):
+        return any(_holds(child, kinds) for child in trees.values())
+    if isinstance(trees, list | tuple):
+        return any(_holds(child, kinds) for child in trees)
+    return isinstance(trees, kinds)
