@@ -52,7 +52,7 @@ def _tried(rules: Iterable[Rule]) -> Iterator[Rule]:
             # Under the codes of old, until the numbers are read off.
             named = zip((rule.code, *rule.was), rule.parameter.values, strict=False)
             for code, number in named:
-                yield replace(rule.at(rule.parameter.set_to(number, {}), number), code=code)
+                yield replace(rule.at(rule.parameter.setting(number), number), code=code)
         elif rule.sets or rule.status == FAITHFUL:
             yield rule
 

@@ -74,6 +74,10 @@ TWICE = Pointwise("twice", lambda z: 2 * sigmoid(z))
 CHANNEL_SOFTMAX = Pointwise("softmax", softmax)
 POSITION_SOFTMAX = Pointwise("softmax", lambda z: softmax(z.reshape(len(z), -1)).reshape(z.shape))
 
+# Eq. 2 and its MLP, as the lines of a rule have them; see `rules.lines`.
+MC = "mc = column(sigmoid(mlp(avg(x)) + mlp(top(x))))"
+MLP = "def mlp(f): return relu(f @ w0.T) @ w1.T"
+
 # By name, for the one that asks what gates may give for logits of 0.
 GATES = {
     gate.name: gate
