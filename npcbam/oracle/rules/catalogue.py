@@ -18,6 +18,8 @@ from npcbam.oracle.rules import (
     composition_gates,
     composition_output,
     failures,
+    gradient_routes,
+    gradients,
     not_identified,
     numerics,
     spatial_convolution,
