@@ -16,7 +16,7 @@ from npcbam.arguments import Array
 from npcbam.oracle.behaviour.effects import effects
 from npcbam.oracle.candidates import adapt
 from npcbam.oracle.candidates import completed as halves
-from npcbam.oracle.candidates.candidate import DTYPES, STAGES, Candidate, CannotRun
+from npcbam.oracle.candidates.candidate import STAGES, Candidate, CannotRun
 from npcbam.oracle.candidates.completed import Half
 from npcbam.oracle.candidates.two_kernels import Joined, joined
 from npcbam.oracle.comparison.comparison import Comparison, Tried
@@ -24,9 +24,10 @@ from npcbam.oracle.comparison.lost_digits import only_single
 from npcbam.oracle.comparison.maps import maps
 from npcbam.oracle.findings import Finding, Status, by_importance
 from npcbam.oracle.identification import undecided as doubts
-from npcbam.oracle.identification.identify import LOOSE, identify
-from npcbam.oracle.identification.reading import CLOSE, Reading, close
+from npcbam.oracle.identification.identify import identify
+from npcbam.oracle.identification.reading import Reading, close
 from npcbam.oracle.identification.unknown import kernels_apart, probe
+from npcbam.oracle.precision import CLOSE, DTYPES, LOOSE
 from npcbam.oracle.probing import running as trial
 from npcbam.oracle.probing.inputs import telling
 from npcbam.oracle.probing.placement import placed

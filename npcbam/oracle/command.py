@@ -21,7 +21,8 @@ from npcbam.options import (
     write_reports,
 )
 from npcbam.oracle import Report, check, examples, isolation
-from npcbam.oracle.candidates.candidate import DTYPES, STAGES
+from npcbam.oracle.candidates.candidate import STAGES
+from npcbam.oracle.precision import DTYPES
 from npcbam.oracle.rules.conventions import asked
 from npcbam.presets import PRESETS
 

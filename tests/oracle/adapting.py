@@ -3,7 +3,7 @@
 import numpy as np
 
 from npcbam import CBAM, tree
-from npcbam.oracle.candidates.candidate import rounded
+from npcbam.oracle.precision import rounded
 from npcbam.oracle.probing.roles import assignments
 
 _RNG = np.random.default_rng(0)

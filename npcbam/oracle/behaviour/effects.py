@@ -12,12 +12,10 @@ import numpy as np
 from npcbam.arguments import Array
 from npcbam.oracle.candidates.candidate import MEMORY, Candidate, Observation, sentence
 from npcbam.oracle.findings import Finding, Status, evidence
-from npcbam.oracle.precision import PRECISIONS, at_precision
+from npcbam.oracle.precision import CANCELLED, PRECISIONS, rounded
 
 T = TypeVar("T")
 
-# Of the largest entry, in units of rounding: what another order of summing may do, and more.
-SAME = 1024
 # A norm's eps is what keeps it from being blind to the scale of what it normalises.
 BLIND, SEEING = 1e-3, 1e-2
 # The sizes that are tried, up to three spatial axes of each, and what all such maps are called.
@@ -58,7 +56,7 @@ def effects(
     trial = Trial(
         candidate,
         dict(values),
-        at_precision(x, candidate.dtype),
+        rounded(x, candidate.dtype),
         rng,
         candidate.dtypes if dtypes is None else dtypes,
     )
@@ -102,7 +100,7 @@ class Trial:
         if got.shape != expected.shape:
             return {"input": "noise", "tensor": "y", "got": list(got.shape)}
         finite = np.abs(expected[np.isfinite(expected)]).max(initial=0)
-        room = SAME * PRECISIONS[self.candidate.dtype].unit * finite
+        room = CANCELLED * PRECISIONS[self.candidate.dtype].unit * finite
         found = evidence("noise", "y", got, expected, max(float(room), np.finfo(np.float64).tiny))
         return found if found["times"] > 1 else {}
 
@@ -123,7 +121,7 @@ def _writes(trial: Trial, first: Observation) -> Iterator[Finding]:
         yield trial.finding("writes-input", "it writes to its input, which is the caller's", seen)
     given = trial.candidate.state(trial.values)
     for name, value in given.items():
-        before = at_precision(value, trial.candidate.dtype)
+        before = rounded(value, trial.candidate.dtype)
         after = first.params_after.get(name, before)
         if after.shape != before.shape or not np.array_equal(after, before, equal_nan=True):
             same = after.shape == before.shape
@@ -167,7 +165,7 @@ def _repeats(trial: Trial, first: Observation) -> Iterator[Finding]:
 def _samples(trial: Trial, first: Observation) -> Iterator[Finding]:
     other = trial.x.copy()
     other[1:] = trial.rng.standard_normal(other[1:].shape) * 2 + 1
-    there = trial.observe(at_precision(other, trial.candidate.dtype))
+    there = trial.observe(rounded(other, trial.candidate.dtype))
     again = trial.observe(trial.x)
     if isinstance(there, BaseException) or isinstance(again, BaseException):
         return
@@ -270,7 +268,7 @@ def _batches(trial: Trial, first: Observation) -> Iterator[Finding]:
 
 def _failure(trial: Trial, first: Observation, shape: tuple[int, ...]) -> BaseException | None:
     """Return why the candidate does not take inputs of a shape; None if it does."""
-    there = trial.observe(at_precision(trial.rng.standard_normal(shape), trial.candidate.dtype))
+    there = trial.observe(rounded(trial.rng.standard_normal(shape), trial.candidate.dtype))
     if isinstance(there, BaseException):
         return there
     if first.shape == trial.x.shape and there.shape != shape:

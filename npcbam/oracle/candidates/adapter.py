@@ -22,9 +22,9 @@ from npcbam.oracle.candidates.candidate import (
     Candidate,
     CannotRun,
     Observation,
-    rounded,
     sentence,
 )
+from npcbam.oracle.precision import rounded
 
 SomeAdapter = TypeVar("SomeAdapter", bound="Adapter")
 

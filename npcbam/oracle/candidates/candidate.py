@@ -8,15 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-import numpy as np
-
 from npcbam.arguments import Array
 from npcbam.messages import CannotRun as CannotRun
 from npcbam.messages import Said
 from npcbam.messages import sentence as sentence
+from npcbam.oracle.precision import DTYPES
 
-# By falling precision.
-DTYPES = ("float64", "float32", "float16", "bfloat16")
 # How an input may lie in memory: one after the other, channels innermost, or with gaps.
 MEMORY = ("contiguous", "channels_last", "strided")
 LAYOUTS = ("NCHW", "NHWC")
@@ -128,19 +125,3 @@ class Candidate(ABC):
     def state(self, params: Mapping[str, Array]) -> dict[str, Array]:
         """Return all parameters and buffers, with those in `params` set."""
         return self.parameters | self.buffers | dict(params)
-
-
-def rounded(x: Array, dtype: str) -> Array:
-    """Return x in float64, with its values rounded once to `dtype`, to nearest and ties to even.
-
-    >>> rounded(np.array([1 + 2**-8, 1 + 3 * 2**-8, 1e39]), "bfloat16")
-    array([1.      , 1.015625,      inf])
-    """
-    x = np.asarray(x, dtype=np.float64)
-    with np.errstate(over="ignore", under="ignore"):
-        if dtype != "bfloat16":
-            return x.astype(dtype).astype(np.float64)
-        # Eight digits, and none below 2⁻¹³³, its smallest denormal.
-        last = np.ldexp(1.0, np.maximum(np.frexp(x)[1] - 8, -133))
-        near = np.rint(x / last) * last
-    return np.where(np.abs(near) >= 2.0**128, np.copysign(np.inf, x), near)

@@ -25,10 +25,10 @@ from npcbam.oracle.candidates.candidate import (
     Candidate,
     CannotRun,
     Observation,
-    rounded,
 )
 from npcbam.oracle.findings import Finding
 from npcbam.oracle.identification.reading import Reading
+from npcbam.oracle.precision import rounded
 from npcbam.oracle.probing import running as trial
 from npcbam.oracle.probing.roles import Roles, assignments, sizes_of
 from npcbam.oracle.reports.report import Row

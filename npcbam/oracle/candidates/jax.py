@@ -15,8 +15,9 @@ import numpy as np
 
 from npcbam.arguments import Array
 from npcbam.oracle.candidates.adapter import Adapter, Options, in_its_layout, split
-from npcbam.oracle.candidates.candidate import DTYPES, MEMORY, BadOutput, Observation
+from npcbam.oracle.candidates.candidate import MEMORY, BadOutput, Observation
 from npcbam.oracle.candidates.framework import Framework
+from npcbam.oracle.precision import DTYPES
 
 # For a replay: put the values that are given into a tree of arrays.
 GIVEN = """\

@@ -13,8 +13,9 @@ from torch.nn.utils import parametrize
 
 from npcbam.arguments import Array
 from npcbam.oracle.candidates.adapter import Adapter, Options, arranged, in_its_layout, split
-from npcbam.oracle.candidates.candidate import DTYPES, BadOutput, CannotRun, sentence
+from npcbam.oracle.candidates.candidate import BadOutput, CannotRun, sentence
 from npcbam.oracle.candidates.framework import Framework
+from npcbam.oracle.precision import DTYPES
 
 Tensors: TypeAlias = dict[str, torch.Tensor]
 Call: TypeAlias = Callable[[Tensors, torch.Tensor], Any]

@@ -13,10 +13,10 @@ from npcbam import tree
 from npcbam.arguments import Array
 from npcbam.cbam import CBAM
 from npcbam.oracle.behaviour.effects import attempt
-from npcbam.oracle.candidates.candidate import DTYPES, Candidate
+from npcbam.oracle.candidates.candidate import Candidate
 from npcbam.oracle.comparison.bounds import allowed
 from npcbam.oracle.findings import Finding, Status, evidence
-from npcbam.oracle.precision import stored
+from npcbam.oracle.precision import DTYPES, rounded
 from npcbam.oracle.probing.inputs import cotangent
 
 Carry: TypeAlias = Callable[[Mapping[str, Array]], CBAM]
@@ -77,7 +77,7 @@ class Trial:
 
     def rounded(self, values: Mapping[str, Array]) -> dict[str, Array]:
         """Return the arrays as the precision has them."""
-        return {name: stored(value, self.kind) for name, value in values.items()}
+        return {name: rounded(value, self.kind) for name, value in values.items()}
 
     def left(self, tensor: str) -> bool:
         """Tell whether what is smoothly wrong with a tensor is left to the stage "gradient"."""
@@ -89,11 +89,11 @@ class Trial:
         axes = self.reading.spatial.conv.w.ndim - 2 if self.reading.spatial else 2
         channels = self.reading.channel.mlp.w0.shape[1]
         x = rng.standard_normal((samples, channels, *self.space[:axes]))
-        return _untied(stored(x, self.kind))
+        return _untied(rounded(x, self.kind))
 
     def cotangent(self, x: Array) -> Array:
         """Draw a dy."""
-        return stored(cotangent(np.random.default_rng(self.seed + 2), x.shape), self.kind)
+        return rounded(cotangent(np.random.default_rng(self.seed + 2), x.shape), self.kind)
 
     def runs(self) -> bool:
         """Tell whether the candidate takes maps of this size."""

@@ -18,13 +18,12 @@ from npcbam.oracle.comparison.bounds import allowed
 from npcbam.oracle.comparison.lost_digits import kind_of
 from npcbam.oracle.comparison.numerics import numerics
 from npcbam.oracle.findings import Finding, Stage, evidence
-from npcbam.oracle.identification.identify import LOOSE
 from npcbam.oracle.identification.reading import Choice, Reading, stages
-from npcbam.oracle.precision import stored
+from npcbam.oracle.precision import CLOSE, LOOSE, rounded
 from npcbam.oracle.probing.inputs import Input
 from npcbam.oracle.probing.roles import Roles
 from npcbam.oracle.probing.running import Outcome, spread
-from npcbam.oracle.reports.report import TOLERANCE, Row, compare, evidence_of
+from npcbam.oracle.reports.report import Row, compare, evidence_of
 from npcbam.oracle.rules import CHANNEL_PAPER, COMPOSE, SPATIAL_PAPER, Run
 from npcbam.oracle.rules.conventions import NOT_SEEN, Convention, conventions
 
@@ -215,8 +214,8 @@ class Comparison:
     def _pair(self, each: Outcome, dtype: str) -> tuple[Array, Array]:
         """Return y and what it should be; arrays of float64 are the candidate's as they are."""
         assert each.y is not None
-        weights = {key: stored(value, dtype) for key, value in self.weights.items()}
-        return each.y, self.reading.predict(weights, stored(each.input.x, dtype))
+        weights = {key: rounded(value, dtype) for key, value in self.weights.items()}
+        return each.y, self.reading.predict(weights, rounded(each.input.x, dtype))
 
     def _finding(self, stage: Stage, code: str, said: str, row: Row) -> Finding:
         return Finding(stage, code, said, evidence=evidence_of(row))
@@ -233,7 +232,7 @@ class Comparison:
                 want = self._predicted(reading, first.x, got)
             except (KeyError, ValueError):
                 continue  # weights of another shape than the paper's block has
-            room = TOLERANCE[self._dtype] * float(np.abs(want).max(initial=0) or 1)
+            room = CLOSE[self._dtype] * float(np.abs(want).max(initial=0) or 1)
             seen.append(evidence(first.name, "y", got, want, room))
         nearest = min(seen, key=lambda e: float(e["times"]), default={})
         return replace(finding, evidence=nearest)
@@ -287,9 +286,9 @@ def _row_of_y(each: Outcome, got: Array, expected: Array, dtype: str, cbam: CBAM
     """Return the worst entry of y, by what rounding explains where the reference can tell."""
     name = each.input.name
     if cbam is None:
-        return compare(name, "y", got, expected, TOLERANCE[dtype])
-    exact = tree.map(lambda leaf: stored(leaf, dtype), cbam)
-    room = allowed(exact, stored(each.input.x, dtype), None, dtype)["y"]
+        return compare(name, "y", got, expected, CLOSE[dtype])
+    exact = tree.map(lambda leaf: rounded(leaf, dtype), cbam)
+    room = allowed(exact, rounded(each.input.x, dtype), None, dtype)["y"]
     seen = evidence(name, "y", got, expected, room)
     index, values = tuple(seen["index"]), (seen["got"], seen["expected"])
     return Row(name, "y", seen["times"], float(room.max(initial=0)), index, *values)

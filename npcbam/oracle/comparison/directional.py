@@ -9,7 +9,7 @@ import numpy as np
 from npcbam.arguments import Array
 from npcbam.oracle.findings import Finding, evidence
 from npcbam.oracle.identification.reading import Reading
-from npcbam.oracle.precision import PRECISIONS, stored
+from npcbam.oracle.precision import PRECISIONS, STEPS, rounded
 from npcbam.oracle.probing.roles import Roles
 from npcbam.oracle.probing.running import Outcome
 from npcbam.slopes import ComplexStep, Point
@@ -17,9 +17,8 @@ from npcbam.slopes import ComplexStep, Point
 # How often the numbers are moved, and by how much: far above the rounding of float64, far below
 # any kink.
 DRAWS, MOVE = 4, 2.0**-30
-# From x to dx a block rounds some sixteen times, where sums count as one; and the farthest of a few
-# draws is exceeded by the next.
-STEPS = 64
+# The farthest of a few draws is exceeded by the next.
+DRAWN = 4
 # Of what PyTorch has the slope in single precision alone: 1/6 is a float.
 SINGLE = {"hardsigmoid": 2.0**-24}
 
@@ -78,16 +77,16 @@ class _Along:
         single = [SINGLE.get(str(value), 0.0) for values in axes for value in values]
         self.unit = kind.unit + kind.factor + max(single, default=0.0)
         self.least = kind.least
-        rest = {k: stored(v, dtype) for k, v in weights.items()}
+        rest = {k: rounded(v, dtype) for k, v in weights.items()}
         learnt = {k: rest[k] for k in keys}
-        point = Point((learnt, stored(each.input.x, dtype)))
+        point = Point((learnt, rounded(each.input.x, dtype)))
 
         def predict(part: Mapping[str, Array], x: Array) -> Array:
             fixed = {k: v.astype(x.dtype) for k, v in rest.items()}
             return reading.predict({**fixed, **part}, x)
 
         self.step = ComplexStep(lambda by: point.shifted(predict, by)[0].ravel())
-        self.dy = stored(each.dy, dtype).ravel().astype(np.float64)
+        self.dy = rounded(each.dy, dtype).ravel().astype(np.float64)
         self.x = point.vector.real
         sizes = {k: v.size for k, v in learnt.items()} | {"dx": each.input.x.size}
         stops = np.cumsum([*sizes.values()])
@@ -106,4 +105,4 @@ class _Along:
             near = float((self.dy * self.step.value(along, away=away)).sum())
             moved = max(moved, abs(near - slope) / MOVE)
         scale = float(np.abs(terms).sum())
-        return slope, STEPS * (self.unit * (moved + scale) + self.least)
+        return slope, DRAWN * STEPS * (self.unit * (moved + scale) + self.least)

@@ -23,7 +23,7 @@ from npcbam.oracle.comparison.reference import other_tie_rules, reference, tie_r
 from npcbam.oracle.comparison.subgradient import shares_all
 from npcbam.oracle.findings import Finding, evidence
 from npcbam.oracle.identification.reading import Reading
-from npcbam.oracle.precision import PRECISIONS, stored
+from npcbam.oracle.precision import CANCELLED, PRECISIONS, rounded
 from npcbam.oracle.probing.roles import Roles
 from npcbam.oracle.probing.running import Outcome
 from npcbam.oracle.reports.report import Row, evidence_of
@@ -32,8 +32,6 @@ from npcbam.routes import Gains
 
 # Inputs on which gradients are not looked at: the reference's own are not finite there.
 FREE = ("nan", "inf")
-# Units of the largest entry of dx, which the gradient of an array without effect may have.
-DEAD = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +86,7 @@ def _elementwise(
 ) -> Judged:
     # The candidate has its arrays rounded to its precision.
     seen = [_rounded(each, dtype) for each in seen]
-    exact = tree.map(lambda leaf: stored(leaf, dtype), cbam)
+    exact = tree.map(lambda leaf: rounded(leaf, dtype), cbam)
     comparison = _Comparison(exact, roles, seen, dtype)
     if not comparison.ties_wrong:
         return Judged(comparison.rows, rules, comparison.findings(), exact)
@@ -127,7 +125,7 @@ def _shared_otherwise(
 
 
 def _rounded(each: Outcome, dtype: str) -> Outcome:
-    x, dy = stored(each.input.x, dtype), stored(each.dy, dtype)
+    x, dy = rounded(each.input.x, dtype), rounded(each.dy, dtype)
     return replace(each, input=replace(each.input, x=x), dy=dy)
 
 
@@ -210,7 +208,7 @@ class _Comparison:
         leaves, dx = given.expected
         yield _row(given.name, "dx", given.dx, dx, given.tolerance["dx"])
         by_name = {role.name: role for role in self.roles.values()}
-        dead = DEAD * PRECISIONS[self.dtype].unit * np.abs(dx).max(initial=0)
+        dead = CANCELLED * PRECISIONS[self.dtype].unit * np.abs(dx).max(initial=0)
         for key, got in each.cotangents[0].items():
             # An array without a role has no effect on the reading.
             expected, room = np.zeros_like(got), np.full(got.shape, dead)

@@ -26,7 +26,7 @@ from npcbam.oracle.comparison.beside import (
     trial_of,
 )
 from npcbam.oracle.findings import Finding, Status
-from npcbam.oracle.precision import MIXED, PRECISIONS, stored
+from npcbam.oracle.precision import MIXED, PRECISIONS, rounded
 from npcbam.pointwise import sigmoid, sigmoid_vjp
 
 # A relative move of all numbers, within which half precision rounds otherwise and no smooth error
@@ -239,7 +239,7 @@ def _rough(trial: Trial, values: Values, x: Array, tensor: str) -> bool:
     rng = np.random.default_rng(trial.seed + 3)
 
     def moved(a: Array) -> Array:
-        return stored(a * (1 + MOVE * rng.uniform(-1, 1, a.shape)), trial.kind)
+        return rounded(a * (1 + MOVE * rng.uniform(-1, 1, a.shape)), trial.kind)
 
     def error(values: Values, x: Array) -> tuple[Array, Array]:
         got, want, room = trial.compare(values, x, tensor != "y")[tensor]

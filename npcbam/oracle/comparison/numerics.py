@@ -26,7 +26,7 @@ from npcbam.oracle.comparison.beside import (
     trial_of,
 )
 from npcbam.oracle.findings import Finding
-from npcbam.oracle.precision import PRECISIONS, stored
+from npcbam.oracle.precision import PRECISIONS, rounded
 from npcbam.oracle.probing.inputs import Input
 
 # What explains errors at all lower precisions too.
@@ -165,7 +165,7 @@ def _far_from_zero(trial: Trial, values: Values, wrong: set[str], plain: bool) -
     column = (blind / np.abs(blind).max()).reshape(-1, *[1] * (noise.ndim - 2))
 
     def off(offset: float) -> tuple[Compared, float]:
-        x = stored(noise + offset * column, trial.kind)
+        x = rounded(noise + offset * column, trial.kind)
         compared = trial.compare(quiet, x, gradients=False)
         got, want, _ = compared["y"]
         return compared, float((np.abs(got - want) / np.abs(x)).max())
@@ -193,7 +193,7 @@ def _tiny_or_zero(trial: Trial, values: Values, wrong: set[str], plain: bool) ->
         Input("signed zeros", "zeros of either sign", np.copysign(0.0, x)),
     ]
     for each in inputs:
-        compared = trial.compare(values, stored(each.x, trial.kind), gradients=False)
+        compared = trial.compare(values, rounded(each.x, trial.kind), gradients=False)
         for seen in excess(each.name, compared).values():
             yield digits.precision(trial, seen)
             return

@@ -12,11 +12,8 @@ from npcbam import tree
 from npcbam.arguments import Array
 from npcbam.cbam import CBAM
 from npcbam.oracle.comparison.bounds import allowed
-from npcbam.oracle.precision import PRECISIONS
+from npcbam.oracle.precision import PRECISIONS, TRANSFORMED
 from npcbam.routes import Cotangents, Gains, pulled
-
-# In units of the largest entry: what a transform and its inverse spread over all the others.
-SPREAD = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +45,7 @@ class Pulled:
         bounds, (leaves, dx) = allowed(self.cbam, self.x, self.dy, self.dtype), self.expected
         found = {}
         for name, value in {"dx": dx, **leaves}.items():
-            least = SPREAD * PRECISIONS[self.dtype].unit * float(np.abs(value).max(initial=0))
+            least = TRANSFORMED * PRECISIONS[self.dtype].unit * float(np.abs(value).max(initial=0))
             bound = bounds["dx" if name == "dx" else f"d{name}"]
             found[name] = np.where(bound == 0, least, bound)
         return found

@@ -16,7 +16,6 @@ from npcbam.arguments import Array
 from npcbam.oracle.identification.more_planes import rows_of_planes
 from npcbam.oracle.identification.parameters import fitted, fitted_eps
 from npcbam.oracle.identification.reading import (
-    CLOSE,
     COSTS,
     Choice,
     Reading,
@@ -27,10 +26,8 @@ from npcbam.oracle.identification.reading import (
     single,
 )
 from npcbam.oracle.identification.single_gate import Alone, Fit, Seen, efforts, look, mixes
+from npcbam.oracle.precision import CLOSE
 from npcbam.oracle.rules import CHANNEL, COMPOSE, SPATIAL, SPATIAL_PAPER, Run, Stages
-
-# Where no row fits closely: half a precision or an approximate function may hide in the block.
-LOOSE = (1e-6, 5e-3)
 
 
 def identify(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from npcbam.arguments import Array
+from npcbam.oracle.precision import CLOSE
 from npcbam.oracle.rules import (
     CHANNEL,
     CHANNEL_PAPER,
@@ -24,8 +25,6 @@ from npcbam.oracle.rules import (
     spatial_map,
 )
 
-# Of the largest entry. In float64 sums in another order part by 1e-14, and any other row by 1e-6.
-CLOSE = {"float64": 1e-9, "float32": 1e-5, "float16": 5e-3, "bfloat16": 4e-2}
 COSTS = {"faithful": 0, "variant": 10, "wrong": 1000}
 
 

@@ -13,12 +13,11 @@ from npcbam.oracle.candidates.candidate import Candidate, CannotRun, sentence
 from npcbam.oracle.candidates.completed import Half, lacking
 from npcbam.oracle.comparison.comparison import Tried
 from npcbam.oracle.findings import Finding
+from npcbam.oracle.precision import STILL
 from npcbam.oracle.probing.roles import Roles, assignments, may_be_kernel
 from npcbam.oracle.probing.running import Outcome
 
 MOST_ARRAYS = 30
-# Of a gate: what moves by less does not move.
-STILL = 1e-9
 
 
 def of_parameters(candidate: Candidate, channels: int, seed: int) -> Finding | None:

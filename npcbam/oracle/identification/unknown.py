@@ -16,11 +16,9 @@ from npcbam.oracle.findings import Finding
 from npcbam.oracle.identification.more_planes import finding_of_planes
 from npcbam.oracle.identification.reading import Reading, choices, fits_weights, stages
 from npcbam.oracle.identification.single_gate import without_channel, without_spatial
+from npcbam.oracle.precision import STILL
 from npcbam.oracle.probing.roles import Roles
 from npcbam.oracle.rules import CHANNEL, CHANNEL_PAPER, SPATIAL, SPATIAL_PAPER, Row, Run
-
-# Of the largest entry of a gate: what moves by less does not move.
-STILL = 1e-9
 
 
 def probe(

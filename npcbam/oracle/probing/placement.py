@@ -12,11 +12,9 @@ import numpy as np
 from npcbam.arguments import Array
 from npcbam.oracle.comparison.comparison import Tried
 from npcbam.oracle.identification.single_gate import last_layer, without_spatial
+from npcbam.oracle.precision import STILL
 from npcbam.oracle.probing.roles import Role, Roles
 from npcbam.oracle.rules import Run
-
-# Of the largest change, what is none but rounding.
-STILL = 1e-3
 
 
 def placed(known: Sequence[Roles], tried: Tried, x: Array) -> list[Roles]:

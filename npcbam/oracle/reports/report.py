@@ -29,6 +29,7 @@ import numpy as np
 
 from npcbam.arguments import Array
 from npcbam.oracle.findings import Finding
+from npcbam.oracle.precision import CLOSE
 from npcbam.oracle.rules.conventions import FAITHFUL, Convention, meets, presets_of, unmet
 
 SCHEMA = 3
@@ -38,9 +39,6 @@ PARTS = {
     "whole": ("CBAM", "Eqs. 1 to 3"),
 }
 UNSEEN = {"channel": "the spatial gate", "spatial": "the channel gate"}
-# Two float64 programs that sum in different orders part by some 1e-14 of the scale; a mistake of
-# one part in 10⁸ stands far above this. The others allow some roundings of each precision.
-TOLERANCE = {"float64": 1e-10, "float32": 1e-5, "float16": 1e-2, "bfloat16": 1e-1}
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ class Row:
 
 
 def compare(
-    name: str, tensor: str, got: Array, expected: Array, room: float = TOLERANCE["float64"]
+    name: str, tensor: str, got: Array, expected: Array, room: float = CLOSE["float64"]
 ) -> Row:
     """Return the worst entry of `got`; `room` is allowed, of the largest entry of `expected`."""
     scale = float(np.abs(expected).max(initial=0)) or 1.0

@@ -13,7 +13,7 @@ from npcbam.arguments import Array
 from npcbam.oracle.probing.inputs import Input, battery, cotangent
 from npcbam.oracle.rules.mistakes import MISTAKES
 from npcbam.oracle.rules.right_block import right_block
-from npcbam.oracle.vectors.encoding import KINDS, decode, encode
+from npcbam.oracle.vectors.encoding import DTYPES, decode, encode
 from npcbam.oracle.vectors.rounding import allowed, sensitivity
 from npcbam.pointwise import sigmoid
 
@@ -71,7 +71,7 @@ def cases(names: Sequence[str], seed: int) -> Iterator[Case]:
             for each in (each for each in inputs if each.name in flags):
                 drawn = draw(name, each, seed)
                 units = sensitivity(tensors, drawn.cbam, drawn.input.x, drawn.dy)
-                for dtype in KINDS:
+                for dtype in DTYPES:
                     yield _case(drawn, dtype, allowed(units, dtype))
 
 

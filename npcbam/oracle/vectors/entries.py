@@ -14,7 +14,8 @@ import numpy as np
 
 from npcbam.arguments import Array
 from npcbam.oracle.candidates.candidate import CannotRun
-from npcbam.oracle.vectors.encoding import KINDS, decode
+from npcbam.oracle.precision import PRECISIONS
+from npcbam.oracle.vectors.encoding import DTYPES, decode
 from npcbam.oracle.vectors.writing import MANIFEST, SCHEMA
 from npcbam.presets import PRESETS
 
@@ -91,9 +92,10 @@ def load(place: Path, dtype: str) -> Array:
         raise CannotRun(f"{place}: expected a readable .npy file; {error}") from error
     if not isinstance(found, np.ndarray) or found.size > MOST_ENTRIES:
         raise CannotRun(f"{place}: expected one array of at most {MOST_ENTRIES} entries")
-    bits = KINDS[dtype].stored == "<u2" and found.dtype.kind == "u" and found.dtype.itemsize == 2
+    half = PRECISIONS[dtype].file == "<u2"
+    bits = half and found.dtype.kind == "u" and found.dtype.itemsize == 2
     if found.dtype.kind != "f" and not bits:
-        wanted = " or uint16 bit patterns" if KINDS[dtype].stored == "<u2" else ""
+        wanted = " or uint16 bit patterns" if half else ""
         raise CannotRun(f"{place}: expected floating-point numbers{wanted}, got {found.dtype}")
     return decode(np.array(found), dtype if bits else "float64")
 
@@ -101,7 +103,7 @@ def load(place: Path, dtype: str) -> Array:
 def _entry(folder: Path, case: Mapping[str, Any]) -> Entry:
     name = _known("name", case["name"], NAME)
     preset, dtype = case["preset"], case["dtype"]
-    if preset not in PRESETS or dtype not in KINDS:
+    if preset not in PRESETS or dtype not in DTYPES:
         raise ValueError(f"{name} has the unknown preset {preset!r} or dtype {dtype!r}")
     tensors = {
         _known("tensor", key, NAME): _tensor(folder, name, key, value)

@@ -17,11 +17,9 @@ import numpy as np
 
 from npcbam import CBAM, tree
 from npcbam.arguments import Array
-from npcbam.oracle.vectors.encoding import KINDS
+from npcbam.oracle.precision import PRECISIONS, STEPS
 
 DRAWS = 16
-# From x to dx a CBAM rounds some sixteen times, where sums count as one.
-STEPS = 16
 # How far inputs are moved: far above the rounding of float64, far below any kink.
 PROBE = 2.0**-24
 
@@ -47,9 +45,9 @@ def sensitivity(
 
 def allowed(units: Mapping[str, float], dtype: str) -> dict[str, float]:
     """Return the allowed absolute error in a dtype of tensors of the given sensitivities."""
-    kind = KINDS[dtype]
+    kind = PRECISIONS[dtype]
     # Three digits, so that no other sum of terms shows in the file.
-    return {k: float(f"{STEPS * (kind.unit * u + kind.least):.2e}") for k, u in units.items()}
+    return {k: float(f"{STEPS * (kind.rounding * u + kind.least):.2e}") for k, u in units.items()}
 
 
 def _moved(a: Array, rng: np.random.Generator) -> Array:

@@ -14,7 +14,7 @@ import npcbam
 from npcbam import CBAM, arguments
 from npcbam.oracle.rules.mistakes import MISTAKES
 from npcbam.oracle.vectors.cases import Case, cases
-from npcbam.oracle.vectors.encoding import encode
+from npcbam.oracle.vectors.encoding import DTYPES, encode
 from npcbam.presets import PRESETS
 
 SCHEMA = 1
@@ -30,12 +30,6 @@ ABOUT = {
     "cannot_tell": "codes of those whose y does not, in this dtype on this input",
     "order": "channel-first: F' = Mc(x) x, then y = Ms(F') F', plus x if residual",
     "padding": "zeros around the planes, so that the map has the size of x; no flip of the kernel",
-}
-DTYPES = {
-    "float64": "as float64",
-    "float32": "as float32",
-    "bfloat16": "as uint16: the upper half of the bits of a float32",
-    "float16": "as uint16: the bits of an IEEE binary16",
 }
 TENSORS = {
     "x": "the features F (N, C, *S)",

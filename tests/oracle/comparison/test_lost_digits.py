@@ -17,8 +17,8 @@ import npcbam
 from npcbam import CBAM
 from npcbam.oracle.candidates import adapt
 from npcbam.oracle.comparison.lost_digits import only_single
-from npcbam.oracle.identification.identify import LOOSE
 from npcbam.oracle.identification.single_gate import small, without_channel
+from npcbam.oracle.precision import LOOSE
 from npcbam.oracle.rules import SPATIAL, SPATIAL_PAPER
 
 
