@@ -73,7 +73,7 @@ RULES = (
         sentence="{tensor} is not finite",
         why="One step with it makes all weights NaN. A derivative was taken where there is none: of a root at 0, or of "
         "a quotient by 0.",
-        bad=DX + "\ndx = dx * (x / x)",
+        bad=DX + "\ndx = dx * (x.std(0) / x.std(0))  # 0 / 0 for one sample",
         fix=DX,
         sources=("Eq. 1",),
     ),

@@ -50,7 +50,8 @@ RULES = (
         sentence="its parameters have no effect on y where they are set: it may compute with others",
         why="What a block computes is read off by setting its weights, and it does not look at them. Perhaps it holds "
         "copies, made when it was built.",
-        bad="w0, w1 = np.cos(np.arange(64).reshape(w0.shape)), np.sin(np.arange(64).reshape(w1.shape))\n"
+        bad="w0 = 0 * w0 + np.cos(np.arange(64, dtype=x.dtype).reshape(4, 16))\n"
+        "w1 = 0 * w1 + np.sin(np.arange(64, dtype=x.dtype).reshape(16, 4))\n"
         "y = channel(x) * x",
         fix=RIGHT,
         sources=("Eq. 2",),

@@ -27,9 +27,9 @@ RULES = (
         status=WRONG,
         sentence="the mean loses digits: with an offset of {offset} under the features, y is off by {times} times "
         "what rounding in {dtype} explains",
-        why="Added up one by one, many numbers round as often as there are of them. The average of a large map then "
-        "has few digits, above all in half precision.",
-        bad="def avg(x):\n    flat = x.reshape(*x.shape[:2], -1)\n    return np.add.accumulate(flat, -1)[..., -1] / flat.shape[-1]",
+        why="Large numbers are added or squared, and their difference is small, so that most of their digits go with "
+        "them. Features far from zero then have averages of few digits, above all in half precision.",
+        bad="def avg(x): return ((x + 1) ** 2 - x**2 - 1).mean((2, 3)) / 2",
         fix="def avg(x): return x.mean((2, 3))",
         sources=("Eq. 2",),
         supersedes=OFF,
@@ -112,7 +112,7 @@ RULES = (
         sentence="in {dtype}, y is off by {times} times what rounding explains",
         why="What it computes was recognised, and its numbers are near, but not near enough. Digits are lost somewhere, "
         "or a function is only nearly the right one.",
-        bad=RIGHT + "\ny = y * (1 + 1e-7 * np.tanh(x))",
+        bad=RIGHT + " * (1 if len(x) > 3 else 1.1)",
         fix=RIGHT,
         sources=("Eq. 1",),
     ),
