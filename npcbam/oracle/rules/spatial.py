@@ -52,7 +52,7 @@ def _tried(rules: Iterable[Rule]) -> Iterator[Rule]:
             # Under the codes of old, until the numbers are read off.
             numbers = rule.parameter.values
             names = (rule.code, *rule.was)[-len(numbers) :] if numbers else ()
-            for code, number in zip(names, numbers, strict=True):
+            for code, number in zip(names, numbers, strict=False):
                 yield replace(rule.at(rule.parameter.setting(number), number), code=code)
         elif rule.sets or rule.code == "spatial-paper":
             yield rule

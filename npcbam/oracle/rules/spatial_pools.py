@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from npcbam.oracle.rules.rule import WRONG, Rule, one_of
+from npcbam.oracle.rules.rule import WRONG, Parameter, Rule, one_of
 from npcbam.oracle.rules.spatial_planes import RIGHT
+
+
+def _planes(*several: tuple[str, str]) -> Parameter:
+    """Return the parameter of a rule for these planes, which may be the other way round."""
+    return one_of("pools", *several, *(planes[::-1] for planes in several))
+
 
 RULES = (
     Rule(
@@ -13,7 +19,7 @@ RULES = (
         sentence="the minimum over the channels stands where the average belongs",
         why="After a ReLU some channel is 0 nearly everywhere, so that the plane is nearly black and the kernel's half for "
         "it learns nothing. It is the slip of one who takes both ends of the range.",
-        parameter=one_of("pools", ("min", "max"), ("max", "min")),
+        parameter=_planes(("min", "max")),
         bad="ms = sigmoid(conv(f.min(1), f.max(1)))",
         fix=RIGHT,
         sources=("Eq. 3", "seen in public code"),
@@ -26,7 +32,7 @@ RULES = (
         sentence="the minimum over the channels stands where the maximum belongs",
         why="The largest channel says that something is there, the smallest that something is not. After a ReLU the "
         "smallest is 0 nearly everywhere, and the plane is nearly black.",
-        sets={"pools": ("avg", "min")},
+        parameter=_planes(("avg", "min")),
         bad="ms = sigmoid(conv(f.mean(1), f.min(1)))",
         fix=RIGHT,
         sources=("Eq. 3",),
@@ -38,7 +44,7 @@ RULES = (
         sentence="the sum over the channels stands where the average belongs",
         why="The plane is larger by the number of channels, 64 to 2048 times: it drowns the maximum, and the sigmoid is "
         "open or shut and learns no more. Weights of a right block give another map altogether.",
-        parameter=one_of("pools", ("sum", "max"), ("max", "sum")),
+        parameter=_planes(("sum", "max")),
         bad="ms = sigmoid(conv(f.sum(1), f.max(1)))",
         fix=RIGHT,
         sources=("Eq. 3",),
@@ -51,7 +57,7 @@ RULES = (
         sentence="the standard deviation over the channels stands where the maximum belongs",
         why="It says how much the channels differ, and not how strong the strongest is. Libraries do not agree on it "
         "either: PyTorch divides by one less than NumPy, and its slope is infinite where all channels are alike.",
-        parameter=one_of("pools", ("avg", "std"), ("avg", "std-biased")),
+        parameter=_planes(("avg", "std"), ("avg", "std-biased")),
         bad="ms = sigmoid(conv(f.mean(1), f.std(1, ddof=1)))",
         fix=RIGHT,
         sources=("Eq. 3", "pytorch/pytorch#50010"),
@@ -64,7 +70,7 @@ RULES = (
         sentence="the standard deviation over the channels stands where the average belongs",
         why="It says how much the channels differ, and not how strong they are: a constant added to all is not seen. "
         "Libraries do not agree on it either: PyTorch divides by one less than NumPy.",
-        parameter=one_of("pools", ("std", "max"), ("std-biased", "max")),
+        parameter=_planes(("std", "max"), ("std-biased", "max")),
         bad="ms = sigmoid(conv(f.std(1, ddof=1), f.max(1)))",
         fix=RIGHT,
         sources=("Eq. 3", "pytorch/pytorch#50010"),
@@ -77,7 +83,7 @@ RULES = (
         sentence="the median over the channels stands where the average belongs",
         why="After a ReLU more than half of the channels are often 0, and then so is their median. Its gradient goes to "
         "one channel alone, where the average's goes to all.",
-        sets={"pools": ("median", "max")},
+        parameter=_planes(("median", "max")),
         bad="middle = (f.shape[1] - 1) // 2\nms = sigmoid(conv(np.sort(f, axis=1)[:, middle], f.max(1)))",
         fix=RIGHT,
         sources=("Eq. 3",),
@@ -89,7 +95,7 @@ RULES = (
         sentence="the median over the channels stands where the maximum belongs",
         why="The median leaves out what stands out, and that is what the maximum is there for. After a ReLU it is 0 "
         "wherever more than half of the channels are.",
-        sets={"pools": ("avg", "median")},
+        parameter=_planes(("avg", "median")),
         bad="middle = (f.shape[1] - 1) // 2\nms = sigmoid(conv(f.mean(1), np.sort(f, axis=1)[:, middle]))",
         fix=RIGHT,
         sources=("Eq. 3",),
@@ -101,7 +107,7 @@ RULES = (
         sentence="the largest magnitude over the channels stands where the maximum belongs",
         why="A channel far below 0 then counts as one far above. After a ReLU nothing shows, and after a batch norm, where "
         "CBAM mostly stands, it does.",
-        sets={"pools": ("avg", "absmax")},
+        parameter=_planes(("avg", "absmax")),
         bad="ms = sigmoid(conv(f.mean(1), np.abs(f).max(1)))",
         fix=RIGHT,
         sources=("Eq. 3",),
@@ -113,7 +119,7 @@ RULES = (
         sentence="the norm of the channels stands where the average belongs",
         why="The norm is no average: it grows with the number of channels, and does not see their sign. The authors' code "
         "has it as a third pool, and in the channel gate alone.",
-        sets={"pools": ("lp", "max")},
+        parameter=_planes(("lp", "max")),
         bad="ms = sigmoid(conv(np.sqrt((f * f).sum(1)), f.max(1)))",
         fix=RIGHT,
         sources=("Eq. 3", "Jongchan/attention-module MODELS/cbam.py"),
