@@ -298,7 +298,7 @@ def test_progress_on_a_terminal_alone():
     assert on_a_terminal(f"{EXAMPLES}:right", "--json", "-")[1] == ""
 
 
-COMMANDS = ("check", "grad", "museum", "vectors", "bench")
+COMMANDS = ("check", "rules", "explain", "grad", "museum", "vectors", "bench")
 
 
 @pytest.mark.parametrize("args", [["--help"], *([name, "--help"] for name in COMMANDS)])

@@ -1,0 +1,78 @@
+"""`npcbam rules` and `npcbam explain`."""
+
+import json
+
+import pytest
+
+from npcbam import cli
+from npcbam.diagnosis.kinds import KINDS
+from npcbam.gradcheck.codes import CODES
+from npcbam.oracle.rules.catalogue import RULES
+from npcbam.oracle.rules.command import explain
+
+
+def test_rules_are_listed(capsys):
+    assert cli.main(["rules"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("channel: the channel gate, Eq. 2\n  channel-paper ")
+    assert out.endswith(f"{len(RULES)} rules. `npcbam explain CODE` shows one in full.\n")
+    assert all(f"\n  {code} " in out for code in RULES)
+
+
+def test_rules_as_json(capsys):
+    assert cli.main(["rules", "--json", "-"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["schema"], len(found["rules"])) == (1, len(RULES))
+    assert found["rules"][0]["code"] == "channel-paper"
+    assert list(found["rules"][0]) == [
+        "code", "stage", "status", "sentence", "why", "bad", "fix", "sources", "supersedes", "was",
+        "number",
+    ]  # fmt: skip
+
+
+def test_files(tmp_path, capsys):
+    page, data = tmp_path / "rules.html", tmp_path / "rules.json"
+    assert cli.main(["rules", "--html", str(page), "--json", str(data)]) == 0
+    assert capsys.readouterr().out == ""
+    assert page.read_text().startswith("<!DOCTYPE html>")
+    assert len(json.loads(data.read_text())["rules"]) == len(RULES)
+
+
+@pytest.mark.parametrize("code", [*RULES, *(each.code for each in (*CODES, *KINDS))])
+def test_every_code_is_explained(code):
+    assert f"  {code}\n" in explain(code)
+
+
+def test_explain(capsys):
+    assert cli.main(["explain", "channel-two-sigmoids", "sign"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("WRONG: each branch has its own sigmoid and the two are added")
+    assert "\n\nWRONG ARRAY: the sign is the other one\n  code   sign\n" in out
+
+
+def test_an_old_code_leads_to_its_rule():
+    assert explain("spatial-shifted-back") == explain("spatial-shifted")
+
+
+def test_a_word_with_two_meanings_has_both():
+    assert "WRONG ARRAY" in explain("not-finite")
+    assert "not-finite" in RULES
+    assert len(explain("not-finite").split("\n\n")) == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "near"), [("chanel-two-sigmoid", "channel-two-sigmoids"), ("mismach", "mismatch")]
+)
+def test_an_unknown_code(code, near, capsys):
+    assert cli.main(["explain", code]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(
+        f"npcbam: code: expected one that `npcbam rules` lists, got {code!r}; the"
+    )
+    assert near in err
+    assert err.count("\n") == 1
+
+
+def test_a_code_like_no_other(capsys):
+    assert cli.main(["explain", "?"]) == 2
+    assert capsys.readouterr().err.endswith("got '?'\n")
