@@ -57,6 +57,20 @@ def save_arrays(path: PathLike, arrays: Mapping[str, Array]) -> None:
         The library safetensors is not installed.
     """
     kind = _kind(path)
+    _storable(arrays, kind)
+    if kind == ".npz":
+        # As np.savez does, which takes no key called "file" and no name in capitals.
+        with zipfile.ZipFile(path, "w") as archive:
+            for key, value in arrays.items():
+                with archive.open(f"{key}.npy", "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, value, allow_pickle=False)
+    else:
+        ordered = {key: np.array(value, order="C") for key, value in arrays.items()}
+        _safetensors().numpy.save_file(ordered, path)
+
+
+def _storable(arrays: object, kind: str) -> None:
+    """Raise TypeError unless `arrays` can be written to a file of this kind."""
     if not isinstance(arrays, Mapping):
         got = type(arrays).__name__
         raise TypeError(f"arrays: expected a mapping of keys to arrays, got {got}")
@@ -67,15 +81,6 @@ def save_arrays(path: PathLike, arrays: Mapping[str, Array]) -> None:
             raise TypeError(f"{key}: expected an array of numbers, got {type(value).__name__}")
         if kind == ".safetensors" and value.dtype.itemsize > 8:
             raise TypeError(f"{key}: safetensors has no {value.dtype}; save a .npz, or cast")
-    if kind == ".npz":
-        # As np.savez does, which takes no key called "file" and no name in capitals.
-        with zipfile.ZipFile(path, "w") as archive:
-            for key, value in arrays.items():
-                with archive.open(f"{key}.npy", "w", force_zip64=True) as member:
-                    np.lib.format.write_array(member, value, allow_pickle=False)
-    else:
-        ordered = {key: np.array(value, order="C") for key, value in arrays.items()}
-        _safetensors().numpy.save_file(ordered, path)
 
 
 def _kind(path: PathLike) -> str:

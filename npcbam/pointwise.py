@@ -121,7 +121,7 @@ def scale_vjp(gate: Array, x: Array) -> tuple[Array, Callable[[Array], tuple[Arr
     return y, scale_pullback
 
 
-def _kept(gate: Array, x: Array) -> list[bool]:
+def _kept(gate: object, x: Array) -> list[bool]:
     """Tell for each axis of `x` whether `gate` has it, and not a broadcast 1."""
     if not isinstance(gate, np.ndarray) or gate.ndim != x.ndim:
         return [True] * x.ndim

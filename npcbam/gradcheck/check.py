@@ -127,8 +127,7 @@ def examine(
     original, labels = f, _argument_names(f, len(args))
     framed = frameworks.as_vjp(f, args, device)
     if framed is not None:
-        f, args, own = framed
-        labels = tuple(own) if own is not None else labels
+        f, args, labels = framed
     labels = options.labelled(names, labels, len(args))
     layout = Layout(args, labels, fixed)
     _known(layout, fixed)
