@@ -13,7 +13,7 @@ import numpy as np
 from npcbam import arguments, tree
 from npcbam.arguments import Array
 from npcbam.pointwise import relu_vjp, sigmoid_vjp
-from npcbam.pooling import POOLS, TIES, describe_vjp
+from npcbam.pooling import AVG, MAX, Pool, as_pools, describe_vjp
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,14 +110,13 @@ class ChannelAttention:
     Parameters
     ----------
     mlp : the MLP that all descriptors share
-    pools : names out of avg, max, lp and lse, each giving one descriptor
-    ties : who gets the gradient of a tied maximum, "first" or "even"
+    pools : of `pooling`, or "avg", "max", "lp" and "lse" for these, each giving one descriptor
     blend : pass the mean of the descriptors through the MLP once, in place of each of them
 
     Raises
     ------
     TypeError, ValueError
-        `mlp` is no SharedMLP, or `pools`, `ties` or `blend` is none of those named.
+        `mlp` is no SharedMLP, or `pools` or `blend` is none of those named.
 
     Source: Eq. 2 of Woo et al. 2018; lp and lse as in the authors' code, blend as in timm's
     LightCbamModule.
@@ -131,14 +130,12 @@ class ChannelAttention:
     """
 
     mlp: SharedMLP
-    pools: tuple[str, ...] = ("avg", "max")
-    ties: str = "first"
+    pools: tuple[Pool, ...] = (AVG, MAX)
     blend: bool = False
 
     def __post_init__(self) -> None:
         arguments.layer("mlp", self.mlp, SharedMLP)
-        arguments.subset("pools", self.pools, POOLS)
-        arguments.choice("ties", self.ties, TIES)
+        object.__setattr__(self, "pools", as_pools(self.pools))  # names become values
         arguments.choice("blend", self.blend, (False, True))
 
     def __call__(self, x: Array) -> Array:
@@ -175,7 +172,7 @@ class ChannelAttention:
         """Compute Σ MLP(f), which `vjp` squashes; shapes and saved values as there."""
         x = arguments.feature_map(x, ("w0", self.mlp.w0), self.mlp.w0.shape[1])
         space = tuple(range(2, x.ndim))
-        fs, describe_pullback = describe_vjp(x, space, self.pools, self.ties, self.blend)
+        fs, describe_pullback = describe_vjp(x, space, self.pools, self.blend)
         zs, mlp_pullbacks = zip(*(self.mlp.vjp(f.reshape(x.shape[:2])) for f in fs), strict=True)
         z = functools.reduce(np.add, zs).reshape(fs[0].shape)  # (N, C, 1, ...)
 

@@ -9,18 +9,15 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from npcbam import arguments
 from npcbam.arguments import Array
+from npcbam.types import Pullback
 
-Pullback: TypeAlias = Callable[[Array], Array]
 TIES = ("first", "even")
-# What a maximum over one axis after the other does with a tie, from the first axis or from the last
-# (which gives "first" again where each takes the first), and what max and amax do nowhere.
-OTHER_TIES = ("even-in-turn", "even-in-turn-from-last", "first-in-turn", "last")
 
 
 def mean(x: Array, axes: Sequence[int]) -> Array:
@@ -96,36 +93,9 @@ def max_vjp(x: Array, axes: Sequence[int], ties: str = "first") -> tuple[Array, 
     return y, max_pullback
 
 
-def max_by_any_rule_vjp(x: Array, axes: Sequence[int], ties: str) -> tuple[Array, Pullback]:
-    """Take the largest as `max_vjp` does, by one of `OTHER_TIES` too, which no layer has.
-
-    >>> y, pullback = max_by_any_rule_vjp(np.array([[0.0, 1], [1, 1]]), (0, 1), "even-in-turn")
-    >>> pullback(np.array([[4.0]]))
-    array([[0., 1.],
-           [2., 1.]])
-    """
-    if ties not in OTHER_TIES:
-        return max_vjp(x, axes, ties)
-    axes = arguments.axes(axes, x)
-    if ties == "last":
-        y, first_pullback = max_vjp(np.flip(x, axes), axes)
-
-        def last_pullback(dy: Array) -> Array:
-            return np.flip(first_pullback(dy), axes)
-
-        return y, last_pullback
-    rule = ties.partition("-")[0]
-    y, pullbacks = x, []
-    for axis in reversed(axes) if ties.endswith("from-last") else axes:
-        y, pullback = max_vjp(y, (axis,), rule)
-        pullbacks.append(pullback)
-
-    def in_turn_pullback(dy: Array) -> Array:
-        for pullback in reversed(pullbacks):
-            dy = pullback(dy)
-        return dy
-
-    return y, in_turn_pullback
+def max_even_vjp(x: Array, axes: Sequence[int]) -> tuple[Array, Pullback]:
+    """Take the largest; all that are tied get the gradient "even"ly, see `max_vjp`."""
+    return max_vjp(x, axes, "even")
 
 
 def lp(x: Array, axes: Sequence[int]) -> Array:
@@ -206,16 +176,51 @@ def logsumexp_vjp(x: Array, axes: Sequence[int]) -> tuple[Array, Pullback]:
     return y, logsumexp_pullback
 
 
-POOLS: dict[str, Callable[[Array, Sequence[int]], tuple[Array, Pullback]]] = {
-    "avg": mean_vjp,
-    "max": max_vjp,
-    "lp": lp_vjp,
-    "lse": logsumexp_vjp,
-}
+@dataclass(frozen=True)
+class Pool:
+    """A way to pool, with its rule for ties.
+
+    Parameters
+    ----------
+    name : what it is called
+    vjp : from x and the axes to pool to y, with those axes of size 1, and the pullback
+    ties : the rule by which it shares a gradient among equal elements, or None if no tie matters
+
+    >>> MAX_EVEN
+    Pool(name='max', ties='even')
+    """
+
+    name: str
+    vjp: Callable[[Array, Sequence[int]], tuple[Array, Pullback]] = field(repr=False)
+    ties: str | None = None
+
+
+AVG = Pool("avg", mean_vjp)
+MAX = Pool("max", max_vjp, "first")
+MAX_EVEN = Pool("max", max_even_vjp, "even")
+LP = Pool("lp", lp_vjp)
+LSE = Pool("lse", logsumexp_vjp)
+POOLS = {pool.name: pool for pool in (AVG, MAX, LP, LSE)}
+
+
+def as_pools(value: object) -> tuple[Pool, ...]:
+    """Return a tuple of distinct pools, of which each may be given by its name in `POOLS`.
+
+    Raises
+    ------
+    ValueError
+        It is none.
+    """
+    given = value if isinstance(value, tuple) else ()
+    named = [POOLS.get(pool) if isinstance(pool, str) else pool for pool in given]
+    found = tuple(pool for pool in named if isinstance(pool, Pool))
+    if not 0 < len({pool.name for pool in found}) == len(given):
+        raise ValueError(f"pools: expected a tuple out of {', '.join(POOLS)}, got {value!r}")
+    return found
 
 
 def describe_vjp(
-    x: Array, axes: Sequence[int], pools: tuple[str, ...], ties: str, blend: bool
+    x: Array, axes: Sequence[int], pools: Sequence[Pool], blend: bool
 ) -> tuple[list[Array], Callable[[list[Array]], Array]]:
     """Pool `x` in several ways, as both attentions do.
 
@@ -223,8 +228,7 @@ def describe_vjp(
     ----------
     x : array of any shape
     axes : the axes to pool, kept with size 1
-    pools : names out of `POOLS`, in the order of the results
-    ties : the tie rule of "max"
+    pools : in the order of the results
     blend : give one descriptor, the mean of all, in place of one for each pool
 
     Saved for backward: what each pool saves.
@@ -233,8 +237,7 @@ def describe_vjp(
     -------
     descriptors, pullback : `dx = pullback(ddescriptors)`, a list like descriptors
     """
-    named = POOLS | {"max": functools.partial(max_by_any_rule_vjp, ties=ties)}
-    pooled, pullbacks = zip(*(named[pool](x, axes) for pool in pools), strict=True)
+    pooled, pullbacks = zip(*(pool.vjp(x, axes) for pool in pools), strict=True)
     share = x.dtype.type(1) / x.dtype.type(len(pools))
     descriptors = [share * functools.reduce(np.add, pooled)] if blend else list(pooled)
 

@@ -15,6 +15,7 @@ from npcbam.cbam import CBAM
 from npcbam.channel_attention import ChannelAttention, SharedMLP
 from npcbam.conv import Conv
 from npcbam.norm import BatchNorm
+from npcbam.pooling import AVG, MAX, MAX_EVEN, Pool
 from npcbam.spatial_attention import SpatialAttention
 
 Size = TypeVar("Size", bound=int | str)
@@ -25,12 +26,11 @@ class Preset:
     """The conventions that the paper leaves open, as one implementation settles them."""
 
     source: str
-    pools: tuple[str, ...] = ("avg", "max")
-    planes: tuple[str, ...] | None = ("avg", "max")
+    pools: tuple[Pool, ...] = (AVG, MAX)
+    planes: tuple[Pool, ...] | None = (AVG, MAX)
     mlp_bias: bool = False
     conv_bias: bool = False
     norm_momentum: float | None = None
-    ties: str = "first"
     blend: bool = False
     residual: bool = False
     round_hidden: bool = False
@@ -43,30 +43,32 @@ PRESETS = {
     ),
     "official": Preset(
         "the authors' code: MLP biases, planes [max, avg], a norm in the spatial gate",
-        planes=("max", "avg"),
+        planes=(MAX, AVG),
         mlp_bias=True,
         norm_momentum=0.01,
     ),
     "seed": Preset(
         "a common PyTorch block: planes [max, avg], a bias in the convolution, and x added back",
-        planes=("max", "avg"),
+        planes=(MAX, AVG),
         conv_bias=True,
         residual=True,
     ),
     "timm": Preset(
         "timm's CbamModule: even ties, a norm in the spatial gate, C/r rounded half up",
+        pools=(AVG, MAX_EVEN),
+        planes=(AVG, MAX_EVEN),
         norm_momentum=0.1,
-        ties="even",
         round_hidden=True,
     ),
     "timm_light": Preset(
         "timm's LightCbamModule: one pass on the mean of both pools, in either attention",
+        pools=(AVG, MAX_EVEN),
+        planes=(AVG, MAX_EVEN),
         norm_momentum=0.1,
-        ties="even",
         blend=True,
         round_hidden=True,
     ),
-    "se": Preset("squeeze and excitation: average only, no spatial gate", ("avg",), None),
+    "se": Preset("squeeze and excitation: average only, no spatial gate", (AVG,), None),
 }
 
 
@@ -140,8 +142,8 @@ def build(name: str, arrays: Mapping[str, Array]) -> CBAM:
 
     >>> sizes = shapes("se", channels=8, hidden=2, kernel=())
     >>> se = build("se", {path: np.ones(shape) for path, shape in sizes.items()})
-    >>> se.channel.pools, se.spatial
-    (('avg',), None)
+    >>> [pool.name for pool in se.channel.pools], se.spatial
+    (['avg'], None)
     """
     how, paths = preset(name), list(shapes(name, 1, 1, ()))
     if sorted(arrays) != sorted(paths):
@@ -151,14 +153,14 @@ def build(name: str, arrays: Mapping[str, Array]) -> CBAM:
         part, _, field = path.rpartition(".")
         parts.setdefault(part, {})[field] = arrays[path]
     mlp = SharedMLP(**parts["channel.mlp"])
-    channel = ChannelAttention(mlp, how.pools, how.ties, how.blend)
+    channel = ChannelAttention(mlp, how.pools, how.blend)
     if how.planes is None:
         return CBAM(channel, residual=how.residual)
     norm = None
     if how.norm_momentum is not None:
         norm = BatchNorm(**parts["spatial.norm"], momentum=how.norm_momentum)
     conv = Conv(**parts["spatial.conv"])
-    spatial = SpatialAttention(conv, how.planes, norm, how.ties, how.blend)
+    spatial = SpatialAttention(conv, how.planes, norm, how.blend)
     return CBAM(channel, spatial, residual=how.residual)
 
 

@@ -85,7 +85,7 @@ def _through(
     axes = (1,) if name == "spatial" else tuple(range(2, x.ndim))
     dz = gains.get(f"{name} map", 1.0) * dz
     dattention, _ = attention.logits_vjp(x)[1](dz)
-    fs, _ = describe_vjp(x, axes, attention.pools, attention.ties, attention.blend)
+    fs, _ = describe_vjp(x, axes, attention.pools, attention.blend)
     if isinstance(attention, SpatialAttention):
         planes, conv_pullback = attention.conv.vjp(np.concatenate(fs, axis=1))
         if attention.norm is not None:
@@ -102,8 +102,8 @@ def _through(
         dfs = [dfs[0] / len(attention.pools)] * len(attention.pools)
     parts = []
     for pool, df in zip(attention.pools, dfs, strict=True):
-        alone = describe_vjp(x, axes, (pool,), attention.ties, blend=False)[1]
-        parts.append(gains.get(f"{name} {pool}", 1.0) * alone([df]))
+        alone = pool.vjp(x, axes)[1]
+        parts.append(gains.get(f"{name} {pool.name}", 1.0) * alone(df))
     return dattention, functools.reduce(np.add, parts)
 
 
@@ -113,11 +113,11 @@ def by_pool(leaf: str, cbam: CBAM, x: Array, dy: Array) -> dict[str, Array]:
     if not leaf.startswith("channel.mlp") or channel.blend or len(channel.pools) < 2:
         return {}
     x, dz = _at_channel(cbam, x, dy)
-    fs, _ = describe_vjp(x, tuple(range(2, x.ndim)), channel.pools, channel.ties, blend=False)
     found = {}
-    for pool, f in zip(channel.pools, fs, strict=True):
+    for pool in channel.pools:
+        f, _ = pool.vjp(x, tuple(range(2, x.ndim)))
         dmlp, _ = channel.mlp.vjp(f.reshape(x.shape[:2]))[1](dz)
-        found[pool] = dict(tree.leaves(dmlp, "channel.mlp"))[leaf]
+        found[pool.name] = dict(tree.leaves(dmlp, "channel.mlp"))[leaf]
     return found
 
 

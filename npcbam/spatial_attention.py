@@ -14,7 +14,7 @@ from npcbam.arguments import Array
 from npcbam.conv import Conv
 from npcbam.norm import BatchNorm
 from npcbam.pointwise import sigmoid_vjp
-from npcbam.pooling import POOLS, TIES, describe_vjp
+from npcbam.pooling import AVG, MAX, Pool, as_pools, describe_vjp
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,16 +24,15 @@ class SpatialAttention:
     Parameters
     ----------
     conv : kernel (1, P, *K) from the P pooled planes to one
-    pools : names out of avg, max, lp and lse, in the order of the planes
+    pools : of `pooling`, or "avg", "max", "lp" and "lse" for these, in the order of the planes
     norm : batch normalisation of the one plane, or None
-    ties : who gets the gradient of a tied maximum, "first" or "even"
     blend : convolve the mean of the pools, one plane, in place of all of them
 
     Raises
     ------
     TypeError, ValueError
-        `conv` or `norm` is no such layer, or has another dtype or number of planes, or `pools`,
-        `ties` or `blend` is none of those named.
+        `conv` or `norm` is no such layer, or has another dtype or number of planes, or `pools` or
+        `blend` is none of those named.
 
     Source: Eq. 3 of Woo et al. 2018, with K = 7 × 7; the norm as in the authors' code, blend as
     in timm's LightCbamModule.
@@ -47,15 +46,13 @@ class SpatialAttention:
     """
 
     conv: Conv
-    pools: tuple[str, ...] = ("avg", "max")
+    pools: tuple[Pool, ...] = (AVG, MAX)
     norm: BatchNorm | None = None
-    ties: str = "first"
     blend: bool = False
 
     def __post_init__(self) -> None:
         arguments.layer("conv", self.conv, Conv)
-        arguments.subset("pools", self.pools, POOLS)
-        arguments.choice("ties", self.ties, TIES)
+        object.__setattr__(self, "pools", as_pools(self.pools))  # names become values
         arguments.choice("blend", self.blend, (False, True))
         planes = 1 if self.blend else len(self.pools)
         arguments.shaped("conv.w", self.conv.w, (1, planes, *"KKK"[: self.conv.w.ndim - 2]))
@@ -113,7 +110,7 @@ class SpatialAttention:
         x = arguments.feature_map(x, ("conv.w", self.conv.w), ndim=self.conv.w.ndim)
         if self.norm is not None and training:
             arguments.batch(x)  # as the norm would of the plane, which the caller has not seen
-        planes, describe_pullback = describe_vjp(x, (1,), self.pools, self.ties, self.blend)
+        planes, describe_pullback = describe_vjp(x, (1,), self.pools, self.blend)
         z, conv_pullback = self.conv.vjp(np.concatenate(planes, axis=1))  # (N, 1, *S)
         stepped = self.norm
         if self.norm is not None and training:

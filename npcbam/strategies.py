@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ import numpy as np
 from npcbam import arguments, tree
 from npcbam.arguments import Array
 from npcbam.cbam import CBAM, ORDERS
-from npcbam.pooling import POOLS, TIES
+from npcbam.pooling import MAX, MAX_EVEN, POOLS, TIES, Pool
 from npcbam.presets import PRESETS
 
 try:
@@ -181,7 +181,8 @@ def cbams(
     dtype : a supported dtype
     spatial_axes : 1, 2 or 3
     kernel_size : odd; None draws 1 to 5, which may be larger than the map
-    order, residual, ties : as in `CBAM` and `ChannelAttention`, in place of the preset's own
+    order, residual : as in `CBAM`, in place of the preset's own
+    ties : the rule of the maximum, "first" or "even"
     pools : "preset" for those of the preset, "any" for any of avg, max, lp and lse in any order,
         in either attention
 
@@ -195,6 +196,7 @@ def cbams(
     >>> test_shape_is_kept()
     """
     arguments.choice("pools", pools, ("preset", "any"))
+    arguments.choice("ties", ties, (None, *TIES))
     if channels is not None:
         arguments.positive("channels", channels)
     c = draw(st.integers(1, 6)) if channels is None else channels
@@ -207,15 +209,15 @@ def cbams(
         spatial_axes=draw(st.integers(1, 3)) if spatial_axes is None else spatial_axes,
     )
     rule = draw(st.sampled_from(TIES)) if ties is None else ties
-    channel = dataclasses.replace(cbam.channel, ties=rule)
-    spatial = cbam.spatial and dataclasses.replace(cbam.spatial, ties=rule)
-    if pools == "any":
-        channel = dataclasses.replace(channel, pools=_pools(draw))
-        if spatial is not None:
-            planes = _pools(draw)
-            shape = (1, 1 if spatial.blend else len(planes), *spatial.conv.w.shape[2:])
-            conv = dataclasses.replace(spatial.conv, w=np.ones(shape))
-            spatial = dataclasses.replace(spatial, conv=conv, pools=planes)
+    any_pool = pools == "any"
+    descriptors = _pools(draw) if any_pool else cbam.channel.pools
+    channel = dataclasses.replace(cbam.channel, pools=_with_ties(descriptors, rule))
+    spatial = cbam.spatial
+    if spatial is not None:
+        planes = _with_ties(_pools(draw) if any_pool else spatial.pools, rule)
+        shape = (1, 1 if spatial.blend else len(planes), *spatial.conv.w.shape[2:])
+        conv = dataclasses.replace(spatial.conv, w=np.ones(shape))
+        spatial = dataclasses.replace(spatial, conv=conv, pools=planes)
     cbam = CBAM(
         channel,
         spatial,
@@ -238,8 +240,14 @@ def _rng(draw: st.DrawFn) -> np.random.Generator:
     return np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
 
 
-def _pools(draw: st.DrawFn) -> tuple[str, ...]:
-    return tuple(draw(st.lists(st.sampled_from(list(POOLS)), min_size=1, unique=True)))
+def _pools(draw: st.DrawFn) -> list[Pool]:
+    names = draw(st.lists(st.sampled_from(list(POOLS)), min_size=1, unique=True))
+    return [POOLS[name] for name in names]
+
+
+def _with_ties(pools: Iterable[Pool], ties: str) -> tuple[Pool, ...]:
+    top = MAX_EVEN if ties == "even" else MAX
+    return tuple(top if pool.name == top.name else pool for pool in pools)
 
 
 def _strata(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:

@@ -99,10 +99,10 @@ def logsumexp(terms):
     return log(total([exp(t) for t in terms]))
 
 
-def pool(name, terms, ties):
-    if name == "max":
-        return largest(terms, ties)
-    return {"avg": mean, "lp": lp, "lse": logsumexp}[name](terms)
+def pool(how, terms):
+    if how.name == "max":
+        return largest(terms, how.ties)
+    return {"avg": mean, "lp": lp, "lse": logsumexp}[how.name](terms)
 
 
 def backward(outputs, cotangents):
@@ -169,7 +169,7 @@ def channel_logits(layer, p, x):
     """The logits of Mc, (N, C)."""
     z = np.empty(x.shape[:2], object)
     for n, sample in enumerate(x):
-        fs = [[pool(how, list(c.flat), layer.ties) for c in sample] for how in layer.pools]
+        fs = [[pool(how, list(c.flat)) for c in sample] for how in layer.pools]
         if layer.blend:
             fs = [[mean(same) for same in zip(*fs, strict=True)]]
         passes = [mlp(below(p, "mlp"), f) for f in fs]
@@ -182,7 +182,7 @@ def spatial_logits(layer, p, x, training=False):
     space = x.shape[2:]
     planes = np.empty((len(x), 1 if layer.blend else len(layer.pools), *space), object)
     for n, *at in np.ndindex(len(x), *space):
-        pooled = [pool(how, list(x[n, :, *at]), layer.ties) for how in layer.pools]
+        pooled = [pool(how, list(x[n, :, *at])) for how in layer.pools]
         planes[n, :, *at] = [mean(pooled)] if layer.blend else pooled
     z = conv(below(p, "conv"), planes)
     return z if layer.norm is None else norm(layer.norm, below(p, "norm"), z, training)

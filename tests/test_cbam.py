@@ -33,6 +33,7 @@ from tolerances import STENCIL
 
 from npcbam import CBAM, ChannelAttention, Conv, SharedMLP, SpatialAttention, refine_vjp, tree
 from npcbam.cbam import ORDERS
+from npcbam.pooling import AVG, MAX, MAX_EVEN
 from npcbam.presets import PRESETS
 from npcbam.strategies import cbams, feature_maps, layouts
 
@@ -139,7 +140,7 @@ def channel_logits(layer, x):
     mlp, z = layer.mlp, np.zeros(x.shape[:2])
     for n, c in np.ndindex(z.shape):
         for pool in layer.pools:
-            f = [pools[pool](row) for row in rows[n].tolist()]
+            f = [pools[pool.name](row) for row in rows[n].tolist()]
             for w_out, w_in in zip(mlp.w1[c], mlp.w0, strict=True):
                 z[n, c] += w_out * max(0, sum(w * v for w, v in zip(w_in, f, strict=True)))
     return z.reshape(*z.shape, *[1] * (x.ndim - 2))
@@ -150,7 +151,7 @@ def spatial_logits(layer, x):
     return np.array([
         [
             sum(
-                scipy.ndimage.correlate(pools[pool](sample), w, mode="constant")
+                scipy.ndimage.correlate(pools[pool.name](sample), w, mode="constant")
                 for pool, w in zip(layer.pools, layer.conv.w[0], strict=True)
             )
         ]
@@ -174,7 +175,7 @@ def independent(cbam, x, sigmoid):
 def with_weights(values, space, **rest):
     mlp = SharedMLP(values(3, 4, seed=1), values(4, 3, seed=2))
     conv = Conv(values(1, 2, *[3] * len(space), seed=3))
-    pools = ("max", "avg")
+    pools = (MAX, AVG)
     return CBAM(ChannelAttention(mlp, pools), SpatialAttention(conv, pools), **rest)
 
 
@@ -248,11 +249,11 @@ def test_derivative_with_any_pools(data):
     assert_derivative(vjp, cbam, x)
 
 
-@pytest.mark.parametrize("ties", ["first", "even"])
+@pytest.mark.parametrize("top", [MAX, MAX_EVEN])
 @EVERY_ORDER
-def test_tied_features_get_tied_gradients_only_by_even(ties, order):
+def test_tied_features_get_tied_gradients_only_by_even(top, order):
     cbam = preset_cbam("paper", order, (2, 2))
-    channel = dataclasses.replace(cbam.channel, ties=ties)
+    channel = dataclasses.replace(cbam.channel, pools=(AVG, top))
     cbam = dataclasses.replace(cbam, channel=channel)
     x = distinct(1, 4, 2, 2)
     x[0, :, 1, 1] = x[0, :, 0, 0] = 3 + np.arange(4)  # tied in every channel
@@ -260,7 +261,7 @@ def test_tied_features_get_tied_gradients_only_by_even(ties, order):
     conv = dataclasses.replace(cbam.spatial.conv, w=np.zeros_like(cbam.spatial.conv.w))
     level = dataclasses.replace(cbam, spatial=dataclasses.replace(cbam.spatial, conv=conv))
     dx = level.vjp(x)[1](dy)[1]
-    assert (dx[0, :, 0, 0] == dx[0, :, 1, 1]).all() == (ties == "even")
+    assert (dx[0, :, 0, 0] == dx[0, :, 1, 1]).all() == (top == MAX_EVEN)
 
 
 @pytest.mark.parametrize("which", ["channel", "spatial"])

@@ -32,7 +32,7 @@ from scipy.special import expit, logsumexp
 from tolerances import STENCIL
 
 from npcbam import ChannelAttention, SharedMLP, tree
-from npcbam.pooling import POOLS
+from npcbam.pooling import AVG, MAX, MAX_EVEN, POOLS
 from npcbam.strategies import cbams, feature_maps, layouts
 
 SHAPES = [(2, 4, 3), (2, 4, 3, 2), (2, 4, 2, 1, 3)]
@@ -61,8 +61,8 @@ def mlp(values=distinct, channels=4, hidden=3, biased=True, dtype=np.float64):
     return SharedMLP(w0, w1, b0, b1)
 
 
-def attention(pools=("avg", "max"), ties="first", blend=False, **rest):
-    return ChannelAttention(mlp(**rest), pools, ties, blend)
+def attention(pools=(AVG, MAX), blend=False, **rest):
+    return ChannelAttention(mlp(**rest), pools, blend)
 
 
 # By hand
@@ -109,8 +109,8 @@ def test_ties_by_hand():
     # z = 8 max, and sigmoid' is 1/4 at 0: dx = 8 · 1/4 dmc shared by the tied maxima.
     one = SharedMLP(np.array([[1.0]]), np.array([[8.0]]), b1=np.array([-8.0]))
     x = np.array([[[1.0, 0.0, 1.0]]])
-    for ties, want in [("first", [6, 0, 0]), ("even", [3, 0, 3])]:
-        mc, pullback = ChannelAttention(one, ("max",), ties).vjp(x)
+    for pool, want in [(MAX, [6, 0, 0]), (MAX_EVEN, [3, 0, 3])]:
+        mc, pullback = ChannelAttention(one, (pool,)).vjp(x)
         assert mc.tolist() == [[[0.5]]]
         assert pullback(np.array([[[3.0]]]))[1].tolist() == [[want]]
 
@@ -309,7 +309,7 @@ def test_no_hidden_unit_or_channel(shape):
     assert_raises(ValueError, message, SharedMLP, np.ones(shape), np.ones(shape[::-1]))
 
 
-BAD_POOLS = [(), "avg", ["avg"], ("mean",), ("avg", "avg"), (["avg"],), None]
+BAD_POOLS = [(), "avg", ["avg"], ("mean",), ("avg", "avg"), (["avg"],), None, ("avg", AVG), (max,)]
 
 
 def refuse_pools(bad):
@@ -318,8 +318,6 @@ def refuse_pools(bad):
 
 FIELDS = [
     *[("pools", bad, ValueError, refuse_pools(bad)) for bad in BAD_POOLS],
-    ("ties", "last", ValueError, "ties: expected 'first' or 'even', got 'last'"),
-    ("ties", None, ValueError, "ties: expected 'first' or 'even', got None"),
     ("blend", 1, ValueError, "blend: expected False or True, got 1"),
     ("mlp", None, TypeError, "mlp: expected SharedMLP, got NoneType"),
     ("mlp", X, TypeError, "mlp: expected SharedMLP, got numpy.ndarray"),

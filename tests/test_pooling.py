@@ -1,8 +1,10 @@
 """mean, max, lp and log-sum-exp over any axes."""
 
+import copy
 import functools
 import itertools
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -32,24 +34,25 @@ from tolerances import STENCIL, ULP_ELEMENTARY
 
 from npcbam import pooling
 from npcbam.pooling import (
+    AVG,
+    LP,
+    LSE,
+    MAX,
+    MAX_EVEN,
+    POOLS,
+    Pool,
+    as_pools,
     describe_vjp,
     logsumexp_vjp,
     lp_vjp,
-    max_by_any_rule_vjp,
+    max_even_vjp,
     max_vjp,
     mean_vjp,
 )
 from npcbam.strategies import feature_maps, layouts
 
-max_even_vjp = functools.partial(max_vjp, ties="even")
-POOLS = {
-    "mean": mean_vjp,
-    "max-first": max_vjp,
-    "max-even": max_even_vjp,
-    "lp": lp_vjp,
-    "lse": logsumexp_vjp,
-}
-EVERY_POOL = pytest.mark.parametrize("pool_vjp", POOLS.values(), ids=POOLS)
+ALL = (AVG, MAX, MAX_EVEN, LP, LSE)
+EVERY_POOL = pytest.mark.parametrize("pool_vjp", [pool.vjp for pool in ALL], ids=str)
 SHAPES = [(2, 3, 4), (2, 3, 2, 3), (2, 2, 3, 1, 2)]
 
 
@@ -117,36 +120,6 @@ def test_zeros_of_either_sign_tie():
     x = np.array([-0.0, 0.0])
     assert max_vjp(x, (0,), "first")[1](np.array([2.0])).tolist() == [2, 0]
     assert max_vjp(x, (0,), "even")[1](np.array([2.0])).tolist() == [1, 1]
-
-
-@pytest.mark.parametrize(
-    ("ties", "dx"),
-    [
-        ("even-in-turn", [[1, 0, 2], [1, 2, 0]]),
-        ("even-in-turn-from-last", [[1.5, 0, 1.5], [1.5, 1.5, 0]]),
-        ("first-in-turn", [[6, 0, 0], [0, 0, 0]]),
-        ("last", [[0, 0, 0], [0, 6, 0]]),
-    ],
-)
-def test_other_ties_by_hand(ties, dx):
-    y, pullback = max_by_any_rule_vjp(np.array([[1.0, 0, 1], [1, 1, 0]]), (0, 1), ties)
-    assert (y.tolist(), pullback(np.array([[6.0]])).tolist()) == ([[1]], dx)
-
-
-def test_the_first_in_turn_is_that_of_the_first_column():
-    _, pullback = max_by_any_rule_vjp(np.array([[0.0, 1], [1, 0]]), (0, 1), "first-in-turn")
-    assert pullback(np.array([[6.0]])).tolist() == [[0, 0], [6, 0]]
-
-
-@pytest.mark.parametrize("ties", pooling.OTHER_TIES)
-def test_other_ties_without_a_tie_are_as_the_first(ties):
-    x = distinct(2, 3, 4, dtype=np.complex128)
-    (y, pullback), (first, first_pullback) = (
-        max_by_any_rule_vjp(x, (2, 1), ties),
-        max_vjp(x, (1, 2)),
-    )
-    assert_same(y, first)
-    assert_same(pullback(cotangent(y)), first_pullback(cotangent(y)))
 
 
 @pytest.mark.parametrize(("ties", "dx"), [("first", [0, 6, 0]), ("even", [0, 3, 3])])
@@ -285,10 +258,10 @@ def test_mean_is_linear(shape):
 
 
 @pytest.mark.parametrize("blend", [False, True])
-@pytest.mark.parametrize("pools", [("avg",), ("max", "avg"), ("lse", "lp", "max", "avg")])
+@pytest.mark.parametrize("pools", [(AVG,), (MAX, AVG), (LSE, LP, MAX, AVG)])
 def test_derivative_of_all_descriptors(pools, blend):
     def stacked_vjp(x):
-        found, pullback = describe_vjp(x, (1,), pools, "first", blend)
+        found, pullback = describe_vjp(x, (1,), pools, blend)
 
         def stacked_pullback(dy):
             return pullback(np.split(dy, dy.shape[1], axis=1))
@@ -302,16 +275,30 @@ def test_derivative_of_all_descriptors(pools, blend):
 
 
 def test_descriptors_stand_in_the_order_of_the_pools():
-    found, _ = describe_vjp(X[None], (2,), ("max", "avg"), "first", False)
+    found, _ = describe_vjp(X[None], (2,), (MAX, AVG), False)
     assert [f.ravel().tolist() for f in found] == [[4, 8], [3.5, 1]]
-    (blended,), _ = describe_vjp(X[None], (2,), ("max", "avg"), "first", True)
+    (blended,), _ = describe_vjp(X[None], (2,), (MAX, AVG), True)
     assert blended.ravel().tolist() == [3.75, 4.5]
 
 
-@pytest.mark.parametrize(("ties", "dx"), [("first", [6, 0, 0]), ("even", [3, 3, 0])])
-def test_descriptors_follow_the_tie_rule(ties, dx):
-    _, pullback = describe_vjp(np.array([2.0, 2.0, 1.0]), (0,), ("max",), ties, False)
+@pytest.mark.parametrize(("pool", "dx"), [(MAX, [6, 0, 0]), (MAX_EVEN, [3, 3, 0])])
+def test_descriptors_follow_the_tie_rule(pool, dx):
+    _, pullback = describe_vjp(np.array([2.0, 2.0, 1.0]), (0,), (pool,), False)
     assert pullback([np.array([6.0])]).tolist() == dx
+
+
+def test_a_pool_is_equal_to_itself_alone():
+    for one, other in itertools.product(ALL, ALL):
+        assert (one == other) == (one is other)
+        assert pickle.loads(pickle.dumps(one)) == copy.deepcopy(one) == one
+    assert [pool.ties for pool in ALL] == [None, "first", "even", None, None]
+    assert {name: pool.name for name, pool in POOLS.items()} == {n: n for n in POOLS}
+
+
+def test_names_are_turned_into_pools():
+    assert as_pools(("max", AVG, "lse")) == (MAX, AVG, LSE)
+    smallest = Pool("min", lambda x, axes: max_vjp(-x, axes))
+    assert as_pools((smallest, MAX_EVEN)) == (smallest, MAX_EVEN)
 
 
 # Laws

@@ -5,16 +5,17 @@ import pytest
 from helpers import assert_raises, assert_same
 
 from npcbam import CBAM, presets, tree
+from npcbam.pooling import AVG, MAX, MAX_EVEN
 
-# pools, planes, biases of the MLP, bias of the convolution, norm momentum, ties, blend, residual
+# pools, planes, biases of the MLP, bias of the convolution, norm momentum, blend, residual
 BY_HAND = {
-    "paper": (("avg", "max"), ("avg", "max"), False, False, None, "first", False, False),
-    "paper_biased": (("avg", "max"), ("avg", "max"), True, True, None, "first", False, False),
-    "official": (("avg", "max"), ("max", "avg"), True, False, 0.01, "first", False, False),
-    "seed": (("avg", "max"), ("max", "avg"), False, True, None, "first", False, True),
-    "timm": (("avg", "max"), ("avg", "max"), False, False, 0.1, "even", False, False),
-    "timm_light": (("avg", "max"), ("avg", "max"), False, False, 0.1, "even", True, False),
-    "se": (("avg",), None, False, False, None, "first", False, False),
+    "paper": ((AVG, MAX), (AVG, MAX), False, False, None, False, False),
+    "paper_biased": ((AVG, MAX), (AVG, MAX), True, True, None, False, False),
+    "official": ((AVG, MAX), (MAX, AVG), True, False, 0.01, False, False),
+    "seed": ((AVG, MAX), (MAX, AVG), False, True, None, False, True),
+    "timm": ((AVG, MAX_EVEN), (AVG, MAX_EVEN), False, False, 0.1, False, False),
+    "timm_light": ((AVG, MAX_EVEN), (AVG, MAX_EVEN), False, False, 0.1, True, False),
+    "se": ((AVG,), None, False, False, None, False, False),
 }
 
 
@@ -31,7 +32,6 @@ def test_conventions(name):
         cbam.channel.mlp.b0 is not None,
         spatial is not None and spatial.conv.b is not None,
         norm and norm.momentum,
-        cbam.channel.ties,
         cbam.channel.blend,
         cbam.residual,
     )
@@ -40,7 +40,7 @@ def test_conventions(name):
     assert (cbam.channel.mlp.b0 is None) == (cbam.channel.mlp.b1 is None)
     assert norm is None or norm.eps == 1e-5
     if spatial is not None:
-        assert (spatial.ties, spatial.blend) == (cbam.channel.ties, cbam.channel.blend)
+        assert spatial.blend == cbam.channel.blend
 
 
 @pytest.mark.parametrize(

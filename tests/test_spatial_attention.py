@@ -32,7 +32,7 @@ from scipy.special import expit, logsumexp
 from tolerances import COMPLEX_STEP, STENCIL
 
 from npcbam import BatchNorm, Conv, SpatialAttention
-from npcbam.pooling import POOLS
+from npcbam.pooling import MAX, MAX_EVEN, POOLS
 from npcbam.strategies import cbams, feature_maps, layouts
 
 GEOMETRIES = [((3,), (4,)), ((3, 3), (3, 2)), ((7, 7), (2, 3)), ((3, 1, 3), (2, 2, 1))]
@@ -94,8 +94,8 @@ def test_ties_by_hand():
     # z = 8 max - 8 is 0, where sigmoid' is 1/4.
     conv = Conv(np.array([[[8.0]]]), np.array([-8.0]))
     x = np.ones((1, 2, 1))
-    for ties, want in [("first", [[6], [0]]), ("even", [[3], [3]])]:
-        ms, pullback = SpatialAttention(conv, ("max",), ties=ties).vjp(x)
+    for pool, want in [(MAX, [[6], [0]]), (MAX_EVEN, [[3], [3]])]:
+        ms, pullback = SpatialAttention(conv, (pool,)).vjp(x)
         assert ms.tolist() == [[[0.5]]]
         assert pullback(np.array([[[3.0]]]))[1].tolist() == [want]
 
@@ -244,7 +244,7 @@ LAYER, X = attention((3, 3), norm=norm()), distinct(2, 4, 3, 2)
 CAST = "; cast one of them with .astype"
 
 
-BAD_POOLS = [(), "avg", ["avg"], ("mean",), ("avg", "avg"), (["avg"],), None]
+BAD_POOLS = [(), "avg", ["avg"], ("mean",), ("avg", "avg"), (["avg"],), None, (MAX, MAX_EVEN)]
 
 
 def refuse_pools(bad):
@@ -264,7 +264,6 @@ FIELDS = [
     ("pools", ("max",), ValueError, "conv.w: expected shape (1, 1, K, K), got (1, 2, 3, 3)"),
     ("blend", True, ValueError, "conv.w: expected shape (1, 1, K, K), got (1, 2, 3, 3)"),
     ("blend", 0, ValueError, "blend: expected False or True, got 0"),
-    ("ties", "last", ValueError, "ties: expected 'first' or 'even', got 'last'"),
     ("conv", None, TypeError, "conv: expected Conv, got NoneType"),
     ("conv", X, TypeError, "conv: expected Conv, got numpy.ndarray"),
     ("conv", conv(2, 2, 3), ValueError, "conv.w: expected shape (1, 2, K), got (2, 2, 3)"),

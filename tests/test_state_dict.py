@@ -12,6 +12,7 @@ import torch
 from helpers import DTYPES, assert_same
 
 from npcbam import CBAM, presets, tree
+from npcbam.pooling import AVG, MAX
 from npcbam.state_dict import from_state_dict, load_arrays, save_arrays, to_state_dict
 
 NORM = ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"]
@@ -127,7 +128,7 @@ def test_every_value_goes_to_its_place():
         "spatial.norm.mean": 8,
         "spatial.norm.var": 9,
     }
-    assert (cbam.spatial.pools, cbam.spatial.norm.momentum) == (("max", "avg"), 0.01)
+    assert (cbam.spatial.pools, cbam.spatial.norm.momentum) == ((MAX, AVG), 0.01)
 
 
 # Laws

@@ -13,6 +13,7 @@ from torch_blocks import BLOCKS, follow
 
 from npcbam import presets, strategies, tree
 from npcbam.derivative import hvp
+from npcbam.pooling import AVG, MAX, MAX_EVEN
 from npcbam.state_dict import from_state_dict, to_state_dict
 
 
@@ -93,9 +94,9 @@ def test_forward_and_every_gradient(case):
     assert_follows_torch(*case)
 
 
-@pytest.mark.parametrize("ties", ["first", "even"])
+@pytest.mark.parametrize("top", [MAX, MAX_EVEN])
 @pytest.mark.parametrize("order", ["channel-first", "spatial-first"])
-def test_ties_behind_an_exact_gate(order, ties):
+def test_ties_behind_an_exact_gate(order, top):
     """The second attention sees ties too: its gates are equal wherever the features are."""
     arrays = {"channel.mlp.w0": np.array([[1.0, 0.5]]), "channel.mlp.w1": np.full((2, 1), 0.25)}
     arrays["spatial.conv.w"] = np.array([0.5, -0.25]).reshape(1, 2, 1, 1)
@@ -104,8 +105,8 @@ def test_ties_behind_an_exact_gate(order, ties):
     x = np.stack([x, x])[np.newaxis]  # (1, 2, 2, 3), channels tied at all positions
     cbam = replace(
         cbam,
-        channel=replace(cbam.channel, ties=ties),
-        spatial=replace(cbam.spatial, ties=ties),
+        channel=replace(cbam.channel, pools=(AVG, top)),
+        spatial=replace(cbam.spatial, pools=(AVG, top)),
         order=order,
     )
     assert_follows_torch(cbam, x, cotangent(x))

@@ -4,6 +4,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812, its usual name
 
+from npcbam.pooling import AVG, LP, LSE, MAX, MAX_EVEN
+
 # These maps are so small that waking a second thread costs more than it saves.
 torch.set_num_threads(1)
 
@@ -201,14 +203,11 @@ def _spatial_logits(spatial, leaves, x, training):
 
 def _pooled(attention, x, axis):
     pools = {
-        "avg": lambda: x.mean(axis, keepdim=True),
-        "max": lambda: _max(x, axis, attention.ties),
-        "lp": lambda: torch.linalg.vector_norm(x, 2, axis, keepdim=True),
-        "lse": lambda: torch.logsumexp(x, axis, keepdim=True),
+        AVG: lambda: x.mean(axis, keepdim=True),
+        MAX: lambda: x.max(axis, keepdim=True)[0],
+        MAX_EVEN: lambda: x.amax(axis, keepdim=True),
+        LP: lambda: torch.linalg.vector_norm(x, 2, axis, keepdim=True),
+        LSE: lambda: torch.logsumexp(x, axis, keepdim=True),
     }
-    planes = [pools[name]() for name in attention.pools]
+    planes = [pools[pool]() for pool in attention.pools]
     return [sum(planes) / len(planes)] if attention.blend else planes
-
-
-def _max(x, axis, ties):
-    return x.amax(axis, keepdim=True) if ties == "even" else x.max(axis, keepdim=True)[0]

@@ -97,12 +97,12 @@ def group_vjp(cbam: CBAM, spatial: Spatial | None, x_group: Array, y_group: Arra
     """
     x = x_group.reshape(*x_group.shape[:2], -1)
     blocks, channel = list(_blocks(x)), cbam.channel
-    rows = Pools(channel.pools, channel.ties, x.shape, axis=2)
+    rows = Pools(channel.pools, x.shape, axis=2)
     descriptors = rows.pool(lambda block: x[block], blocks, x.dtype)
     mc, channel_pullback = channel_vjp(channel, descriptors)
     ms = np.ones((len(x), 1, x.shape[2]), x.dtype)
     if spatial is not None:
-        columns = Pools(spatial.layer.pools, spatial.layer.ties, x.shape, axis=1)
+        columns = Pools(spatial.layer.pools, x.shape, axis=1)
         # Backwards, because what was pooled last is still in the cache.
         planes = columns.pool(_gated(x, mc, blocks), blocks[::-1], x.dtype)
         ms, spatial_pullback = spatial.vjp(planes)

@@ -110,7 +110,7 @@ def _shut(cbam: CBAM) -> dict[str, Gains]:
         others = [other for other in names if other != name] if parallel else names[:i]
         shut = {f"{other} map": 0.0 for other in others}
         shut[f"{'channel' if parallel else name} features"] = 0.0
-        pools = getattr(cbam, name).pools
+        pools = [pool.name for pool in getattr(cbam, name).pools]
         for pool in pools:
             rest = {f"{name} {other}": 0.0 for other in pools if other != pool}
             routes[f"{MAPS[name]} by {POOLS.get(pool, pool)}"] = shut | rest

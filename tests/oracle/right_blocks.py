@@ -27,6 +27,7 @@ from npcbam import CBAM, tree
 from npcbam.conv import Conv
 from npcbam.oracle.candidates import adapt
 from npcbam.oracle.check import judge
+from npcbam.oracle.comparison.tie_rules import OF_LAYERS, with_maxima
 from npcbam.presets import PRESETS
 
 BOTH = {"avg", "max"}
@@ -64,8 +65,9 @@ def draw(seed):
         cbam,
         order=str(rng.choice(["channel-first", "channel-first", "spatial-first", "parallel"])),
         residual=bool(rng.integers(4) == 0) or cbam.residual,
-        channel=replace(cbam.channel, ties=str(rng.choice(["first", "even"]))),
     )
+    channel, spatial = (OF_LAYERS[rng.integers(2)] for _ in range(2))
+    cbam = with_maxima(cbam, channel, spatial)
     if cbam.spatial is not None:
         pools = cbam.spatial.pools[:: int(rng.choice([-1, 1]))]
         bias = rng.normal(size=1) if rng.integers(2) and cbam.spatial.norm is None else None
@@ -76,7 +78,8 @@ def draw(seed):
         cbam.spatial is not None
         and cbam.order == "channel-first"
         and not (cbam.residual or cbam.channel.blend or cbam.spatial.blend)
-        and set(cbam.channel.pools) == set(cbam.spatial.pools) == BOTH
+        and {pool.name for pool in cbam.channel.pools} == BOTH
+        and {pool.name for pool in cbam.spatial.pools} == BOTH
         and kernel == 7
     )
     # In half precision the CPU convolves maps of three axes wrongly: those are not right ones.
@@ -86,9 +89,7 @@ def draw(seed):
 
 def describe(block):
     cbam = block.cbam
-    what = (
-        f"{cbam.order}, residual {cbam.residual}, channel {cbam.channel.pools} {cbam.channel.ties}"
-    )
+    what = f"{cbam.order}, residual {cbam.residual}, channel {cbam.channel.pools}"
     shapes = ", ".join(f"{path} {leaf.shape}" for path, leaf in tree.leaves(cbam))
     return f"{what}; {shapes}; {block.dtype}"
 

@@ -33,6 +33,7 @@ from npcbam.oracle.probing import running as trial
 from npcbam.oracle.probing.roles import Roles, assignments, sizes_of
 from npcbam.oracle.reports.report import Row
 from npcbam.pointwise import scale_vjp
+from npcbam.pooling import AVG
 
 # What the names of the parameters begin with that are no parameters of the half.
 OURS = "npcbam."
@@ -164,7 +165,7 @@ class Half(Candidate):
 
     def _gate(self, params: Mapping[str, Array]) -> ChannelAttention:
         values = self.state(params)
-        return ChannelAttention(SharedMLP(values[f"{OURS}w0"], values[f"{OURS}w1"]), ("avg",))
+        return ChannelAttention(SharedMLP(values[f"{OURS}w0"], values[f"{OURS}w1"]), (AVG,))
 
 
 def _own(params: Mapping[str, Array]) -> dict[str, Array]:

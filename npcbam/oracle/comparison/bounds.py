@@ -34,6 +34,7 @@ from npcbam.oracle.comparison.errors import (
     stack,
 )
 from npcbam.oracle.precision import PRECISIONS
+from npcbam.pooling import AVG, LP, LSE
 from npcbam.spatial_attention import SpatialAttention
 
 
@@ -129,8 +130,10 @@ def _norm(norm: BatchNorm, leaves: dict[str, Near], z: Near) -> Near:
 
 
 def _descriptors(attention: ChannelAttention | SpatialAttention, x: Near, axes: Axes) -> list[Near]:
-    pools = {"avg": mean, "max": maximum, "lp": lp, "lse": logsumexp}
-    pooled = [pools[name](x, axes, attention.ties) for name in attention.pools]
+    smooth = {AVG: mean, LP: lp, LSE: logsumexp}
+    pooled = [
+        maximum(x, axes, pool) if pool.ties else smooth[pool](x, axes) for pool in attention.pools
+    ]
     return [_total(pooled).times(1 / len(pooled))] if attention.blend else pooled
 
 

@@ -25,6 +25,7 @@ from npcbam.arguments import Array
 from npcbam.conv import Conv
 from npcbam.oracle.precision import Precision
 from npcbam.pointwise import relu_vjp, scale_vjp, sigmoid_vjp
+from npcbam.pooling import Pool
 
 # How many standard deviations an error may have: a billion normal ones have none beyond.
 DEVIATIONS = 6
@@ -229,7 +230,7 @@ def reciprocal_root(v: Near, eps: float) -> Near:
     return v.then(inv, sd, None, (v,), lambda dy: (dy * slope,))
 
 
-def mean(x: Near, axes: Axes, ties: str = "first") -> Near:
+def mean(x: Near, axes: Axes) -> Near:
     """Average over `axes`, kept with size 1. The errors may be of one source, and add in full."""
     value, pullback = pooling.mean_vjp(x.value, axes)
     n = math.prod(x.value.shape[axis] for axis in axes)
@@ -242,9 +243,9 @@ def mean(x: Near, axes: Axes, ties: str = "first") -> Near:
     return x.then(value, pooling.mean(x.sd, axes), terms, (x,), mean_pull)
 
 
-def maximum(x: Near, axes: Axes, ties: str) -> Near:
-    """Take the largest over `axes`. Where several may be the largest, none is sure of its dy."""
-    value, pullback = pooling.max_by_any_rule_vjp(x.value, axes, ties)
+def maximum(x: Near, axes: Axes, pool: Pool) -> Near:
+    """Take the largest by a pool. Where several may be the largest, none is sure of its dy."""
+    value, pullback = pool.vjp(x.value, axes)
     lowest = pooling.max(x.value - x.reach, axes)
     highest = pooling.max(x.value + x.reach, axes)
     sd = np.maximum(highest - value, value - lowest) / DEVIATIONS
@@ -261,7 +262,7 @@ def maximum(x: Near, axes: Axes, ties: str) -> Near:
     return Near(value, sd, x.kind, (x,), max_pull)
 
 
-def lp(x: Near, axes: Axes, ties: str = "first") -> Near:
+def lp(x: Near, axes: Axes) -> Near:
     """Take √Σ x² over `axes`; an error of x counts at most in full."""
     value, _ = pooling.lp_vjp(x.value, axes)
     n = math.prod(x.value.shape[axis] for axis in axes)
@@ -280,7 +281,7 @@ def lp(x: Near, axes: Axes, ties: str = "first") -> Near:
     return x.then(value, sd, None, (x,), lp_pull)
 
 
-def logsumexp(x: Near, axes: Axes, ties: str = "first") -> Near:
+def logsumexp(x: Near, axes: Axes) -> Near:
     """Take log Σ exp x over `axes`, shifted by the maximum."""
     value, pullback = pooling.logsumexp_vjp(x.value, axes)
     n = math.prod(x.value.shape[axis] for axis in axes)

@@ -19,8 +19,9 @@ from npcbam.diagnosis.factors import multiple_of, times
 from npcbam.oracle.comparison.backward import LEFT, alike, name_dx, name_weight
 from npcbam.oracle.comparison.directional import against_step
 from npcbam.oracle.comparison.pulled import Pulled
-from npcbam.oracle.comparison.reference import other_tie_rules, reference, tie_rules
+from npcbam.oracle.comparison.reference import reference
 from npcbam.oracle.comparison.subgradient import shares_all
+from npcbam.oracle.comparison.tie_rules import other_tie_rules, rules_of, tie_rules
 from npcbam.oracle.findings import Finding, evidence
 from npcbam.oracle.identification.reading import Reading
 from npcbam.oracle.precision import CANCELLED, PRECISIONS, rounded
@@ -113,13 +114,13 @@ def _shared_otherwise(
         tied = next(each for each in found.given if each.name == "ties")
         if not shares_all(rule, tied):
             continue
-        spatial = rule.spatial if rule.spatial and "max" in rule.spatial.pools else None
         row = found.tied_row()
         said = "where several positions of a channel share the maximum, the gradient goes to some "
         said += "of them by no rule that is known: a right one all the same, as none of it is lost"
         note = Finding("gradient", "tie-rule-other", said, "note", evidence_of(row))
         found.forgive(row)
-        named = f"{OTHER}+{spatial.ties}" if spatial else OTHER
+        tops = [pool.ties for pool in rule.spatial.pools if pool.ties] if rule.spatial else []
+        named = "+".join([OTHER, *tops])
         return Judged(found.rows, named, [*found.findings(), note], rule)
     return None
 
@@ -149,9 +150,7 @@ def _tie_rules(rules: Iterator[CBAM], seen: Sequence[Outcome]) -> tuple[CBAM, st
         return next(rules), NOT_SEEN
     each, dx = tied[0], tied[0].cotangents[1]
     best = min(rules, key=lambda rule: _gap(dx, rule.vjp(each.input.x)[1](each.dy)[1]))
-    gates = [gate for gate in (best.channel, best.spatial) if gate is not None]
-    named = dict.fromkeys(gate.ties for gate in gates if "max" in gate.pools)
-    return best, "+".join(named) or "none"
+    return best, rules_of(best)
 
 
 def _gap(got: Array, expected: Array) -> float:

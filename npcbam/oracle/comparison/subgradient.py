@@ -14,7 +14,7 @@ from npcbam.oracle.comparison.pulled import Pulled
 
 def shares_all(cbam: CBAM, given: Pulled) -> bool:
     """Tell whether dx is that of `cbam`, but for who of the tied in a channel gets how much."""
-    if "max" not in cbam.channel.pools or cbam.order == "spatial-first":
+    if not any(pool.ties for pool in cbam.channel.pools) or cbam.order == "spatial-first":
         return False
     x, space = given.x, tuple(range(2, given.x.ndim))
     each = Pulled(given.name, x, given.dy, given.dparams, given.dx, cbam, given.dtype)

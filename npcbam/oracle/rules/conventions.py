@@ -10,12 +10,12 @@ from typing import Any
 from npcbam.arguments import Array
 from npcbam.oracle.identification.reading import Reading
 from npcbam.oracle.rules import CHANNEL, CHANNEL_PAPER, COMPOSE, SPATIAL, SPATIAL_PAPER
-from npcbam.pooling import OTHER_TIES, POOLS, TIES
+from npcbam.pooling import POOLS, TIES
 from npcbam.presets import PRESETS
 
 FAITHFUL = "faithful"
 # The rules for ties of a maximum that frameworks have, whole or made of their own.
-RULES = tuple(rule for rule in (*TIES, *OTHER_TIES) if rule != "last")
+RULES = (*TIES, "even-in-turn", "even-in-turn-from-last", "first-in-turn")
 # Of a channel gate: none of these, and a subgradient all the same.
 OTHER = "other"
 # Axis: what the paper says and what the authors' code does; "open" where the paper leaves it so.
@@ -169,19 +169,18 @@ def preset_axes(name: str) -> dict[str, str]:
     found = {
         "order": "channel-first" if how.planes else "channel-only",
         "residual": "yes" if how.residual else "no",
-        "channel-pools": "+".join(how.pools),
+        "channel-pools": "+".join(pool.name for pool in how.pools),
         "channel-merge": "mean" if how.blend else "logits",
         "mlp-biases": "b0+b1" if how.mlp_bias else "none",
     }
     if how.planes:
         found |= {
-            "planes": "blend" if how.blend else "+".join(how.planes),
+            "planes": "blend" if how.blend else "+".join(pool.name for pool in how.planes),
             "conv-bias": "yes" if how.conv_bias else "no",
             "norm": "none" if how.norm_momentum is None else "batch",
         }
-    if "max" in how.pools:
-        found["ties"] = how.ties
-    return found
+    ties = next((pool.ties for pool in how.pools if pool.ties), None)
+    return found | ({"ties": ties} if ties else {})
 
 
 def asked(expect: str) -> dict[str, str]:

@@ -68,8 +68,8 @@ class RightBlock:
 
 def right_block(weights: Mapping[str, Array], how: Preset) -> RightBlock:
     """Return the right block of a preset; `weights` are under the paths of `presets.shapes`."""
-    channel = CHANNEL_PAPER | {"pools": how.pools, "merge": "mean" if how.blend else "logits"}
-    planes = ("blend",) if how.blend else how.planes
-    spatial = SPATIAL_PAPER | ({} if planes is None else {"pools": planes})
+    pools, planes = (tuple(pool.name for pool in each or ()) for each in (how.pools, how.planes))
+    channel = CHANNEL_PAPER | {"pools": pools, "merge": "mean" if how.blend else "logits"}
+    spatial = SPATIAL_PAPER | ({"pools": ("blend",) if how.blend else planes} if planes else {})
     keyed = {KEYS[path]: value for path, value in weights.items()}
     return RightBlock(channel, spatial, "channel-first", how.residual, keyed)

@@ -97,13 +97,13 @@ def draw(name: str, each: Input, seed: int) -> Drawn:
 def tensors(cbam: CBAM, x: Array, dy: Array) -> dict[str, Array]:
     """Return all that is computed of x and dy; the names are those of `vectors.TENSORS`."""
     space = tuple(range(2, x.ndim))
-    found = {f"f_{pool}": pooling.POOLS[pool](x, space)[0] for pool in cbam.channel.pools}
+    found = {f"f_{pool.name}": pool.vjp(x, space)[0] for pool in cbam.channel.pools}
     found["zc"] = cbam.channel.logits_vjp(x)[0]
     found["mc"] = sigmoid(found["zc"])
     found["f"] = found["mc"] * x
     if cbam.spatial is not None:
         spatial, f = cbam.spatial, found["f"]
-        planes, _ = pooling.describe_vjp(f, (1,), spatial.pools, spatial.ties, spatial.blend)
+        planes, _ = pooling.describe_vjp(f, (1,), spatial.pools, spatial.blend)
         found["planes"] = np.concatenate(planes, axis=1)
         found["zs"] = spatial.logits_vjp(f)[0]
         found["ms"] = sigmoid(found["zs"])
@@ -184,8 +184,8 @@ def _apart(cbam: CBAM, x: Array) -> Array | None:
 def _suits(cbam: CBAM, x: Array) -> bool:
     """Tell whether no unit is near its kink, some is off, and every descriptor turns one on."""
     channel, mlp = cbam.channel, cbam.channel.mlp
-    pools = channel.pools
-    fs, _ = pooling.describe_vjp(x, tuple(range(2, x.ndim)), pools, channel.ties, channel.blend)
+    space = tuple(range(2, x.ndim))
+    fs, _ = pooling.describe_vjp(x, space, channel.pools, channel.blend)
     f = np.stack([f.reshape(x.shape[:2]) for f in fs])  # (F, N, C)
     b0 = np.zeros(len(mlp.w0)) if mlp.b0 is None else mlp.b0
     a = f @ mlp.w0.T + b0  # (F, N, C/r)

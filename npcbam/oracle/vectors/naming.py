@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping
 from typing import TypeAlias
 
 import numpy as np
@@ -13,10 +12,10 @@ from npcbam.arguments import Array
 from npcbam.cbam import CBAM
 from npcbam.oracle.comparison.backward import alike, name_dx, name_weight
 from npcbam.oracle.comparison.pulled import Pulled
+from npcbam.oracle.comparison.tie_rules import tie_rules
 from npcbam.oracle.rules.mistakes import MISTAKES
 from npcbam.oracle.vectors.cases import mistaken
 from npcbam.oracle.vectors.entries import Entry
-from npcbam.pooling import TIES
 from npcbam.routes import Gains
 
 # By code, the sentence of each mistake that may have been made, the nearest first.
@@ -90,18 +89,11 @@ def _of_gradients(
 def _of_dx(entry: Entry, pulled: Pulled, right: Collection[str]) -> tuple[Named, Gains] | None:
     """Return what explains dx, and the gains that do, given the attentions that are right."""
     limit = entry.tensors["dx"].allowed
-    for cbam in _tied(pulled.cbam):
+    for cbam in tie_rules(pulled.cbam):
         if (np.abs(pulled.dx - cbam.vjp(pulled.x)[1](pulled.dy)[1]) <= limit).all():
             return dict([OTHER_TIES]), {}
     named = name_dx([pulled], right)
     return None if named is None else ({named.code: named.message}, named.gains[0])
-
-
-def _tied(cbam: CBAM) -> Iterator[CBAM]:
-    """Yield the block with each rule for ties."""
-    for ties in TIES:
-        spatial = cbam.spatial and replace(cbam.spatial, ties=ties)
-        yield replace(cbam, channel=replace(cbam.channel, ties=ties), spatial=spatial)
 
 
 def _explained(path: str, pulled: Pulled, gains: Gains) -> bool:

@@ -148,10 +148,10 @@ def _tensor(case: Case, name: str) -> dict[str, Any]:
 def _convention(cbam: CBAM) -> dict[str, Any]:
     channel, spatial = cbam.channel, cbam.spatial
     return {
-        "pools": list(channel.pools),
-        "planes": list(spatial.pools) if spatial else None,
+        "pools": [pool.name for pool in channel.pools],
+        "planes": [pool.name for pool in spatial.pools] if spatial else None,
         "blend": channel.blend,
-        "ties": channel.ties,
+        "ties": next((pool.ties for pool in channel.pools if pool.ties), "first"),
         "mlp_biases": channel.mlp.b0 is not None,
         "conv_bias": spatial is not None and spatial.conv.b is not None,
         "norm_eps": spatial.norm.eps if spatial and spatial.norm else None,

@@ -14,6 +14,7 @@ from npcbam.oracle.comparison.bounds import allowed
 from npcbam.oracle.comparison.errors import DEVIATIONS, Near
 from npcbam.oracle.precision import PRECISIONS, nearest, rounded
 from npcbam.oracle.probing.inputs import battery, cotangent
+from npcbam.pooling import MAX
 from npcbam.presets import PRESETS
 
 TORCH = ["float64", "float32", "float16", "bfloat16"]
@@ -174,13 +175,13 @@ def test_maximum_may_switch_within_its_errors():
         # The rule settles ties of exact numbers.
         ([[3.0, 1.0, 3.0]], 0.0, [False, False, False]),
     ]:
-        y = nears.maximum(near(values, reach), (1,), "first")
+        y = nears.maximum(near(values, reach), (1,), MAX)
         (dx,) = y.pull(dy)
         assert (
             dx.value.tolist() == np.where([0, 0, 0], 0, np.eye(3)[[np.argmax(values)]] * 7).tolist()
         )
         assert (dx.reach[0] >= 7).tolist() == unsure
-    assert nears.maximum(near([[2.9, 3.0]], [[0.3, 0.1]]), (1,), "first").reach.item() == (
+    assert nears.maximum(near([[2.9, 3.0]], [[0.3, 0.1]]), (1,), MAX).reach.item() == (
         pytest.approx(0.2)
     )
 

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from npcbam import CBAM, cli, presets, tree
+from npcbam import cli, presets, tree
 from npcbam.oracle import CannotRun
+from npcbam.oracle.comparison.tie_rules import with_maxima
 from npcbam.oracle.precision import PRECISIONS
 from npcbam.oracle.rules import CHANNEL, COMPOSE, SPATIAL
 from npcbam.oracle.rules.mistakes import MISTAKES
@@ -20,6 +21,7 @@ from npcbam.oracle.rules.right_block import right_block
 from npcbam.oracle.vectors import compare, write
 from npcbam.oracle.vectors.cases import differs, mistaken
 from npcbam.oracle.vectors.encoding import DTYPES, decode, encode
+from npcbam.pooling import MAX_EVEN
 from npcbam.routes import pulled
 
 HERE = Path(__file__).parent
@@ -434,11 +436,7 @@ def test_another_shape_is_wrong(vectors, cases, tmp_path):
 
 def test_the_other_rule_for_ties_is_named(vectors, cases, tmp_path):
     case = cases["paper-ties-float64"]
-    cbam = CBAM(**{
-        key: value and tree_with_ties(value, "even")
-        for key, value in vars(presets.build("paper", weights(vectors, case))).items()
-        if key in ("channel", "spatial")
-    })  # fmt: skip
+    cbam = with_maxima(presets.build("paper", weights(vectors, case)), MAX_EVEN, MAX_EVEN)
     y, pullback = cbam.vjp(read(vectors, case, "x"))
     save(tmp_path, case, y=y, dx=pullback(read(vectors, case, "dy"))[1])
     found = compare(vectors, tmp_path)
@@ -508,10 +506,6 @@ def test_another_shape_is_said_first(vectors, cases, tmp_path):
     save(tmp_path, case, dw1=read(vectors, case, "dw1").T)
     headline = "WRONG: dw1 has another shape, (2, 8), in 1 of 1 cases"
     assert compare(vectors, tmp_path).headline == headline
-
-
-def tree_with_ties(attention, ties):
-    return type(attention)(**(vars(attention) | {"ties": ties}))
 
 
 def test_some_results_are_enough_and_say_what_they_leave_open(vectors, cases, tmp_path):
