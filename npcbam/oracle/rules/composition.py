@@ -1,7 +1,7 @@
 """The known ways to put both maps together, Eq. 1: in which order, and what is added.
 
 A rule makes y of x and of both `Maps`. That x is added to y is a rule of its own, "residual", which
-goes with any of them.
+goes with any of them but those that settle it themselves: they set the axis "residual".
 """
 
 from __future__ import annotations
@@ -162,6 +162,7 @@ RULES = (
         sentence="each gate adds its own input back",
         why="F' is then Mc times x plus x, so that the spatial gate reads features that were never damped, and the "
         "output grows up to four times. Eq. 1 adds nothing.",
+        sets={"residual": False},
         made=_both_residual,
         bad="f = channel(x) * x + x\ny = spatial(f) * f + f",
         fix=RIGHT,

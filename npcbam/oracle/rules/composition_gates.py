@@ -39,6 +39,7 @@ RULES = (
         sentence="neither gate is applied: the output is x",
         why="A network with this block trains like one without attention, and nothing looks amiss. No parameter of "
         "the block gets a gradient.",
+        sets={"residual": False},
         made=lambda x, maps: x,
         bad="mc = channel(x)\nms = spatial(x)\ny = x",
         fix=RIGHT,

@@ -29,6 +29,7 @@ RULES = (
         sentence="only the spatial map is returned",
         why="The map says where to look, and the features that it is to weigh are gone. A layer behind it may "
         "broadcast one map over all channels without a word.",
+        sets={"residual": False},
         made=lambda x, maps: _full(maps.ms(maps.mc(x) * x), x),
         bad="f = channel(x) * x\ny = spatial(f)",
         fix=RIGHT,
@@ -42,6 +43,7 @@ RULES = (
         sentence="only the channel map is returned",
         why="The map says which channels matter, and the features that it is to weigh are gone. A layer behind it may "
         "broadcast one number over all positions without a word.",
+        sets={"residual": False},
         made=lambda x, maps: _full(maps.mc(x), x),
         bad="ms = spatial(channel(x) * x)\ny = channel(x)",
         fix=RIGHT,
@@ -55,6 +57,7 @@ RULES = (
         sentence="the product of the maps is returned, without the features",
         why="Every entry of y lies between 0 and 1, whatever the features are. The block has to return the features, "
         "weighed.",
+        sets={"residual": False},
         made=lambda x, maps: maps.ms(maps.mc(x) * x) * maps.mc(x) + 0 * x,
         bad="mc = channel(x)\ny = spatial(mc * x) * mc",
         fix=RIGHT,
@@ -66,6 +69,7 @@ RULES = (
         status=WRONG,
         sentence="only the spatial map of the input is returned",
         why="The channel gate has no effect at all, and the features that the map is to weigh are gone.",
+        sets={"residual": False},
         made=lambda x, maps: _full(maps.ms(x), x),
         bad="mc = channel(x)\ny = spatial(x)",
         fix=RIGHT,
@@ -114,6 +118,7 @@ RULES = (
         status=WRONG,
         sentence="the output is subtracted from x",
         why="What the gates let through is taken away, so that the block damps what matters. Eq. 1 keeps it.",
+        sets={"residual": False},
         made=lambda x, maps: x - maps.both(x),
         bad="f = channel(x) * x\ny = x - spatial(f) * f",
         fix=RIGHT,
@@ -125,6 +130,7 @@ RULES = (
         status=WRONG,
         sentence="the output is averaged with x",
         why="No entry can be damped below one half of what it was. Eq. 1 adds nothing, and divides by nothing.",
+        sets={"residual": False},
         made=lambda x, maps: (maps.both(x) + x) / 2,
         bad="f = channel(x) * x\ny = (spatial(f) * f + x) / 2",
         fix=RIGHT,
@@ -161,6 +167,7 @@ RULES = (
         sentence="x is added and a ReLU follows: the residual block's own ending is part of the module",
         why="Put into a residual block, which adds its shortcut and has a ReLU itself, both are done twice. The module "
         "should return F'' and leave the ending to the block.",
+        sets={"residual": True},
         made=lambda x, maps: relu(maps.both(x) + x),
         bad="f = channel(x) * x\ny = relu(spatial(f) * f + x)",
         fix=RIGHT,
