@@ -21,7 +21,7 @@ PYTHON = [
     for (kind, code), (language, printed) in pairwise([*BLOCKS, ("end", "")])
     if kind == "python" and "torch" not in code
 ]
-REPORT = next(text for (_, command), (_, text) in pairwise(BLOCKS) if "TwoSigmoids" in command)
+REPORT = next(text for (_, command), (_, text) in pairwise(BLOCKS) if "two_sigmoids" in command)
 CHECK = next(text for (_, command), (_, text) in pairwise(BLOCKS) if "npcbam check\n" in command)
 NUMBER = r"-?\b\d+(?:\.\d+)?(?:e[-+]?\d+)?\b"
 
@@ -63,9 +63,9 @@ def test_check(capsys):
     assert words(got)[0] == words(CHECK)[0]
 
 
-def test_the_report_that_it_opens_with(capsys, monkeypatch):
-    monkeypatch.chdir(Path(__file__).parent.parent)
-    assert cli.main(["check", "tests/oracle/mistakes.py:TwoSigmoids"]) == 1
+def test_the_report_that_it_opens_with(capsys):
+    (target,) = re.findall(r"^\$ npcbam check (\S+:two_sigmoids)$", TEXT, re.MULTILINE)
+    assert cli.main(["check", target]) == 1
     shown, dots, _ = REPORT.partition("  ...")
     assert dots
     assert_says(capsys.readouterr().out, shown)
@@ -90,9 +90,16 @@ def test_the_blocks_are_found():
     assert CHECK.startswith("FAITHFUL")
 
 
-@pytest.mark.parametrize("path", re.findall(r"\]\(((?!http)[^)]+)\)", TEXT))
+@pytest.mark.parametrize("path", re.findall(r"\]\(((?!http)[^)#]+)\)", TEXT))
 def test_links(path):
     assert (Path(__file__).parent.parent / path).exists()
+
+
+@pytest.mark.parametrize("anchor", re.findall(r"\]\(#([^)]+)\)", TEXT))
+def test_anchors(anchor):
+    """As GitHub makes them of headings."""
+    titles = re.findall(r"^#+ (.*)$", TEXT, re.MULTILINE)
+    assert anchor in [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
 
 
 def test_other_words_and_numbers_are_seen():
