@@ -22,7 +22,7 @@ RULES = (
         "it too, and raises, or gives another gradient without a word.",
         bad="x *= channel(x)\ny = spatial(x) * x",
         fix=RIGHT,
-        sources=("Eq. 1", "Fig. 3"),
+        sources=("Eq. 1", "pytorch/pytorch#15428"),
     ),
     Rule(
         code="writes-parameters",
@@ -43,7 +43,7 @@ RULES = (
         why="Something was left over from debugging. In training it says so thousands of times.",
         bad='print("x:", x.shape)\n' + RIGHT,
         fix=RIGHT,
-        sources=("seen in public code",),
+        sources=("langchain-ai/langchain#12648",),
     ),
     Rule(
         code="output-shape",
@@ -66,7 +66,7 @@ RULES = (
         "saves may be lost there.",
         bad=RIGHT + "\ny = y.astype(np.float32)",
         fix=RIGHT,
-        sources=("Eq. 1",),
+        sources=("Eq. 1", "airbus/decomon#34"),
     ),
     Rule(
         code="not-repeatable",
@@ -77,7 +77,7 @@ RULES = (
         "Nothing that is compared with such a result tells anything.",
         bad=RIGHT + "\ny = y * (np.random.random(y.shape) > 0.1)",
         fix=RIGHT,
-        sources=("Eq. 1",),
+        sources=("Eq. 1", "Coderx7/SimpleNet#2"),
     ),
     Rule(
         code="second-call-fails",
@@ -102,7 +102,7 @@ RULES = (
         bad="def norm(z): return gamma * (z - z.mean()) / np.sqrt(z.var() + 1e-5) + beta\n"
         "mc = column(sigmoid(norm(mlp(avg(x)) + mlp(top(x)))))",
         fix="mc = column(sigmoid(mlp(avg(x)) + mlp(top(x))))",
-        sources=("Eq. 2",),
+        sources=("Eq. 2", "pytorch/pytorch#30294"),
         supersedes=(*UNKNOWN, "kernels-apart", "three-planes", "four-planes"),
     ),
     Rule(
@@ -136,7 +136,7 @@ RULES = (
         "costs a copy.",
         bad="assert x.flags.c_contiguous\n" + RIGHT,
         fix=RIGHT,
-        sources=("Eq. 1",),
+        sources=("Eq. 1", "denisyarats/drq#27"),
         was=("layout-dependent",),
     ),
 )

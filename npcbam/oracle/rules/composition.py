@@ -77,7 +77,7 @@ RULES = (
         sets={"residual": True},
         bad=RIGHT + " + x",
         fix=RIGHT,
-        sources=("Eq. 1", "Fig. 3", "seen in public code"),
+        sources=("Eq. 1", "Fig. 3", "kobiso/CBAM-tensorflow#2", "seen in public code"),
     ),
     Rule(
         code="spatial-first",

@@ -28,7 +28,7 @@ RULES = (
         "built for another number of channels.",
         bad="y = channel(x[:, 1:]) * x",
         fix=RIGHT,
-        sources=("Eq. 1",),
+        sources=("Eq. 1", "ultralytics/ultralytics#20707"),
     ),
     Rule(
         code="hangs",
@@ -69,7 +69,7 @@ RULES = (
         why="A layer meets such features in a network sooner or later. An exception there ends the training.",
         bad="assert not (x < 0).all((1, 2, 3)).any()\n" + RIGHT,
         fix=RIGHT,
-        sources=("Eq. 1", "seen in public code"),
+        sources=("Eq. 1",),
     ),
     Rule(
         code="backward-fails",
@@ -101,7 +101,7 @@ RULES = (
         "code breaks with the first image of another one.",
         bad="# torch\nself.pool = nn.AvgPool2d(56)  # one position is left of maps of 56 x 56 alone",
         fix="# torch\nself.pool = nn.AdaptiveAvgPool2d(1)",
-        sources=("Eq. 2", "seen in public code"),
+        sources=("Eq. 2", "luuuyi/CBAM.PyTorch#14", "seen in public code"),
     ),
     Rule(
         code="square-only",
@@ -112,7 +112,7 @@ RULES = (
         "width somewhere.",
         bad="x = x.reshape(*x.shape[:2], x.shape[2], x.shape[2])\n" + RIGHT,
         fix=RIGHT,
-        sources=("Eq. 1",),
+        sources=("Eq. 2", "ming71/CFC-Net#19"),
         supersedes=ONE_INPUT,
     ),
     Rule(
@@ -124,7 +124,7 @@ RULES = (
         "code breaks with the first image of another one.",
         bad="assert x.shape[2:] == (8, 8)\n" + RIGHT,
         fix=RIGHT,
-        sources=("Eq. 2", "seen in public code"),
+        sources=("Eq. 2", "pytorch/vision#140", "seen in public code"),
         supersedes=ONE_INPUT,
     ),
     Rule(
@@ -147,7 +147,7 @@ RULES = (
         why="The last maps of a ResNet on ImageNet are 7 x 7. A pool of 2 x 2 that is to be undone loses a row there.",
         bad="assert x.shape[2] % 2 == 0\n" + RIGHT,
         fix=RIGHT,
-        sources=("Eq. 3",),
+        sources=("Eq. 3", "fastai/fastai#2577"),
         supersedes=(*ONE_INPUT, "fails-on-point"),
     ),
     Rule(
@@ -159,7 +159,7 @@ RULES = (
         "are convolved all the same.",
         bad="assert min(x.shape[2:]) > 3\n" + RIGHT,
         fix=RIGHT,
-        sources=("Eq. 3",),
+        sources=("Eq. 3", "pytorch/vision#696"),
         supersedes=(*ONE_INPUT, "fails-on-point"),
     ),
     Rule(
@@ -196,7 +196,7 @@ RULES = (
         "cause: it takes the batch away.",
         bad="assert len(x) > 1\n" + RIGHT,
         fix=RIGHT,
-        sources=("Eq. 1",),
+        sources=("Eq. 1", "layumi/Person_reID_baseline_pytorch#77"),
         supersedes=ONE_INPUT,
     ),
     Rule(
@@ -207,6 +207,6 @@ RULES = (
         why="A detector that finds no region in an image hands on a batch of none. Elsewhere it does not matter.",
         bad="assert len(x) > 0\n" + RIGHT,
         fix=RIGHT,
-        sources=("Eq. 1",),
+        sources=("Eq. 1", "pytorch/pytorch#12013"),
     ),
 )

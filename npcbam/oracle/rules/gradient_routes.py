@@ -44,7 +44,7 @@ RULES = (
         sets={"channel map": 0.0},
         bad="dmc = np.zeros_like(mc)",
         fix=DMC,
-        sources=("Eq. 2",),
+        sources=("Eq. 2", "LunaBlack/KGAT-pytorch#15"),
     ),
     Rule(
         code="spatial-map-detached",
@@ -116,7 +116,7 @@ RULES = (
         sets={"channel max": 0.0, "channel avg": 0.0},
         bad="dx = mc * df",
         fix=DX,
-        sources=("Eq. 2",),
+        sources=("Eq. 2", "guxinqian/AP3D#9"),
     ),
     Rule(
         code="spatial-pools-detached",

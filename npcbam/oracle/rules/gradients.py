@@ -31,7 +31,7 @@ RULES = (
         "a factor of N or 1/N stands, a mean was taken for a sum.",
         bad=DK + " / len(x)",
         fix=DK,
-        sources=("Eq. 1",),
+        sources=("Eq. 1", "jxgu1016/MNIST_center_loss_pytorch#9"),
     ),
     Rule(
         code="gradient-wrong",
@@ -75,7 +75,7 @@ RULES = (
         "a quotient by 0.",
         bad=DX + "\ndx = dx * (x.std(0) / x.std(0))  # 0 / 0 for one sample",
         fix=DX,
-        sources=("Eq. 1",),
+        sources=("Eq. 1", "jeshraghian/snntorch#433"),
     ),
     Rule(
         code="gradient-of-dead",
@@ -96,7 +96,7 @@ RULES = (
         why="It has an effect on y, and never learns. In a module it may be a buffer, or a copy of what is registered.",
         bad="dk = np.zeros_like(k)",
         fix=DK,
-        sources=("Eq. 3",),
+        sources=("Eq. 3", "pytorch/pytorch#715"),
     ),
     Rule(
         code="shared-weight-half",
@@ -133,7 +133,7 @@ RULES = (
         bad="noise = np.random.default_rng(0).random(x.shape) * (x == x.max((2, 3), keepdims=True))\n"
         + DX.replace("to_top(x, (2, 3))", "to_top(noise, (2, 3))"),
         fix=DX,
-        sources=("Eq. 2",),
+        sources=("Eq. 2", "jax-ml/jax#13600"),
     ),
     Rule(
         code="tie-rule-unknown",
@@ -145,7 +145,7 @@ RULES = (
         "Often each gets all of it, which is too much.",
         bad="tied = x == x.max((2, 3), keepdims=True)\n" + DX.replace("to_top(x, (2, 3))", "tied"),
         fix=DX,
-        sources=("Eq. 2",),
+        sources=("Eq. 2", "tensorflow/tensorflow#51681", "microsoft/onnxruntime#7217"),
     ),
     Rule(
         code="gradient-ties",
@@ -156,6 +156,6 @@ RULES = (
         "programs are to be equal, both have to follow one.",
         bad="# torch\ny = x.amax((2, 3))  # evenly; the vectors say to the first",
         fix="# torch\ny = nn.AdaptiveMaxPool2d(1)(x)  # to the first",
-        sources=("Eq. 2",),
+        sources=("Eq. 2", "rusty1s/pytorch_scatter#399"),
     ),
 )

@@ -27,7 +27,7 @@ RULES = (
         "no parameters.",
         bad="y = column(sigmoid(avg(x) + top(x))) * x",
         fix=RIGHT,
-        sources=("Eq. 2",),
+        sources=("Eq. 2", "SimonThomine/RememberingNormality#7"),
     ),
     Rule(
         code="weights-unplaced",
@@ -54,7 +54,7 @@ RULES = (
         "w1 = 0 * w1 + np.sin(np.arange(64, dtype=x.dtype).reshape(16, 4))\n"
         "y = channel(x) * x",
         fix=RIGHT,
-        sources=("Eq. 2",),
+        sources=("Eq. 2", "pytorch/pytorch#715"),
         was=("weights-out-of-reach",),
     ),
     Rule(
@@ -65,7 +65,7 @@ RULES = (
         why="It is counted, saved and decayed, and never learns. Perhaps a layer was built and forgotten.",
         bad="# spare: (C)\nunused = spare\n" + RIGHT,
         fix=RIGHT,
-        sources=("Eq. 1", "seen in public code"),
+        sources=("Eq. 1", "INK-USC/RE-Net#6", "seen in public code"),
     ),
     Rule(
         code="compose-unknown",

@@ -18,7 +18,7 @@ RULES = (
         "spoils the weights at the next step of training.",
         bad="def sigmoid(z): return np.exp(z) / (1 + np.exp(z))",
         fix="def sigmoid(z):\n    e = np.exp(-np.abs(z))\n    return np.where(z < 0, e, 1) / (1 + e)",
-        sources=("Eq. 2", "Eq. 3"),
+        sources=("Eq. 2", "Eq. 3", "clab/dynet#1525"),
         supersedes=OFF,
     ),
     Rule(
@@ -31,7 +31,7 @@ RULES = (
         "them. Features far from zero then have averages of few digits, above all in half precision.",
         bad="def avg(x): return ((x + 1) ** 2 - x**2 - 1).mean((2, 3)) / 2",
         fix="def avg(x): return x.mean((2, 3))",
-        sources=("Eq. 2",),
+        sources=("Eq. 2", "numpy/numpy#8217"),
         supersedes=OFF,
     ),
     Rule(
@@ -68,7 +68,7 @@ RULES = (
         "a thousandth, which are then no mistake.",
         bad="# torch\ntorch.backends.cuda.matmul.allow_tf32 = True\ntorch.backends.cudnn.allow_tf32 = True",
         fix="# torch\ntorch.backends.cuda.matmul.allow_tf32 = False\ntorch.backends.cudnn.allow_tf32 = False",
-        sources=("PyTorch's notes on CUDA semantics",),
+        sources=("pytorch/pytorch#53635",),
     ),
     Rule(
         code="autocast-inside",
@@ -136,7 +136,7 @@ RULES = (
         "it into a number hides the fault.",
         bad="x = np.nan_to_num(x, nan=0.0, posinf=np.inf, neginf=-np.inf)\n" + RIGHT,
         fix=RIGHT,
-        sources=("Eq. 1",),
+        sources=("Eq. 1", "pytorch/pytorch#7645"),
     ),
     Rule(
         code="inf-swallowed",
