@@ -11,7 +11,8 @@ from npcbam.arguments import Array
 from npcbam.conv import Conv
 from npcbam.lessons.correlation import correlate_vjp, unflipped
 from npcbam.lessons.exercise import Answer, Exercise, Mistake, Values, normal, walk
-from npcbam.oracle.rules import FAITHFUL, SPATIAL, SPATIAL_PAPER, Row, spatial_map
+from npcbam.oracle.rules.rule import FAITHFUL, Rule, counted
+from npcbam.oracle.rules.spatial import RULES, SPATIAL_PAPER, spatial_map
 from npcbam.pointwise import sigmoid, sigmoid_vjp
 from npcbam.spatial_attention import SpatialAttention
 
@@ -27,16 +28,16 @@ def spatial_attention_vjp(w: Array, x: Array) -> Answer:
     return ms, spatial_pullback
 
 
-def _forward(row: Row) -> Mistake:
-    """Return the mistake that a row of the oracle's table makes of the map."""
-    axes = {**SPATIAL_PAPER, **row.sets}
-    return Mistake(row.code, row.message, lambda v: {"ms": spatial_map(axes, {"k": v.w}, v.x)})
+def _forward(rule: Rule) -> Mistake:
+    """Return the mistake that a rule of the oracle makes of the map."""
+    axes = {**SPATIAL_PAPER, **rule.sets}
+    return Mistake(rule.code, rule.sentence, lambda v: {"ms": spatial_map(axes, {"k": v.w}, v.x)})
 
 
-def _fits(row: Row) -> bool:
-    """Tell whether a row is wrong here: with two planes, and without a norm."""
-    planes = row.sets.get("pools", ("avg", "max"))
-    return row.status != FAITHFUL and len(planes) == 2 and not {"norm", "eps"} & row.sets.keys()
+def _fits(rule: Rule) -> bool:
+    """Tell whether a rule is a mistake here: with two planes, and without a norm."""
+    planes, of_norm = rule.sets.get("pools", ("avg", "max")), {"norm", "eps"} & rule.sets.keys()
+    return bool(rule.sets) and rule.status != FAITHFUL and len(planes) == 2 and not of_norm
 
 
 # The pullback of the spatial map, a step at a time, as a wrong one swaps them.
@@ -81,7 +82,7 @@ SPATIAL_ATTENTION = Exercise(
             "spatial-order", "the planes are [max, mean]: here the mean comes first",
             lambda v: {"ms": spatial_attention_vjp(v.w[:, ::-1], v.x)[0]},
         ),
-        *[_forward(row) for row in SPATIAL if _fits(row)],
+        *[_forward(rule) for rule in counted(RULES) if _fits(rule)],
         Mistake(
             "spatial-slope-missing",
             "σ' is missing: ms = σ(z), so that dz is dms times ms·(1 - ms)",

@@ -56,8 +56,11 @@ def test_every_mistake_is_recognised(exercise):
 def test_names_and_sentences_are_told_apart(exercise):
     backward = [m for m in exercise.mistakes if exercise.result not in exercise.known[m][0]]
     assert len(backward) >= 6
-    codes = [m.code for m in exercise.mistakes]
+    codes = [m.code for m in backward]
     assert len(codes) == len(set(codes))
+    # A rule with a number stands there once for each number.
+    forward = [(m.code, m.gives) for m in exercise.mistakes]
+    assert len(forward) == len(set(forward))
     assert len(backward) == len({m.sentence for m in backward})
     for mistake in exercise.mistakes:
         assert mistake.sentence.strip(". ") == mistake.sentence

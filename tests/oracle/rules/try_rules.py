@@ -40,7 +40,9 @@ def said(rule, which, verbose):
         print(report)
     notes = [f.code for f in report.findings if f.status == "note" and f.code != rule.code]
     found = [f.code for f in report.findings if f.code not in notes]
-    right = found == ([rule.code] if which == "bad" else [])
+    # What the paper leaves open is no finding.
+    told = which == "bad" and rule.status != "faithful"
+    right = found == ([rule.code] if told else [])
     heading = f"{report.verdict}: {', '.join(found) or 'nothing'}"
     return heading + (f"   (notes: {', '.join(notes)})" if notes else ""), right
 
