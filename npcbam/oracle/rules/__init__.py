@@ -8,12 +8,19 @@ is done with both. All rows run on complex numbers, so that the complex step giv
 from npcbam.oracle.rules.channel import CHANNEL, CHANNEL_PAPER, channel_logits, channel_map
 from npcbam.oracle.rules.composed import COMPOSE
 from npcbam.oracle.rules.composition import Maps
-from npcbam.oracle.rules.functions import GATES
 from npcbam.oracle.rules.rule import FAITHFUL, VARIANT, WRONG, Row, Run, Weights
 from npcbam.oracle.rules.spatial import SPATIAL, SPATIAL_PAPER, spatial_logits, spatial_map
 
 # What the identification calls them.
 Stages = Maps
+# All that stands where a sigmoid belongs, by name, and the sigmoid.
+GATES = {
+    str(gate): gate
+    for gate in (
+        CHANNEL_PAPER["gate"],
+        *(row.sets["gate"] for row in (*CHANNEL, *SPATIAL) if "gate" in row.sets),
+    )
+}
 
 __all__ = [
     "CHANNEL",

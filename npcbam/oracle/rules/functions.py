@@ -77,9 +77,3 @@ POSITION_SOFTMAX = Pointwise("softmax", lambda z: softmax(z.reshape(len(z), -1))
 # Eq. 2 and its MLP, as the lines of a rule have them; see `rules.lines`.
 MC = "mc = column(sigmoid(mlp(avg(x)) + mlp(top(x))))"
 MLP = "def mlp(f): return relu(f @ w0.T) @ w1.T"
-
-# By name, for the one that asks what gates may give for logits of 0.
-GATES = {
-    gate.name: gate
-    for gate in (SIGMOID, NONE, SIGMOID_TWICE, TANH, HARD_SIGMOID, CLAMP, CHANNEL_SOFTMAX, SILU)
-} | {gate.name: gate for gate in (RELU, ONE_PLUS, ONE_MINUS, TWICE)}
