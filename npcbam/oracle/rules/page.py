@@ -49,7 +49,7 @@ def to_dict(rule: Rule) -> dict[str, object]:
     words = ("code", "stage", "status", "sentence", "why", "bad", "fix")
     known: dict[str, object] = {name: getattr(rule, name) for name in words}
     lists = {name: list(getattr(rule, name)) for name in ("sources", "supersedes", "was")}
-    return known | lists | {"number": rule.parameter.axis if rule.parameter else None}
+    return known | lists | {"number": rule.number or None}
 
 
 def to_html(rules: Sequence[Rule]) -> str:

@@ -102,6 +102,11 @@ class Rule:
         """Return the sentence: what rows call it, until all are rules."""
         return self.sentence
 
+    @property
+    def number(self) -> str:
+        """Return the axis of the number that the sentence says, "" if it says none."""
+        return self.parameter.axis if self.parameter and "{value}" in self.sentence else ""
+
     def at(self, value: Any, said: float | None = None) -> Rule:
         """Return the rule with its parameter's axis set to `value`, which is `said` as a number."""
         assert self.parameter is not None

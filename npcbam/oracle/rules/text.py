@@ -49,8 +49,7 @@ def of_rule(rule: Rule) -> str:
 
 def entries(rule: Rule) -> list[Entry]:
     """Return what is known of a rule, each under its label; what is empty is left out."""
-    number = rule.parameter
-    read_off = "" if number is None else f"{number.axis}, a number that is read off the candidate"
+    read_off = f"{rule.number}, a number that is read off the candidate" if rule.number else ""
     found: list[Entry] = [
         ("code", rule.code),
         ("stage", f"{rule.stage}: {TITLES[rule.stage]}"),
