@@ -17,9 +17,6 @@ from npcbam.oracle.rules.functions import (
 from npcbam.oracle.rules.rule import WRONG, Parameter, Rule
 from npcbam.oracle.rules.spatial_planes import RIGHT
 
-# 1 is the paper's, and 0 no gate at all.
-FACTOR = Parameter("factor", low=-1e3, high=1e3)
-
 # The logits, and the map of them, as the lines of a rule.
 Z = "z = conv(f.mean(1), f.max(1))\n"
 OF_LOGITS = Z + "ms = sigmoid(z)"
@@ -200,7 +197,7 @@ RULES = (
         sentence="the spatial logits are multiplied by {value} before the sigmoid",
         why="A factor makes the gate sharper or duller, and a kernel can learn it away: only with weights from elsewhere "
         "does it show. It comes of a scale for attention, or of one multiplication too many.",
-        parameter=FACTOR,
+        parameter=Parameter("factor"),
         bad="ms = sigmoid(conv(f.mean(1), f.max(1)) / 4)",
         fix=RIGHT,
         sources=("Eq. 3",),
