@@ -42,7 +42,7 @@ SLOPE = Parameter(
 
 
 def _mlp(activated: str) -> str:
-    return f"def mlp(f):\n    h = f @ w0.T\n    return ({activated}) @ w1.T"
+    return f"def mlp(f):\n    h = f @ w0.T\n    return {activated} @ w1.T"
 
 
 RULES = (
@@ -54,7 +54,7 @@ RULES = (
         why="It comes with blocks that were written for networks whose activation is SiLU everywhere, as YOLO's. "
         "Weights that were trained with ReLU give another gate: below 0 SiLU goes down to -0.28 before it fades.",
         sets={"activation": SILU},
-        bad=_mlp("h * sigmoid(h)"),
+        bad=_mlp("(h * sigmoid(h))"),
         fix=MLP,
         sources=("Eq. 2", "seen in public code"),
     ),
@@ -80,7 +80,7 @@ RULES = (
         why="It comes with blocks that were written for transformers. "
         "Weights that were trained with ReLU give another gate: near 0 GELU is half of z.",
         sets={"activation": Pointwise("gelu", lambda z: z * (1 + _erf(z / math.sqrt(2))) / 2)},
-        bad="from scipy.special import erf\n" + _mlp("h * (1 + erf(h / 2**0.5)) / 2"),
+        bad="from scipy.special import erf\n" + _mlp("(h * (1 + erf(h / 2**0.5)) / 2)"),
         fix=MLP,
         sources=("Eq. 2",),
     ),
@@ -97,7 +97,7 @@ RULES = (
                 lambda z: z * (1 + np.tanh(math.sqrt(2 / math.pi) * (z + 0.044715 * z**3))) / 2,
             )
         },
-        bad=_mlp("h * (1 + np.tanh((2 / np.pi) ** 0.5 * (h + 0.044715 * h**3))) / 2"),
+        bad=_mlp("(h * (1 + np.tanh((2 / np.pi) ** 0.5 * (h + 0.044715 * h**3))) / 2)"),
         fix=MLP,
         sources=("Eq. 2",),
     ),
@@ -158,7 +158,7 @@ RULES = (
         why="It is MobileNetV3's activation, and coordinate attention's. "
         "Weights that were trained with ReLU give another gate: between -3 and 3 it is a parabola.",
         sets={"activation": Pointwise("hardswish", lambda z: z * clip(z + 3, 0, 6) / 6)},
-        bad=_mlp("h * np.clip(h + 3, 0, 6) / 6"),
+        bad=_mlp("(h * np.clip(h + 3, 0, 6) / 6)"),
         fix=MLP,
         sources=("Eq. 2",),
     ),
@@ -182,7 +182,7 @@ RULES = (
         why="It comes with blocks that were written for YOLOv4, whose activation is Mish. "
         "Weights that were trained with ReLU give another gate: below 0 Mish goes down to -0.31 before it fades.",
         sets={"activation": Pointwise("mish", lambda z: z * np.tanh(SOFTPLUS(z)))},
-        bad=_mlp("h * np.tanh(np.logaddexp(0, h))"),
+        bad=_mlp("(h * np.tanh(np.logaddexp(0, h)))"),
         fix=MLP,
         sources=("Eq. 2",),
     ),
@@ -199,7 +199,7 @@ RULES = (
                 lambda z: SELU_SCALE * np.where(z > 0, z, SELU_ALPHA * np.expm1(np.minimum(z, 0))),
             )
         },
-        bad=_mlp("1.0507009873554805 * np.where(h > 0, h, 1.6732632423543772 * np.expm1(h))"),
+        bad=_mlp("(1.0507009873554805 * np.where(h > 0, h, 1.6732632423543772 * np.expm1(h)))"),
         fix=MLP,
         sources=("Eq. 2",),
     ),
