@@ -13,6 +13,7 @@ from npcbam.oracle.candidates.candidate import Candidate, CannotRun, sentence
 from npcbam.oracle.candidates.completed import Half, lacking
 from npcbam.oracle.comparison.comparison import Tried
 from npcbam.oracle.findings import Finding
+from npcbam.oracle.identification.kin import kin_of
 from npcbam.oracle.precision import STILL
 from npcbam.oracle.probing.roles import Roles, assignments, may_be_kernel
 from npcbam.oracle.probing.running import Outcome
@@ -21,11 +22,13 @@ MOST_ARRAYS = 30
 
 
 def of_parameters(candidate: Candidate, channels: int, seed: int) -> Finding | None:
-    """Return why the parameters cannot be those of a CBAM; None if they can.
+    """Return why the parameters cannot be those of a CBAM, or of which kin they are; else None.
 
     What multiplies its input by gates between 0 and 1, which read other entries too, may be a CBAM
     all the same, if it has no arrays, or may keep its matrices in others: that is undecided.
     """
+    if kin := kin_of(candidate, channels, seed):
+        return kin
     own = candidate.half if isinstance(candidate, Half) else candidate
     few, missing = len(own.parameters) + len(own.buffers) <= MOST_ARRAYS, lacking(candidate)
     # What completes a half helps to place its parameters, and is no sign that it has any.
