@@ -7,19 +7,18 @@ is wrong in one stage has one gain that is not 1, and its value tells what is wr
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping
-from typing import TypeAlias
-
-import numpy as np
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol, TypeAlias
 
 from npcbam import tree
 from npcbam.arguments import Array
 from npcbam.cbam import CBAM, refine_vjp
 from npcbam.channel_attention import ChannelAttention
 from npcbam.pointwise import scale_vjp, sigmoid_vjp
-from npcbam.pooling import describe_vjp
+from npcbam.pooling import Pool
 from npcbam.spatial_attention import SpatialAttention
+from npcbam.types import Pullback
 
 # How much of what flows is let through on each route; 1 where a route is not named.
 Gains: TypeAlias = Mapping[str, float]
@@ -27,7 +26,21 @@ Cotangents: TypeAlias = tuple[dict[str, Array], Array]
 Attention: TypeAlias = ChannelAttention | SpatialAttention
 
 
-def pulled(cbam: CBAM, x: Array, dy: Array, gains: Gains | None = None) -> Cotangents:
+class Walked(Protocol):
+    """A block that walks its routes itself, such as one gate alone."""
+
+    @property
+    def channel(self) -> ChannelAttention | None:
+        """The channel gate."""
+
+    def pulled(self, x: Array, dy: Array, gains: Gains) -> Cotangents:
+        """Return what `pulled` does."""
+
+    def at_logits(self, x: Array, dy: Array) -> Array:
+        """Return the cotangent of its only gate's logits."""
+
+
+def pulled(block: CBAM | Walked, x: Array, dy: Array, gains: Gains | None = None) -> Cotangents:
     """Return the gradients, by leaf, and dx, with what flows on each route times its gain.
 
     Gains, 1 where they are not given: "channel map" and "spatial map", which all that flows
@@ -35,10 +48,12 @@ def pulled(cbam: CBAM, x: Array, dy: Array, gains: Gains | None = None) -> Cotan
     features", the factor that the map multiplies; and "residual".
     """
     gains = gains or {}
-    walk = _pulled_parallel if cbam.order == "parallel" and cbam.spatial else _pulled_in_turn
-    found, dx = walk(cbam, x, dy, gains)
+    if not isinstance(block, CBAM):
+        return block.pulled(x, dy, gains)
+    walk = _pulled_parallel if block.order == "parallel" and block.spatial else _pulled_in_turn
+    found, dx = walk(block, x, dy, gains)
     leaves = {f"{name}.{k}": leaf for name, d in found.items() for k, leaf in tree.leaves(d)}
-    return leaves, dx + gains.get("residual", 1.0) * dy if cbam.residual else dx
+    return leaves, dx + gains.get("residual", 1.0) * dy if block.residual else dx
 
 
 def _pulled_in_turn(
@@ -57,7 +72,7 @@ def _pulled_in_turn(
     for name, attention, f, gate in reversed(walked):
         dgate, dfactor = scale_vjp(gate, f)[1](df)
         dz = sigmoid_vjp(attention.logits_vjp(f)[0])[1](dgate)
-        found[name], dmap = _through(name, attention, f, dz, gains)
+        found[name], dmap = through(name, attention, f, dz, gains)
         df = gains.get(f"{name} features", 1.0) * dfactor + dmap
     return found, df
 
@@ -72,65 +87,57 @@ def _pulled_parallel(
     dz = sigmoid_pullback(dgate)
     space = tuple(range(2, x.ndim))
     dzc, dzs = dz.sum(axis=space, keepdims=True), dz.sum(axis=1, keepdims=True)
-    dchannel, by_channel = _through("channel", cbam.channel, x, dzc, gains)
-    dspatial, by_spatial = _through("spatial", cbam.spatial, x, dzs, gains)
+    dchannel, by_channel = through("channel", cbam.channel, x, dzc, gains)
+    dspatial, by_spatial = through("spatial", cbam.spatial, x, dzs, gains)
     dx = gains.get("channel features", 1.0) * dfactor + by_channel + by_spatial
     return {"channel": dchannel, "spatial": dspatial}, dx
 
 
-def _through(
+def through(
     name: str, attention: Attention, x: Array, dz: Array, gains: Gains
 ) -> tuple[Attention, Array]:
-    """Return the gradients of an attention, and what reaches x through its pools."""
-    axes = (1,) if name == "spatial" else tuple(range(2, x.ndim))
-    dz = gains.get(f"{name} map", 1.0) * dz
-    dattention, _ = attention.logits_vjp(x)[1](dz)
-    fs, _ = describe_vjp(x, axes, attention.pools, attention.blend)
-    if isinstance(attention, SpatialAttention):
-        planes, conv_pullback = attention.conv.vjp(np.concatenate(fs, axis=1))
-        if attention.norm is not None:
-            dz = attention.norm.vjp(planes)[1](dz)[1]
-        dplanes = conv_pullback(dz)[1]
-        dfs = np.split(dplanes, dplanes.shape[1], axis=1)
-    else:
-        flat = dz.reshape(x.shape[:2])
-        vjps = (attention.mlp.vjp(f.reshape(x.shape[:2])) for f in fs)
-        dfs = [
-            pullback(flat)[1].reshape(f.shape) for (_, pullback), f in zip(vjps, fs, strict=True)
-        ]
-    if attention.blend:
-        dfs = [dfs[0] / len(attention.pools)] * len(attention.pools)
-    parts = []
-    for pool, df in zip(attention.pools, dfs, strict=True):
-        alone = pool.vjp(x, axes)[1]
-        parts.append(gains.get(f"{name} {pool.name}", 1.0) * alone(df))
-    return dattention, functools.reduce(np.add, parts)
+    """Return the gradients of an attention, given its logits', and what reaches x by its map."""
+    pools = [_with_gain(pool, gains.get(f"{name} {pool.name}", 1.0)) for pool in attention.pools]
+    walked = replace(attention, pools=tuple(pools))
+    dattention, dx = walked.logits_vjp(x)[1](gains.get(f"{name} map", 1.0) * dz)
+    return replace(dattention, pools=attention.pools), dx
 
 
-def by_pool(leaf: str, cbam: CBAM, x: Array, dy: Array) -> dict[str, Array]:
+def _with_gain(pool: Pool, gain: float) -> Pool:
+    """Return the pool, of whose gradient x gets `gain` times what it should."""
+
+    def pool_vjp(x: Array, axes: Sequence[int]) -> tuple[Array, Pullback]:
+        y, pullback = pool.vjp(x, axes)
+        return y, lambda dy: gain * pullback(dy)
+
+    return pool if gain == 1 else replace(pool, vjp=pool_vjp)
+
+
+def by_pool(leaf: str, block: CBAM | Walked, x: Array, dy: Array) -> dict[str, Array]:
     """Return what each descriptor gives to the gradient of a weight that they share."""
-    channel = cbam.channel
-    if not leaf.startswith("channel.mlp") or channel.blend or len(channel.pools) < 2:
+    channel = block.channel
+    if channel is None or not leaf.startswith("channel.mlp"):
         return {}
-    x, dz = _at_channel(cbam, x, dy)
+    if channel.blend or len(channel.pools) < 2:
+        return {}
+    x, dz = _at_channel(block, x, dy) if isinstance(block, CBAM) else (x, block.at_logits(x, dy))
     found = {}
     for pool in channel.pools:
-        f, _ = pool.vjp(x, tuple(range(2, x.ndim)))
-        dmlp, _ = channel.mlp.vjp(f.reshape(x.shape[:2]))[1](dz)
-        found[pool.name] = dict(tree.leaves(dmlp, "channel.mlp"))[leaf]
+        alone, _ = replace(channel, pools=(pool,)).logits_vjp(x)[1](dz)
+        found[pool.name] = dict(tree.leaves(alone, "channel"))[leaf]
     return found
 
 
 def _at_channel(cbam: CBAM, x: Array, dy: Array) -> tuple[Array, Array]:
-    """Return what the channel gate reads, and the cotangent (N, C) of its logits."""
+    """Return what the channel gate reads, and the cotangent of its logits."""
     channel, spatial = cbam.channel, cbam.spatial
     if cbam.order == "parallel" and spatial is not None:
         gate, sigmoid_pullback = sigmoid_vjp(channel.logits_vjp(x)[0] + spatial.logits_vjp(x)[0])
         dz = sigmoid_pullback(scale_vjp(gate, x)[1](dy)[0])
-        return x, dz.sum(axis=tuple(range(2, x.ndim)))
+        return x, dz.sum(axis=tuple(range(2, x.ndim)), keepdims=True)
     if spatial is not None and cbam.order == "spatial-first":
         x = spatial(x) * x
     mc, sigmoid_pullback = sigmoid_vjp(channel.logits_vjp(x)[0])
     if spatial is not None and cbam.order == "channel-first":
         dy = refine_vjp(spatial, mc * x)[1](dy)[1]
-    return x, sigmoid_pullback(scale_vjp(mc, x)[1](dy)[0]).reshape(x.shape[:2])
+    return x, sigmoid_pullback(scale_vjp(mc, x)[1](dy)[0])

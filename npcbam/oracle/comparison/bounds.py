@@ -20,6 +20,7 @@ from npcbam.oracle.comparison.errors import (
     Axes,
     Near,
     backward,
+    broadcast,
     convolve,
     linear,
     logsumexp,
@@ -33,17 +34,18 @@ from npcbam.oracle.comparison.errors import (
     sigmoid,
     stack,
 )
+from npcbam.oracle.comparison.one_gate import OneGate
 from npcbam.oracle.precision import PRECISIONS
 from npcbam.pooling import AVG, LP, LSE
 from npcbam.spatial_attention import SpatialAttention
 
 
-def allowed(cbam: CBAM, x: Array, dy: Array | None, dtype: str) -> dict[str, Array]:
-    """Return how far rounding may take y and all gradients of a CBAM from their exact values.
+def allowed(block: CBAM | OneGate, x: Array, dy: Array | None, dtype: str) -> dict[str, Array]:
+    """Return how far rounding may take y and all gradients of a block from their exact values.
 
     Parameters
     ----------
-    cbam : in float64, in evaluation; its parameters and `x` and `dy` are taken as exact, so round
+    block : in float64, in evaluation; its parameters and `x` and `dy` are taken as exact, so round
         them to the precision before
     x, dy : (N, C, *S), finite; None for dy leaves the gradients out
     dtype : "float64", "float32", "float16", "bfloat16" or "tf32"
@@ -51,7 +53,7 @@ def allowed(cbam: CBAM, x: Array, dy: Array | None, dtype: str) -> dict[str, Arr
     Returns
     -------
     The largest |got - expected|, entry by entry, of "y", "dx" and, with a "d" before it, of every
-    leaf of `cbam`, as in "dchannel.mlp.w0"; infinite where the precision may overflow
+    leaf of `block`, as in "dchannel.mlp.w0"; infinite where the precision may overflow
 
     >>> x = np.random.default_rng(0).normal(size=(2, 32, 6, 5))
     >>> bounds = allowed(CBAM.init(0, channels=32), x, x, "float32")
@@ -64,11 +66,15 @@ def allowed(cbam: CBAM, x: Array, dy: Array | None, dtype: str) -> dict[str, Arr
     def exact(a: Array) -> Near:
         return Near(np.asarray(a, np.float64), np.zeros(a.shape), kind)
 
-    leaves = {path: exact(leaf) for path, leaf in tree.leaves(cbam)}
+    leaves = {path: exact(leaf) for path, leaf in tree.leaves(block)}
     start = exact(x)
     # Infinite bounds times 0 are of no matter: they stay infinite.
     with np.errstate(invalid="ignore", over="ignore", under="ignore"):
-        y = _cbam(cbam, leaves, start)
+        y = (
+            _cbam(block, leaves, start)
+            if isinstance(block, CBAM)
+            else _one_gate(block, leaves, start)
+        )
         bounds = {"y": y.reach}
         if dy is not None:
             found = backward(y, exact(dy))
@@ -93,6 +99,20 @@ def _cbam(cbam: CBAM, leaves: dict[str, Near], x: Near) -> Near:
         for logits in steps[::-1] if cbam.order == "spatial-first" else steps:
             y = scale(sigmoid(logits(y)), y)
     return y + x if cbam.residual else y
+
+
+def _one_gate(block: OneGate, leaves: dict[str, Near], x: Near) -> Near:
+    if block.channel is not None:
+        logits = _channel_logits(block.channel, leaves, x)
+    else:
+        assert block.spatial is not None
+        logits = _spatial_logits(block.spatial, leaves, x)
+    gate = sigmoid(logits)
+    if block.gives == "map":
+        return gate
+    if block.gives == "spread":
+        return broadcast(gate, x.value.shape)
+    return scale(gate, x) + x if block.residual else scale(gate, x)
 
 
 def _channel_logits(channel: ChannelAttention, leaves: dict[str, Near], x: Near) -> Near:

@@ -305,6 +305,12 @@ def reshape(x: Near, shape: tuple[int, ...]) -> Near:
     return Near(value, sd, x.kind, (x,), lambda dy: (reshape(dy, x.value.shape),))
 
 
+def broadcast(x: Near, shape: tuple[int, ...]) -> Near:
+    """Repeat along axes of size 1; backward the cotangents of all copies add."""
+    value, sd = np.broadcast_to(x.value, shape), np.broadcast_to(x.sd, shape)
+    return Near(value, sd, x.kind, (x,), lambda dy: (_to_shape(dy, x.value.shape),))
+
+
 def spread(x: Near, shape: tuple[int, ...]) -> Near:
     """Repeat a pooled cotangent where it was pooled."""
     return Near(np.broadcast_to(x.value, shape), np.broadcast_to(x.sd, shape), x.kind)

@@ -12,6 +12,7 @@ from npcbam import tree
 from npcbam.arguments import Array
 from npcbam.cbam import CBAM
 from npcbam.oracle.comparison.bounds import allowed
+from npcbam.oracle.comparison.one_gate import OneGate
 from npcbam.oracle.precision import PRECISIONS, TRANSFORMED
 from npcbam.routes import Cotangents, Gains, pulled
 
@@ -33,7 +34,7 @@ class Pulled:
     dy: Array
     dparams: Mapping[str, Array]
     dx: Array
-    cbam: CBAM
+    cbam: CBAM | OneGate
     dtype: str = "float64"
 
     @functools.cached_property

@@ -9,15 +9,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
 from npcbam.arguments import Array
 from npcbam.cbam import CBAM
-from npcbam.channel_attention import ChannelAttention
+from npcbam.oracle.comparison.one_gate import OneGate
 from npcbam.pooling import MAX, MAX_EVEN, Pool, max_vjp
-from npcbam.spatial_attention import SpatialAttention
 from npcbam.types import Pullback
+
+B = TypeVar("B", bound=CBAM | OneGate)
 
 
 def _last_vjp(x: Array, axes: Sequence[int]) -> tuple[Array, Pullback]:
@@ -67,32 +69,40 @@ OF_LAYERS = (MAX, MAX_EVEN)
 OF_SPACE, OF_CHANNELS = (*OF_LAYERS, *IN_TURN, LAST), (*OF_LAYERS, LAST)
 
 
-def with_maxima(cbam: CBAM, channel: Pool, spatial: Pool) -> CBAM:
-    """Return the CBAM with these pools for the maxima of its gates."""
-
-    def pools(gate: ChannelAttention | SpatialAttention, top: Pool) -> tuple[Pool, ...]:
-        return tuple(top if pool.ties else pool for pool in gate.pools)
-
-    of_spatial = cbam.spatial and replace(cbam.spatial, pools=pools(cbam.spatial, spatial))
-    of_channel = replace(cbam.channel, pools=pools(cbam.channel, channel))
-    return replace(cbam, channel=of_channel, spatial=of_spatial)
-
-
-def tie_rules(cbam: CBAM) -> Iterator[CBAM]:
-    """Yield the CBAM with every tie rule of the layers in either gate."""
-    for pair in itertools.product(OF_LAYERS, OF_LAYERS if cbam.spatial else (MAX,)):
-        yield with_maxima(cbam, *pair)
+def with_maxima(block: B, channel: Pool, spatial: Pool) -> B:
+    """Return the block with these pools for the maxima of its gates."""
+    tops = {"channel": channel, "spatial": spatial}
+    gates = {name: getattr(block, name) for name in tops}
+    changed = {
+        name: replace(gate, pools=tuple(tops[name] if p.ties else p for p in gate.pools))
+        for name, gate in gates.items()
+        if gate is not None
+    }
+    return replace(block, **changed)
 
 
-def other_tie_rules(cbam: CBAM) -> Iterator[CBAM]:
-    """Yield the CBAM with the tie rules that `tie_rules` leaves out, in one gate or in both."""
-    for pair in itertools.product(OF_SPACE, OF_CHANNELS if cbam.spatial else (MAX,)):
+def tie_rules(block: B) -> Iterator[B]:
+    """Yield the block with every tie rule of the layers in either gate."""
+    of_channel, of_spatial = _has_gates(block)
+    for pair in itertools.product(OF_LAYERS[: 1 + of_channel], OF_LAYERS[: 1 + of_spatial]):
+        yield with_maxima(block, *pair)
+
+
+def other_tie_rules(block: B) -> Iterator[B]:
+    """Yield the block with the tie rules that `tie_rules` leaves out, in one gate or in both."""
+    of_channel, of_spatial = _has_gates(block)
+    channel, spatial = OF_SPACE if of_channel else (MAX,), OF_CHANNELS if of_spatial else (MAX,)
+    for pair in itertools.product(channel, spatial):
         if not set(pair) <= set(OF_LAYERS):
-            yield with_maxima(cbam, *pair)
+            yield with_maxima(block, *pair)
 
 
-def rules_of(cbam: CBAM) -> str:
+def rules_of(block: CBAM | OneGate) -> str:
     """Return the tie rules of both gates, as in "even+first"; "none" without a maximum."""
-    gates = [gate for gate in (cbam.channel, cbam.spatial) if gate is not None]
+    gates = [gate for gate in (block.channel, block.spatial) if gate is not None]
     named = dict.fromkeys(pool.ties for gate in gates for pool in gate.pools if pool.ties)
     return "+".join(named) or "none"
+
+
+def _has_gates(block: CBAM | OneGate) -> tuple[bool, bool]:
+    return block.channel is not None, block.spatial is not None
