@@ -121,3 +121,7 @@ TRANSFORMED = 16
 STILL = 1e-9
 # From x to dx a block rounds some sixteen times, where sums count as one.
 STEPS = 16
+
+# A norm is blind to the scale of what it normalises, but for its eps, which is seldom above 1e-3 of
+# a variance; where another array in its place moves y, it does so by more than SEEING.
+BLIND, SEEING = 1e-3, 1e-2

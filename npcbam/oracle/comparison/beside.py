@@ -12,7 +12,7 @@ import numpy as np
 from npcbam import tree
 from npcbam.arguments import Array
 from npcbam.cbam import CBAM
-from npcbam.oracle.behaviour.effects import attempt
+from npcbam.oracle.candidates.attempt import attempt
 from npcbam.oracle.candidates.candidate import Candidate
 from npcbam.oracle.comparison.bounds import allowed
 from npcbam.oracle.findings import Finding, Status, evidence

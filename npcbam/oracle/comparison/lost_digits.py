@@ -13,7 +13,7 @@ import numpy as np
 
 from npcbam.arguments import Array
 from npcbam.cbam import CBAM
-from npcbam.oracle.behaviour.effects import attempt
+from npcbam.oracle.candidates.attempt import attempt
 from npcbam.oracle.candidates.candidate import Candidate
 from npcbam.oracle.comparison.beside import (
     OUTER,

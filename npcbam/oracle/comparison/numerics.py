@@ -12,7 +12,7 @@ import numpy as np
 
 from npcbam.arguments import Array
 from npcbam.cbam import CBAM
-from npcbam.oracle.behaviour.effects import attempt
+from npcbam.oracle.candidates.attempt import attempt
 from npcbam.oracle.candidates.candidate import Candidate, sentence
 from npcbam.oracle.comparison import lost_digits as digits
 from npcbam.oracle.comparison.beside import (

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from npcbam.arguments import Array
-from npcbam.oracle.behaviour.effects import attempt
+from npcbam.oracle.candidates.attempt import attempt
 from npcbam.oracle.candidates.candidate import Candidate, CannotRun, sentence
 from npcbam.oracle.candidates.completed import Half, lacking
 from npcbam.oracle.comparison.comparison import Tried
