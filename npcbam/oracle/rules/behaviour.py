@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from npcbam.oracle.rules.composition import RIGHT
 from npcbam.oracle.rules.rule import NOTE, UNDECIDED, WRONG, Rule
 
-RIGHT = "f = channel(x) * x\ny = spatial(f) * f"
 # What a stage that is not known says, and what then follows from the finding beside it.
 UNKNOWN = (
     *("channel-unknown", "channel-reads-positions", "channel-reads-more"),
@@ -62,7 +62,7 @@ RULES = (
         stage="effects",
         status=WRONG,
         sentence="y has dtype {got}, where x and the parameters have {expected}",
-        why="The layers after it then compute in another precision, or refuse. Half the memory that half precision "
+        why="The layers after it then compute in another precision, or refuse. The memory that half precision "
         "saves may be lost there.",
         bad=RIGHT + "\ny = y.astype(np.float32)",
         fix=RIGHT,

@@ -6,6 +6,7 @@ import numpy as np
 
 from npcbam.arguments import Array
 from npcbam.oracle.rules.composition import RIGHT
+from npcbam.oracle.rules.functions import SILU
 from npcbam.oracle.rules.rule import WRONG, Rule
 from npcbam.pointwise import relu, sigmoid
 
@@ -14,11 +15,6 @@ def _full(z: Array, x: Array) -> Array:
     """Return a map in the shape of the features."""
     full: Array = z + 0 * x
     return full
-
-
-def _silu(z: Array) -> Array:
-    y: Array = z * sigmoid(z)
-    return y
 
 
 RULES = (
@@ -192,7 +188,7 @@ RULES = (
         sentence="SiLU follows the block",
         why="Negative features are squeezed to nearly 0, where Eq. 1 only weighs them. An activation belongs after the "
         "shortcut is added.",
-        made=lambda x, maps: _silu(maps.both(x)),
+        made=lambda x, maps: SILU(maps.both(x)),
         bad="f = channel(x) * x\nf = spatial(f) * f\ny = f * sigmoid(f)",
         fix=RIGHT,
         sources=("Eq. 1",),

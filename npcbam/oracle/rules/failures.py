@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from npcbam.oracle.rules.composition import RIGHT
 from npcbam.oracle.rules.rule import NOTE, UNDECIDED, WRONG, Rule
 
-RIGHT = "f = channel(x) * x\ny = spatial(f) * f"
 # What is told of one input falls away where it is known which inputs fail.
 ONE_INPUT = ("fails-on-input", "one-size-only")
 

@@ -14,14 +14,14 @@ import numpy as np
 
 from npcbam.arguments import Array
 from npcbam.oracle.rules.channel import channel_logits, channel_map
+from npcbam.oracle.rules.composition import RIGHT
+from npcbam.oracle.rules.functions import MC
 from npcbam.oracle.rules.right_block import RightBlock
 from npcbam.oracle.rules.rule import WRONG, Rule
 from npcbam.pointwise import sigmoid
 
 Made: TypeAlias = Callable[[RightBlock, Array], Array | None]
-# Eq. 1, and the stages of it, as the lines of a rule.
-BLOCK = "f = channel(x) * x\ny = spatial(f) * f"
-CHANNEL = "mc = column(sigmoid(mlp(avg(x)) + mlp(top(x))))"
+# Eq. 3, as the lines of a rule.
 SPATIAL = "ms = sigmoid(conv(f.mean(1), f.max(1)))"
 
 
@@ -89,8 +89,8 @@ RULES = (
         why="The vectors of a preset with a residual have x added to F''. Without it the block may damp what the "
         "trained weights expect whole.",
         made=_left_out,
-        bad=BLOCK,
-        fix=BLOCK + " + x",
+        bad=RIGHT,
+        fix=RIGHT + " + x",
         sources=("Fig. 3",),
     ),
     Rule(
@@ -102,7 +102,7 @@ RULES = (
         "right, which hides it.",
         made=_first_window,
         bad="corner = x[:, :, :2, :2]\nmc = column(sigmoid(mlp(avg(x)) + mlp(top(corner))))",
-        fix=CHANNEL,
+        fix=MC,
         sources=("Eq. 2", "seen in public code"),
     ),
     Rule(
@@ -115,7 +115,7 @@ RULES = (
         made=_over_channels,
         bad="f_avg = np.broadcast_to(x.mean(1)[:, 0, :1], x.shape[:2])\n"
         "mc = column(sigmoid(mlp(f_avg) + mlp(top(x))))",
-        fix=CHANNEL,
+        fix=MC,
         sources=("Eq. 2", "seen in public code"),
     ),
     Rule(
@@ -126,7 +126,7 @@ RULES = (
         why="The same image gives another result in another batch. A mean runs over the batch's axis too.",
         made=_samples_mixed,
         bad="mc = column(sigmoid(mlp(avg(x)) + mlp(top(x)))).mean(0, keepdims=True)",
-        fix=CHANNEL,
+        fix=MC,
         sources=("Eq. 2",),
     ),
     Rule(
@@ -137,8 +137,8 @@ RULES = (
         why="The weights were trained with biases, and without them every gate is shifted. A loader that skips unknown "
         "keys does so without a word.",
         made=_without("b0", "b1"),
-        bad=CHANNEL,
-        fix="def mlp(f): return relu(f @ w0.T + b0) @ w1.T + b1\n" + CHANNEL,
+        bad=MC,
+        fix="def mlp(f): return relu(f @ w0.T + b0) @ w1.T + b1\n" + MC,
         sources=("Eq. 2",),
     ),
     Rule(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from npcbam.oracle.rules.composition import RIGHT
 from npcbam.oracle.rules.rule import NOTE, UNDECIDED, WRONG, Rule
 
-RIGHT = "f = channel(x) * x\ny = spatial(f) * f"
 
 RULES = (
     Rule(
