@@ -5,7 +5,6 @@ from __future__ import annotations
 from npcbam.oracle.rules.composition import RIGHT
 from npcbam.oracle.rules.rule import NOTE, UNDECIDED, WRONG, Rule
 
-
 RULES = (
     Rule(
         code="no-cbam",
