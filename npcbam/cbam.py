@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from npcbam import arguments, tree
+from npcbam import arguments, presets, tree
 from npcbam.arguments import Array
-from npcbam.channel_attention import ChannelAttention
+from npcbam.channel_attention import ChannelAttention, SharedMLP
+from npcbam.conv import Conv
+from npcbam.drawing import generator, uniform
+from npcbam.norm import BatchNorm
 from npcbam.pointwise import scale_vjp, sigmoid_vjp
 from npcbam.spatial_attention import SpatialAttention
 
@@ -70,13 +73,98 @@ class CBAM:
         *,
         dtype: Any = np.float64,
         spatial_axes: int = 2,
-    ) -> CBAM:
-        """Draw the weights of a new CBAM; see `presets.init`."""
-        from npcbam import presets
+    ) -> Self:
+        """Draw the weights of a new CBAM as PyTorch does, and `official` as its authors do.
 
-        return presets.init(
-            rng, channels, reduction_ratio, kernel_size, preset, dtype, spatial_axes
+        Every weight and bias is uniform within ±1/√fan_in, with fan_in = C for w0 and b0, C/r for
+        w1 and b1, and planes × kernel_size ** spatial_axes for the convolution. Norms start with
+        gamma = 1, beta = 0, mean = 0, var = 1. In `official` the MLP's biases are 0, the kernel is
+        normal with variance 2 / kernel_size ** spatial_axes, and the norm's gamma is 0.
+
+        Parameters
+        ----------
+        rng : a Generator, or the seed of one
+        channels, reduction_ratio : C and r
+        kernel_size : odd
+        preset : a key of `presets.PRESETS`
+        dtype : float32, float64, longdouble or complex128; all are drawn in float64, then cast
+        spatial_axes : 1, 2 or 3
+
+        Raises
+        ------
+        TypeError, ValueError
+            An argument is out of range; the message names it.
+
+        >>> cbam = CBAM.init(0, channels=64, preset="official")
+        >>> cbam.channel.mlp.b0, cbam.spatial.norm.gamma
+        (array([0., 0., 0., 0.]), array([0.]))
+        """
+        rng, how = generator(rng), presets.preset(preset)
+        hidden = presets.hidden_units(channels, reduction_ratio, preset)
+        arguments.odd("kernel_size", kernel_size)
+        arguments.choice("spatial_axes", spatial_axes, (1, 2, 3))
+        arguments.dtype("dtype", dtype)
+        channel = ChannelAttention.init(
+            rng,
+            channels,
+            hidden,
+            pools=how.pools,
+            blend=how.blend,
+            bias=how.first_mlp_bias if how.mlp_bias else None,
+            dtype=dtype,
         )
+        if how.planes is None:
+            return cls(channel, residual=how.residual)
+        norm = None
+        if how.norm_momentum is not None:
+            norm = BatchNorm.init(1, gamma=how.first_gamma, momentum=how.norm_momentum, dtype=dtype)
+        spatial = SpatialAttention.init(
+            rng,
+            (kernel_size,) * spatial_axes,
+            pools=how.planes,
+            norm=norm,
+            blend=how.blend,
+            weight=how.first_kernel,
+            bias=uniform if how.conv_bias else None,
+            dtype=dtype,
+        )
+        return cls(channel, spatial, residual=how.residual)
+
+    @classmethod
+    def build(cls, preset: str, arrays: Mapping[str, Array]) -> Self:
+        """Assemble a CBAM of a preset.
+
+        Parameters
+        ----------
+        preset : a key of `presets.PRESETS`
+        arrays : the array of each leaf under its path, as in `presets.shapes`; not copied
+
+        Raises
+        ------
+        TypeError, ValueError
+            The paths are not those of the preset, or an array does not fit.
+
+        >>> sizes = presets.shapes("se", channels=8, hidden=2, kernel=())
+        >>> se = CBAM.build("se", {path: np.ones(shape) for path, shape in sizes.items()})
+        >>> [pool.name for pool in se.channel.pools], se.spatial
+        (['avg'], None)
+        """
+        how, paths = presets.preset(preset), list(presets.shapes(preset, 1, 1, ()))
+        if sorted(arrays) != sorted(paths):
+            raise ValueError(f"arrays: expected {', '.join(paths)}, got {', '.join(arrays)}")
+        parts: dict[str, dict[str, Any]] = {}
+        for path in paths:
+            part, _, field = path.rpartition(".")
+            parts.setdefault(part, {})[field] = arrays[path]
+        channel = ChannelAttention(SharedMLP(**parts["channel.mlp"]), how.pools, how.blend)
+        if how.planes is None:
+            return cls(channel, residual=how.residual)
+        norm = None
+        if how.norm_momentum is not None:
+            norm = BatchNorm(**parts["spatial.norm"], momentum=how.norm_momentum)
+        conv = Conv(**parts["spatial.conv"])
+        spatial = SpatialAttention(conv, how.planes, norm, how.blend)
+        return cls(channel, spatial, residual=how.residual)
 
     def __call__(self, x: Array) -> Array:
         """Return the refined `x`; see `vjp`."""

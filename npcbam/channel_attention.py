@@ -6,12 +6,13 @@ import dataclasses
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
 from npcbam import arguments, tree
 from npcbam.arguments import Array
+from npcbam.drawing import Draw, generator, uniform
 from npcbam.pointwise import relu_vjp, sigmoid_vjp
 from npcbam.pooling import AVG, MAX, Pool, as_pools, describe_vjp
 
@@ -61,6 +62,30 @@ class SharedMLP:
         if self.b1 is not None:
             named.append(("b1", arguments.shaped("b1", self.b1, (channels,))))
         arguments.same_dtype(named)
+
+    @classmethod
+    def init(
+        cls,
+        rng: np.random.Generator | int,
+        channels: int,
+        hidden: int,
+        *,
+        bias: Draw | None = None,
+        dtype: Any = np.float64,
+    ) -> Self:
+        """Draw the weights as PyTorch does; `bias` draws both biases, which None leaves out."""
+        rng = generator(rng)
+        arguments.positive("channels", channels)
+        arguments.positive("hidden", hidden)
+        arguments.dtype("dtype", dtype)
+        drawn = [
+            uniform(rng, (hidden, channels), channels),
+            uniform(rng, (channels, hidden), hidden),
+        ]
+        if bias is not None:
+            # A bias has the fan_in of its weight.
+            drawn += [bias(rng, (hidden,), channels), bias(rng, (channels,), hidden)]
+        return cls(*(a.astype(dtype) for a in drawn))
 
     def __call__(self, f: Array) -> Array:
         """Return the logits of `f`; see `vjp`."""
@@ -137,6 +162,21 @@ class ChannelAttention:
         arguments.layer("mlp", self.mlp, SharedMLP)
         object.__setattr__(self, "pools", as_pools(self.pools))  # names become values
         arguments.choice("blend", self.blend, (False, True))
+
+    @classmethod
+    def init(
+        cls,
+        rng: np.random.Generator | int,
+        channels: int,
+        hidden: int,
+        *,
+        pools: tuple[Pool, ...] = (AVG, MAX),
+        blend: bool = False,
+        bias: Draw | None = None,
+        dtype: Any = np.float64,
+    ) -> Self:
+        """Draw the weights; see `SharedMLP.init`."""
+        return cls(SharedMLP.init(rng, channels, hidden, bias=bias, dtype=dtype), pools, blend)
 
     def __call__(self, x: Array) -> Array:
         """Return the map of `x`; see `vjp`."""

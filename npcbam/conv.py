@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from npcbam import arguments
 from npcbam.arguments import Array
+from npcbam.drawing import Draw, generator, uniform
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +47,24 @@ class Conv:
             arguments.odd("w", size)
         if self.b is not None:
             arguments.same_dtype([("w", w), ("b", arguments.shaped("b", self.b, w.shape[:1]))])
+
+    @classmethod
+    def init(
+        cls,
+        rng: np.random.Generator | int,
+        planes: tuple[int, int],
+        kernel: tuple[int, ...],
+        *,
+        weight: Draw = uniform,
+        bias: Draw | None = None,
+        dtype: Any = np.float64,
+    ) -> Self:
+        """Draw a convolution between numbers of planes, (I, O), with a kernel of these sizes."""
+        rng, (inputs, outputs) = generator(rng), planes
+        arguments.dtype("dtype", dtype)
+        shape, fan_in = (outputs, inputs, *kernel), inputs * math.prod(kernel)
+        w = weight(rng, shape, fan_in).astype(dtype)
+        return cls(w, None if bias is None else bias(rng, (outputs,), fan_in).astype(dtype))
 
     def __call__(self, x: Array) -> Array:
         """Return the correlation of `x`; see `vjp`."""

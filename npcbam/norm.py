@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -60,6 +60,16 @@ class BatchNorm:
         arguments.same_dtype(named)
         arguments.number("eps", self.eps, 0, np.inf)
         arguments.number("momentum", self.momentum, 0, 1)
+
+    @classmethod
+    def init(
+        cls, channels: int, *, gamma: float = 1.0, momentum: float = 0.1, dtype: Any = np.float64
+    ) -> Self:
+        """Return the norm at the start, with beta = 0, mean = 0 and var = 1."""
+        arguments.positive("channels", channels)
+        arguments.dtype("dtype", dtype)
+        scale, zero, one = (np.full(channels, value, dtype) for value in (gamma, 0, 1))
+        return cls(scale, zero, zero, one, momentum=momentum)
 
     def __call__(self, x: Array) -> Array:
         """Return `x` normalised by the running statistics; see `vjp`."""

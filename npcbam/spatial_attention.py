@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
 from npcbam import arguments
 from npcbam.arguments import Array
 from npcbam.conv import Conv
+from npcbam.drawing import Draw, uniform
 from npcbam.norm import BatchNorm
 from npcbam.pointwise import sigmoid_vjp
 from npcbam.pooling import AVG, MAX, Pool, as_pools, describe_vjp
@@ -60,6 +61,24 @@ class SpatialAttention:
             arguments.layer("norm", self.norm, BatchNorm)
             arguments.shaped("norm.gamma", self.norm.gamma, (1,))
             arguments.same_dtype([("conv.w", self.conv.w), ("norm.gamma", self.norm.gamma)])
+
+    @classmethod
+    def init(
+        cls,
+        rng: np.random.Generator | int,
+        kernel: tuple[int, ...],
+        *,
+        pools: tuple[Pool, ...] = (AVG, MAX),
+        norm: BatchNorm | None = None,
+        blend: bool = False,
+        weight: Draw = uniform,
+        bias: Draw | None = None,
+        dtype: Any = np.float64,
+    ) -> Self:
+        """Draw the weights of a kernel of these sizes; see `Conv.init`."""
+        planes = (1 if blend else len(pools), 1)
+        conv = Conv.init(rng, planes, kernel, weight=weight, bias=bias, dtype=dtype)
+        return cls(conv, pools, norm, blend)
 
     def __call__(self, x: Array) -> Array:
         """Return the map of `x`; see `vjp`."""

@@ -113,7 +113,7 @@ def from_state_dict(
         kind = ValueError if any(isinstance(error, ValueError) for error in wrong) else TypeError
         lines = "".join(f"\n  {error}" for error in wrong)
         raise kind(f"source: expected the keys of preset {preset!r} under {start!r}, got{lines}")
-    return presets.build(preset, arrays)
+    return CBAM.build(preset, arrays)
 
 
 def to_state_dict(cbam: CBAM, preset: str, prefix: str = "") -> dict[str, Array]:
@@ -146,7 +146,7 @@ def to_state_dict(cbam: CBAM, preset: str, prefix: str = "") -> dict[str, Array]
         raise TypeError(f"cbam: expected a CBAM, got {type(cbam).__name__}")
     leaves = dict(tree.leaves(cbam))
     try:
-        tree.map(lambda _, leaf: leaf, presets.build(preset, leaves), cbam)
+        tree.map(lambda _, leaf: leaf, CBAM.build(preset, leaves), cbam)
     except ValueError as error:
         raise ValueError(f"cbam: expected a CBAM of preset {preset!r}; {error}") from None
     ones = [1] * (cbam.spatial.conv.w.ndim - 2) if preset in _POINTWISE and cbam.spatial else []

@@ -24,7 +24,7 @@ BY_HAND = {
 
 @pytest.mark.parametrize("name", presets.PRESETS)
 def test_conventions(name):
-    cbam = presets.init(0, 8, 2, 3, name)
+    cbam = CBAM.init(0, 8, 2, 3, name)
     spatial, norm = cbam.spatial, cbam.spatial and cbam.spatial.norm
     found = (
         cbam.channel.pools,
@@ -59,7 +59,7 @@ def test_hidden_units(channels, ratio, floor, rounded):
     for name in presets.PRESETS:
         wanted = rounded if name.startswith("timm") else floor
         assert presets.hidden_units(channels, ratio, name) == wanted, name
-        assert presets.init(0, channels, ratio, 3, name).channel.mlp.w0.shape[0] == wanted
+        assert CBAM.init(0, channels, ratio, 3, name).channel.mlp.w0.shape[0] == wanted
 
 
 def test_hidden_units_are_counted_in_whole_numbers():
@@ -68,13 +68,12 @@ def test_hidden_units_are_counted_in_whole_numbers():
 
 def test_defaults():
     """The paper's r = 16 and 7×7 kernel, on images."""
-    cbam = presets.init(0, 64)
+    cbam = CBAM.init(0, 64)
     assert {path: leaf.shape for path, leaf in tree.leaves(cbam)} == {
         "channel.mlp.w0": (4, 64),
         "channel.mlp.w1": (64, 4),
         "spatial.conv.w": (1, 2, 7, 7),
     }
-    assert_same(CBAM.init(0, 64), cbam)
 
 
 @pytest.mark.parametrize(("channels", "hidden"), [(1, 1), (7, 1), (8, 1)])
@@ -108,7 +107,7 @@ def test_shapes(kernel):
 @pytest.mark.parametrize("name", presets.PRESETS)
 def test_init_starts_where_the_library_does(name):
     """Uniform within ±1/√fan_in, apart from the authors' own start."""
-    cbam = presets.init(1, 2048, 2, 63, name)
+    cbam = CBAM.init(1, 2048, 2, 63, name)
     official = name == "official"
     mlp, spatial = cbam.channel.mlp, cbam.spatial
     bounds = [(mlp.w0, 1 / np.sqrt(2048)), (mlp.w1, 1 / 32)]
@@ -142,7 +141,7 @@ def test_init_starts_where_the_library_does(name):
 
 def test_official_starts_with_an_open_half():
     """gamma = 0: Ms is ½ everywhere, and the kernel has no gradient yet."""
-    cbam = presets.init(0, 8, 2, 3, "official")
+    cbam = CBAM.init(0, 8, 2, 3, "official")
     x = np.random.default_rng(0).normal(size=(2, 8, 4, 3))
     assert (cbam.spatial(x) == 0.5).all()
     dcbam, _ = cbam.vjp(x)[1](x)
@@ -157,27 +156,29 @@ def test_official_starts_with_an_open_half():
 @pytest.mark.parametrize("axes", [1, 2, 3])
 @pytest.mark.parametrize("name", presets.PRESETS)
 def test_init(name, axes, dtype):
-    cbam = presets.init(3, 8, 2, 3, name, dtype, axes)
+    cbam = CBAM.init(3, 8, 2, 3, name, dtype=dtype, spatial_axes=axes)
     shapes = presets.shapes(name, 8, 4, (3,) * axes)
     assert {path: leaf.shape for path, leaf in tree.leaves(cbam)} == shapes
     assert {leaf.dtype for _, leaf in tree.leaves(cbam)} == {np.dtype(dtype)}
-    # Every dtype gets the numbers that float64 does, and the method of CBAM is the same function.
-    assert_same(presets.init(np.random.default_rng(3), 8, 2, 3, name, dtype, axes), cbam)
+    # Every dtype gets the numbers that float64 does.
+    assert_same(
+        CBAM.init(np.random.default_rng(3), 8, 2, 3, name, dtype=dtype, spatial_axes=axes), cbam
+    )
     assert_same(CBAM.init(3, 8, 2, 3, name, dtype=dtype, spatial_axes=np.int64(axes)), cbam)
-    double = presets.init(3, 8, 2, 3, name, np.float64, axes)
+    double = CBAM.init(3, 8, 2, 3, name, dtype=np.float64, spatial_axes=axes)
     assert_same(tree.map(lambda leaf: leaf.astype(dtype), double), cbam)
 
 
 def test_leaves_are_drawn_apart():
-    a, b = presets.init(3, 8, 2, 3, "paper_biased"), presets.init(4, 8, 2, 3, "paper_biased")
+    a, b = CBAM.init(3, 8, 2, 3, "paper_biased"), CBAM.init(4, 8, 2, 3, "paper_biased")
     drawn = np.concatenate([leaf.ravel() for cbam in (a, b) for _, leaf in tree.leaves(cbam)])
     assert np.unique(drawn).size == drawn.size
 
 
 @pytest.mark.parametrize("name", presets.PRESETS)
 def test_build_takes_apart_what_it_put_together(name):
-    cbam = presets.init(0, 8, 2, 3, name)
-    built = presets.build(name, dict(reversed(list(tree.leaves(cbam)))))
+    cbam = CBAM.init(0, 8, 2, 3, name)
+    built = CBAM.build(name, dict(reversed(list(tree.leaves(cbam)))))
     tree.map(lambda a, b: a, built, cbam)  # raises where the structures differ
     for (_, a), (_, b) in zip(tree.leaves(built), tree.leaves(cbam), strict=True):
         assert a is b
@@ -186,7 +187,7 @@ def test_build_takes_apart_what_it_put_together(name):
 def test_build_adds_x_back_without_a_spatial_gate_too(monkeypatch):
     how = dataclasses.replace(presets.PRESETS["se"], residual=True)
     monkeypatch.setitem(presets.PRESETS, "se", how)
-    assert presets.init(0, 8, 2, name="se").residual is True
+    assert CBAM.init(0, 8, 2, preset="se").residual is True
 
 
 # Errors
@@ -201,7 +202,7 @@ def test_build_adds_x_back_without_a_spatial_gate_too(monkeypatch):
         ({"reduction_ratio": 0}, ValueError, "reduction_ratio: expected at least 1, got 0"),
         ({"reduction_ratio": 9}, ValueError, "reduction_ratio: expected at most channels, 8"),
         ({"kernel_size": 4}, ValueError, "kernel_size: expected an odd kernel size, got 4"),
-        ({"name": "senet"}, ValueError, "preset: expected 'paper', .* or 'se', got 'senet'"),
+        ({"preset": "senet"}, ValueError, "preset: expected 'paper', .* or 'se', got 'senet'"),
         ({"dtype": np.float16}, TypeError, "dtype: expected float32, .* got <class 'numpy.float16"),
         ({"dtype": None}, TypeError, "dtype: expected float32, .* got None"),
         ({"spatial_axes": 4}, ValueError, "spatial_axes: expected 1, 2 or 3, got 4"),
@@ -210,14 +211,14 @@ def test_build_adds_x_back_without_a_spatial_gate_too(monkeypatch):
 def test_init_errors(change, exception, message):
     good = {"rng": 0, "channels": 8, "reduction_ratio": 2, "kernel_size": 3}
     with pytest.raises(exception, match=message):
-        presets.init(**{**good, **change})
+        CBAM.init(**{**good, **change})
 
 
 def test_build_errors():
-    arrays = dict(tree.leaves(presets.init(0, 8, 2, 3, "seed")))
+    arrays = dict(tree.leaves(CBAM.init(0, 8, 2, 3, "seed")))
     for wrong in (arrays | {"spatial.norm.beta": np.ones(1)}, dict(list(arrays.items())[1:])):
         wanted = "channel.mlp.w0, channel.mlp.w1, spatial.conv.w, spatial.conv.b"
         message = f"arrays: expected {wanted}, got {', '.join(wrong)}"
-        assert_raises(ValueError, message, presets.build, "seed", wrong)
+        assert_raises(ValueError, message, CBAM.build, "seed", wrong)
     with pytest.raises(ValueError, match=r"w1: expected shape \(8, 4\), got \(8, 5\)"):
-        presets.build("seed", arrays | {"channel.mlp.w1": np.ones((8, 5))})
+        CBAM.build("seed", arrays | {"channel.mlp.w1": np.ones((8, 5))})

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tolerances import CANCELLED, TORCH, TORCH_SECOND
 from torch_blocks import BLOCKS, follow
 
-from npcbam import presets, strategies, tree
+from npcbam import CBAM, presets, strategies, tree
 from npcbam.derivative import hvp
 from npcbam.pooling import AVG, MAX, MAX_EVEN
 from npcbam.state_dict import from_state_dict, to_state_dict
@@ -100,7 +100,7 @@ def test_ties_behind_an_exact_gate(order, top):
     """The second attention sees ties too: its gates are equal wherever the features are."""
     arrays = {"channel.mlp.w0": np.array([[1.0, 0.5]]), "channel.mlp.w1": np.full((2, 1), 0.25)}
     arrays["spatial.conv.w"] = np.array([0.5, -0.25]).reshape(1, 2, 1, 1)
-    cbam = presets.build("paper", arrays)
+    cbam = CBAM.build("paper", arrays)
     x = np.array([[4.0, 2.0, 4.0], [2.0, 4.0, 0.0]])
     x = np.stack([x, x])[np.newaxis]  # (1, 2, 2, 3), channels tied at all positions
     cbam = replace(

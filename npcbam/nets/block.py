@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Self, TypeVar
@@ -11,6 +10,7 @@ import numpy as np
 
 from npcbam.arguments import Array
 from npcbam.cbam import CBAM
+from npcbam.drawing import he_normal
 from npcbam.nets.layers import Convolution, max_pool_vjp
 from npcbam.norm import BatchNorm
 from npcbam.pointwise import relu_vjp
@@ -55,10 +55,9 @@ class ConvNorm:
         Source: He et al. 2015, as the authors' ResNet.
         """
         inputs, outputs = planes
-        spread = math.sqrt(2 / (outputs * size * size))
-        w = rng.normal(0, spread, (outputs, inputs, size, size)).astype(dtype)
-        zero, one = np.zeros(outputs, dtype), np.ones(outputs, dtype)
-        return cls(Convolution(w, None, stride, size // 2), BatchNorm(one, zero, zero, one), pool)
+        w = he_normal(rng, (outputs, inputs, size, size), inputs * size * size).astype(dtype)
+        norm = BatchNorm.init(outputs, dtype=dtype)
+        return cls(Convolution(w, None, stride, size // 2), norm, pool)
 
     def __call__(self, x: Array) -> Array:
         """Return the result in evaluation."""

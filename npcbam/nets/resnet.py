@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -11,6 +10,7 @@ import numpy as np
 
 from npcbam import arguments
 from npcbam.arguments import Array
+from npcbam.drawing import generator, uniform
 from npcbam.nets.block import ATTENTIONS, Block, ConvNorm, Stepped, run
 from npcbam.nets.layers import Linear
 from npcbam.pointwise import relu_vjp
@@ -65,9 +65,7 @@ class ResNet:
         pool : window of the maximum after the first convolution; 1 for none
         dtype : float32, float64, longdouble or complex128
         """
-        if not isinstance(rng, np.random.Generator):
-            arguments.seed("rng", rng)
-            rng = np.random.default_rng(rng)
+        rng = generator(rng)
         for name, value in [("channels", channels), ("classes", classes), ("pool", pool)]:
             arguments.positive(name, value)
         if not widths:
@@ -79,7 +77,7 @@ class ResNet:
         stem = ConvNorm.init(rng, (channels, widths[0]), 3, 1, dtype, pool)
         pairs = zip((widths[0], *widths), widths, strict=False)
         blocks = tuple(Block.init(rng, pair, attention, reduction_ratio, dtype) for pair in pairs)
-        w = rng.uniform(-1, 1, (classes, widths[-1])) / math.sqrt(widths[-1])
+        w = uniform(rng, (classes, widths[-1]), widths[-1])
         return cls(stem, blocks, Linear(w.astype(dtype), np.zeros(classes, dtype)))
 
     def __call__(self, x: Array) -> Array:

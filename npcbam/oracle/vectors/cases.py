@@ -11,8 +11,9 @@ import numpy as np
 from npcbam import CBAM, pooling, presets, tree
 from npcbam.arguments import Array
 from npcbam.oracle.probing.inputs import Input, battery, cotangent
-from npcbam.oracle.rules.mistakes import MISTAKES
+from npcbam.oracle.rules import mistaken as rules
 from npcbam.oracle.rules.right_block import right_block
+from npcbam.oracle.rules.rule import Rule
 from npcbam.oracle.vectors.encoding import DTYPES, decode, encode
 from npcbam.oracle.vectors.rounding import allowed, sensitivity
 from npcbam.pointwise import sigmoid
@@ -86,7 +87,7 @@ def draw(name: str, each: Input, seed: int) -> Drawn:
         rng = np.random.default_rng([seed, attempt])
         hidden = presets.hidden_units(CHANNELS, REDUCTION, name)
         sizes = presets.shapes(name, CHANNELS, hidden, (KERNEL,) * (each.x.ndim - 2))
-        cbam = presets.build(name, {path: _weights(rng, path, s) for path, s in sizes.items()})
+        cbam = CBAM.build(name, {path: _weights(rng, path, s) for path, s in sizes.items()})
         dy = cotangent(rng, each.x.shape)
         x = _apart(cbam, each.x)
         if x is not None and _suits(cbam, x):
@@ -112,13 +113,9 @@ def tensors(cbam: CBAM, x: Array, dy: Array) -> dict[str, Array]:
     return found | {f"d{_short(path)}": leaf for path, leaf in tree.leaves(dcbam)}
 
 
-def mistaken(weights: Mapping[str, Array], x: Array, preset: str) -> Iterator[tuple[str, Array]]:
-    """Yield the code of each mistake that can be made of a preset, and its y."""
-    right = right_block(weights, presets.preset(preset))
-    for mistake in MISTAKES:
-        y = mistake(right, x)
-        if y is not None:
-            yield mistake.code, y
+def mistaken(weights: Mapping[str, Array], x: Array, preset: str) -> Iterator[tuple[Rule, Array]]:
+    """Yield each mistake that can be made of a preset, and its y; see `rules.mistaken`."""
+    return rules.mistaken(right_block(weights, presets.preset(preset)), x)
 
 
 def differs(y: Array, other: Array, limit: float) -> bool:
@@ -133,10 +130,11 @@ def _case(drawn: Drawn, dtype: str, limits: dict[str, float]) -> Case:
     plain = tree.map(lambda a: a.astype(np.float64), weights)
     # As it will be read.
     right = _rounded(found["y"], dtype)
-    told = {
-        code: differs(right, y, 2 * limits["y"])
-        for code, y in mistaken(plain, x.astype(np.float64), drawn.preset)
-    }
+    told: dict[str, bool] = {}
+    for rule, y in mistaken(plain, x.astype(np.float64), drawn.preset):
+        # With several numbers, the most usual one stands for it.
+        if rule.code not in told:
+            told[rule.code] = differs(right, y, 2 * limits["y"])
     codes = (tuple(code for code in told if told[code] == apart) for apart in (True, False))
     axes = x.ndim - 2
     shape = "" if axes == 2 else f"-{axes}d"

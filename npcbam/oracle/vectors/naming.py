@@ -7,20 +7,19 @@ from typing import TypeAlias
 
 import numpy as np
 
-from npcbam import presets
 from npcbam.arguments import Array
 from npcbam.cbam import CBAM
 from npcbam.oracle.comparison.backward import alike, name_dx, name_weight
 from npcbam.oracle.comparison.pulled import Pulled
 from npcbam.oracle.comparison.tie_rules import tie_rules
-from npcbam.oracle.rules.mistakes import MISTAKES
+from npcbam.oracle.rules.mistaken import MISTAKES
 from npcbam.oracle.vectors.cases import mistaken
 from npcbam.oracle.vectors.entries import Entry
 from npcbam.routes import Gains
 
 # By code, the sentence of each mistake that may have been made, the nearest first.
 Named: TypeAlias = Mapping[str, str]
-KNOWN = {mistake.code: mistake for mistake in MISTAKES}
+KNOWN = {rule.code: rule.stage for rule in MISTAKES}
 OTHER_TIES = "gradient-ties", "dx follows the other rule for ties of a maximum"
 
 
@@ -44,7 +43,7 @@ def mistakes_in(entry: Entry, got: Mapping[str, Array], bad: Collection[str]) ->
     if 1 in (x.shape[1], x[0, 0].size):
         return {}
     whole = {name: a for name, a in got.items() if a.shape == entry.tensors[name].shape}
-    return _of_gradients(entry, presets.build(entry.preset, weights), whole, whole.keys() & bad)
+    return _of_gradients(entry, CBAM.build(entry.preset, weights), whole, whole.keys() & bad)
 
 
 def _of_y(entry: Entry, weights: Mapping[str, Array], y: Array) -> Named:
@@ -54,13 +53,14 @@ def _of_y(entry: Entry, weights: Mapping[str, Array], y: Array) -> Named:
         return {}
     # A map alone is spread over the features.
     y = np.broadcast_to(y, expected.shape)
-    near = {}
-    for code, other in mistaken(weights, entry.values("x"), entry.preset):
+    near: dict[str, tuple[float, str]] = {}
+    for rule, other in mistaken(weights, entry.values("x"), entry.preset):
         # A mistake that makes y larger makes its rounding larger.
         larger = max(1.0, float(np.abs(other).max() / np.abs(expected).max()))
-        near[code] = float(np.abs(y - other).max()) / (2 * limit * larger)
-    found = sorted((code for code in near if near[code] <= 1), key=lambda code: near[code])
-    return {code: KNOWN[code].sentence for code in found}
+        gap = float(np.abs(y - other).max()) / (2 * limit * larger)
+        near[rule.code] = min((gap, rule.sentence), near.get(rule.code, (np.inf, "")))
+    found = sorted((code for code in near if near[code][0] <= 1), key=lambda code: near[code][0])
+    return {code: near[code][1] for code in found}
 
 
 def _of_gradients(

@@ -26,7 +26,7 @@ def find(candidate, preset, **kwargs):
     roles = fitting(candidate, preset)
 
     def carry(values):
-        return presets.build(preset, {role.path: role.carry(values[role.name]) for role in roles})
+        return CBAM.build(preset, {role.path: role.carry(values[role.name]) for role in roles})
 
     found = numerics(candidate, carry(candidate.state({})), carry, **kwargs)
     for finding in found:
@@ -346,7 +346,7 @@ def test_another_block_is_no_matter_of_precision():
     roles = fitting(candidate, "seed")
 
     def carry(values):
-        seed = presets.build("seed", {role.path: role.carry(values[role.name]) for role in roles})
+        seed = CBAM.build("seed", {role.path: role.carry(values[role.name]) for role in roles})
         return CBAM(seed.channel, seed.spatial, residual=False)
 
     assert numerics(candidate, carry(candidate.state({})), carry) == []
