@@ -96,7 +96,11 @@ def efforts(seen: Seen, x: Array, depth: str) -> Iterator[Effort]:
     yield Effort(False, tuple(COMPOSE), half)
     yield Effort(False, usual, every)
     if depth == "deep":
-        yield Effort(True, usual[:2], (0.5, 1.0, 0.0) if "k" in seen.calm else every)
+        if "k" in seen.calm:
+            yield Effort(True, usual[:2], (0.5, 1.0, 0.0))
+        else:
+            alone = tuple(name for name in usual if name.startswith("channel-only"))
+            yield Effort(True, alone, every)
 
 
 def without_spatial(weights: Mapping[str, Array]) -> dict[str, Array]:

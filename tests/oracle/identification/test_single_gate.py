@@ -1,6 +1,7 @@
 """One gate alone: no formula is tried twice, and a search in vain ends soon."""
 
 import mistakes
+import numpy as np
 import pytest
 import torch
 from drawn_weights import KERNELS, MLPS, X
@@ -76,3 +77,42 @@ def test_a_search_in_vain_ends_soon(monkeypatch):
     report = npcbam.check(LearnedAlpha, channels=16)
     assert "spatial-unknown" in [f.code for f in report.findings]
     assert 1000 < maps < 10_000
+
+
+def excited(activation, gate=np.tanh):
+    """Return a block of squeeze and excitation, which has a channel gate alone."""
+
+    def f(params, x):
+        z = activation(x.mean((2, 3)) @ params["w0"].T) @ params["w1"].T
+        return x * gate(z)[:, :, None, None]
+
+    return f
+
+
+def relu(z):
+    return np.maximum(z, 0)
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+MISTAKES = {
+    "channel-tanh": excited(relu),
+    "channel-linear": excited(lambda h: h, sigmoid),
+    "channel-tanh-hidden": excited(np.tanh, sigmoid),
+    "channel-sigmoid-hidden": excited(sigmoid, sigmoid),
+    "channel-no-sigmoid": excited(relu, lambda z: z),
+    "channel-sigmoid-twice": excited(relu, lambda z: sigmoid(sigmoid(z))),
+    "channel-clamp": excited(relu, lambda z: np.clip(z, 0, 1)),
+    "channel-doubled": excited(relu, lambda z: 2 * sigmoid(z)),
+    "channel-relu-after": excited(relu, lambda z: sigmoid(relu(z))),
+}
+
+
+@pytest.mark.parametrize("code", MISTAKES)
+def test_one_mistake_where_the_other_gate_is_not_there(code):
+    arrays = {"w0": np.ones((4, 32)), "w1": np.ones((32, 4))}
+    found = npcbam.check(MISTAKES[code], parameters=arrays, channels=32, expect="se").findings
+    codes = [each.code for each in found if each.status != "note"]
+    assert codes == [code, "channel-avg-only", "channel-only"]
