@@ -14,8 +14,9 @@ from npcbam.conv import Conv
 from npcbam.lessons.exercise import Answer, Exercise, Mistake, Values, normal
 from npcbam.lessons.steps import SPACE, gives, one_branch, pools
 from npcbam.lessons.structure import close
-from npcbam.oracle.rules import mistakes
+from npcbam.oracle.rules.mistaken import MISTAKES, made
 from npcbam.oracle.rules.right_block import right_block
+from npcbam.oracle.rules.rule import Rule
 from npcbam.presets import PRESETS
 from npcbam.routes import pulled
 from npcbam.spatial_attention import SpatialAttention
@@ -51,25 +52,25 @@ POINTS = {
 }
 
 
-def _made(mistake: mistakes.Mistake, w0: Array, w1: Array, w: Array, x: Array) -> Array | None:
-    """Return what a mistake that the oracle knows makes of x."""
+def _made(rule: Rule, w0: Array, w1: Array, w: Array, x: Array) -> Array | None:
+    """Return what a rule of the oracle makes of x."""
     weights = dict(zip(PATHS.values(), (w0, w1, w), strict=True))
-    return mistake(right_block(weights, PRESETS["paper"]), x)
+    return made(rule, right_block(weights, PRESETS["paper"]), x)
 
 
 def _forward() -> list[Mistake]:
-    """Return the oracle's known mistakes that show in a block with neither bias nor norm."""
+    """Return the oracle's rules that show in a block with neither bias nor norm."""
 
-    def making(mistake: mistakes.Mistake) -> Any:
-        return lambda v: {"y": _made(mistake, v.w0, v.w1, v.w, v.x)}
+    def making(rule: Rule) -> Any:
+        return lambda v: {"y": _made(rule, v.w0, v.w1, v.w, v.x)}
 
-    shown = (m for m in mistakes.MISTAKES if any(_shows(m, *args) for args in POINTS.values()))
+    shown = (each for each in MISTAKES if any(_shows(each, *args) for args in POINTS.values()))
     # Its sentence on a shortcut is for a block that may have one.
-    return [Mistake(m.code, m.sentence, making(m)) for m in shown if m.code != "residual"]
+    return [Mistake(r.code, r.sentence, making(r)) for r in shown if r.code != "residual"]
 
 
-def _shows(mistake: mistakes.Mistake, *args: Array) -> bool:
-    y = _made(mistake, *args)
+def _shows(rule: Rule, *args: Array) -> bool:
+    y = _made(rule, *args)
     return y is not None and not close(y, cbam_vjp(*args)[0])
 
 

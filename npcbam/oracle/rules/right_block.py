@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,6 @@ import numpy as np
 
 from npcbam.arguments import Array
 from npcbam.oracle.rules.channel import CHANNEL_PAPER, channel_logits, channel_map
-from npcbam.oracle.rules.composed import COMPOSE
 from npcbam.oracle.rules.composition import Maps
 from npcbam.oracle.rules.rule import Weights
 from npcbam.oracle.rules.spatial import SPATIAL_PAPER, spatial_logits, spatial_map
@@ -31,14 +30,14 @@ class RightBlock:
     Attributes
     ----------
     channel, spatial : the axes of both stages
-    compose : the code of the composition
+    compose : y of x and both maps
     residual : whether x is added in the end
     weights : by the keys of the stages; without "k" there is no spatial gate
     """
 
     channel: Mapping[str, Any]
     spatial: Mapping[str, Any]
-    compose: str
+    compose: Callable[[Array, Maps], Array]
     residual: bool
     weights: Weights
 
@@ -48,7 +47,7 @@ class RightBlock:
 
     def of(self, maps: Maps, x: Array) -> Array:
         """Return y where these are the maps."""
-        y = COMPOSE[self.compose][2](x, maps)
+        y = self.compose(x, maps)
         return y + x if self.residual else y
 
     def stages(self) -> Maps:
@@ -72,4 +71,4 @@ def right_block(weights: Mapping[str, Array], how: Preset) -> RightBlock:
     channel = CHANNEL_PAPER | {"pools": pools, "merge": "mean" if how.blend else "logits"}
     spatial = SPATIAL_PAPER | ({"pools": ("blend",) if how.blend else planes} if planes else {})
     keyed = {KEYS[path]: value for path, value in weights.items()}
-    return RightBlock(channel, spatial, "channel-first", how.residual, keyed)
+    return RightBlock(channel, spatial, lambda x, maps: maps.both(x), how.residual, keyed)

@@ -14,6 +14,7 @@ import numpy as np
 
 from npcbam.arguments import Array
 from npcbam.oracle.candidates.candidate import CannotRun
+from npcbam.oracle.rules.catalogue import WAS
 from npcbam.oracle.vectors.entries import Entry, entries, load
 from npcbam.oracle.vectors.naming import KNOWN, mistakes_in
 
@@ -169,7 +170,7 @@ class Comparison:
         found: dict[tuple[str, str], dict[str, object]] = {}
         for row in self.first:
             code = row.mistake or "differs"
-            stage = KNOWN[code].stage if code in KNOWN else _stage(row.tensor)
+            stage = KNOWN.get(code, _stage(row.tensor))
             message = self.sentences.get(code, f"{row.tensor} is not what it should be")
             finding: dict[str, object] = {
                 "stage": stage,
@@ -203,7 +204,7 @@ def compare(folder: str | os.PathLike[str], results: str | os.PathLike[str]) -> 
         mine = [_judge(entry, tensor, result) for tensor, result in got.items()]
         known_as = mistakes_in(entry, got, {row.tensor for row in mine if not row.ok})
         rows += [replace(row, alike=known_as.get(row.tensor, {})) for row in mine]
-        seen |= set(entry.tells_apart) if any(row.tensor == "y" for row in mine) else set()
+        seen |= _tells_apart(entry) if any(row.tensor == "y" for row in mine) else set()
     asked = {f"{entry.name}/{name}.npy" for entry in known for name in entry.tensors}
     files = {file.relative_to(place).as_posix() for file in place.rglob("*.npy")}
     ignored = sorted(files - asked)
@@ -246,8 +247,13 @@ def _settled(rows: Sequence[Row]) -> Iterator[Row]:
 
 def _told(known: Sequence[Entry]) -> list[str]:
     """Return the codes that some case tells apart, in a stable order."""
-    told = {code for entry in known for code in entry.tells_apart}
+    told = {code for entry in known for code in _tells_apart(entry)}
     return [code for code in KNOWN if code in told]
+
+
+def _tells_apart(entry: Entry) -> set[str]:
+    """Return the codes that a case tells apart, under the names that they have now."""
+    return {WAS[code].code if code in WAS else code for code in entry.tells_apart}
 
 
 def _stage(tensor: str) -> str:

@@ -12,7 +12,9 @@ import numpy as np
 
 import npcbam
 from npcbam import CBAM, arguments
-from npcbam.oracle.rules.mistakes import MISTAKES
+from npcbam.oracle.rules.catalogue import RULES
+from npcbam.oracle.rules.mistaken import MISTAKES
+from npcbam.oracle.rules.text import template
 from npcbam.oracle.vectors.cases import Case, cases
 from npcbam.oracle.vectors.encoding import DTYPES, encode
 from npcbam.presets import PRESETS
@@ -109,7 +111,7 @@ def write(
         "about": ABOUT,
         "dtypes": DTYPES,
         "tensors": TENSORS,
-        "mistakes": {mistake.code: mistake.sentence for mistake in MISTAKES},
+        "mistakes": {each.code: template(RULES[each.code].sentence) for each in MISTAKES},
         "cases": listed,
     }
     text = json.dumps(manifest, indent=1, allow_nan=False)
