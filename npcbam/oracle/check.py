@@ -20,8 +20,8 @@ from npcbam.oracle.candidates.candidate import STAGES, Candidate, CannotRun
 from npcbam.oracle.candidates.completed import Half
 from npcbam.oracle.candidates.two_kernels import Joined, joined
 from npcbam.oracle.comparison.comparison import Comparison, Tried
-from npcbam.oracle.comparison.lost_digits import only_single
 from npcbam.oracle.comparison.maps import maps
+from npcbam.oracle.comparison.roughness import only_single
 from npcbam.oracle.findings import Finding, Status, by_importance
 from npcbam.oracle.identification import undecided as doubts
 from npcbam.oracle.identification.identify import identify

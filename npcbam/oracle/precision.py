@@ -125,3 +125,21 @@ STEPS = 16
 # A norm is blind to the scale of what it normalises, but for its eps, which is seldom above 1e-3 of
 # a variance; where another array in its place moves y, it does so by more than SEEING.
 BLIND, SEEING = 1e-3, 1e-2
+
+# Rounding that is told from all else by its roughness, see `comparison`.
+
+# A relative move of all numbers, within which half precision rounds otherwise and no smooth error
+# changes much; and how much of its median size an error of rounding changes at least.
+MOVE, JUMP = 2.0**-10, 2.0**-5
+# Of the largest entry: what lies below comes of float32 inside float64; what lies above and is
+# smooth comes of another block than the reading; and no approximation of a sigmoid is off by more.
+SINGLE_MOST, ANOTHER, NEARLY = 2.0**-18, 0.05, 0.2
+# Steps on a line, of every number, and the third differences that float32 makes there at least.
+# Cubed, the step is below all that float64 has, and half precision rounds nearly all of it away.
+STEP, SMOOTH = 2.0**-22, 2.0**-40
+# Of the size of an error that is a function of a logit: how much it goes up and down from one of
+# many sorted logits to the next, and what plain errors of the logit or the gate leave of it.
+FUNCTION = 0.05
+# A gate is saturated within SATURATED of its end, and is at the wrong end where it is off by
+# TURNED; x is a factor of y, and where it is below CLEAR, small errors of y look like large ones.
+SATURATED, TURNED, CLEAR = 0.01, 0.4, 0.1

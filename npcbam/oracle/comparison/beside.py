@@ -1,10 +1,11 @@
-"""A candidate at one precision beside the CBAM that it follows, and what rounding explains."""
+"""A candidate at one precision beside the block that it follows, and what rounding explains."""
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -15,58 +16,78 @@ from npcbam.cbam import CBAM
 from npcbam.oracle.candidates.attempt import attempt
 from npcbam.oracle.candidates.candidate import Candidate
 from npcbam.oracle.comparison.bounds import allowed
+from npcbam.oracle.comparison.one_gate import OneGate
 from npcbam.oracle.findings import Finding, Status, evidence
 from npcbam.oracle.precision import DTYPES, rounded
 from npcbam.oracle.probing.inputs import cotangent
+from npcbam.oracle.rules.catalogue import rule
 
-Carry: TypeAlias = Callable[[Mapping[str, Array]], CBAM]
+Carry: TypeAlias = Callable[[Mapping[str, Array]], CBAM | OneGate]
 Values: TypeAlias = dict[str, Array]
-# What came out, what should have, and what rounding explains, by tensor.
-Compared: TypeAlias = dict[str, tuple[Array, Array, Array]]
-# The evidence of each tensor that differs by more than that.
+# The evidence of each tensor that is off by more than rounding explains.
 Excess: TypeAlias = dict[str, dict[str, object]]
 
 # Sizes of maps, up to three axes of each. All but the first are for blocks of one fixed size.
 SPACES = ((7, 5, 4), *((size,) * 3 for size in (7, 8, 14, 16, 28, 32, 56)))
-# The leaves of the last layer of either gate's logits.
-SPATIAL = ("spatial.conv.w", "spatial.conv.b", "spatial.norm.gamma", "spatial.norm.beta")
-OUTER = ("channel.mlp.w1", "channel.mlp.b1")
+# The leaves of the last layer of either gate's logits, which are 0 where those are.
+LAST = {
+    "channel": ("channel.mlp.w1", "channel.mlp.b1"),
+    "spatial": ("spatial.conv.w", "spatial.conv.b", "spatial.norm.gamma", "spatial.norm.beta"),
+}
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
-    """A candidate at one precision, and the CBAM that it follows.
+class Compared:
+    """A tensor that came out, what should have, and how far rounding may take each entry."""
+
+    got: Array
+    expected: Array
+    tolerance: Array
+
+    @property
+    def share(self) -> float:
+        """The largest error, of the largest entry; infinite where there is NaN."""
+        error = np.abs(self.got - self.expected).max()
+        share = float(error / (np.abs(self.expected).max() or 1))
+        return share if np.isfinite(share) else np.inf
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """A candidate at one precision, and the block that it follows.
 
     Attributes
     ----------
     candidate, reading, carry, seed : see `numerics`
-    feeds : the names of the candidate's arrays that each leaf of the CBAM is laid from
+    channels : of the inputs
+    feeds : the names of the candidate's arrays that each leaf of the block is laid from
     asked : the highest precision at which the stage "gradient" looks
     space : the size of the maps
-    judged_as : the precision whose rounding it is allowed, where that is not its own
+    judged_as : the precision whose rounding it is allowed
     """
 
     candidate: Candidate
-    reading: CBAM
+    reading: CBAM | OneGate
     carry: Carry
-    feeds: dict[str, set[str]]
     seed: int
+    channels: int
+    feeds: dict[str, set[str]]
     asked: str
-    space: tuple[int, ...] = SPACES[0]
-    judged_as: str = ""
+    space: tuple[int, ...]
+    judged_as: str
 
     @property
     def dtype(self) -> str:
-        """The precision."""
+        """The precision that the candidate runs at."""
         return self.candidate.dtype
 
-    @property
-    def kind(self) -> str:
-        """The precision whose rounding it is allowed."""
-        return self.judged_as or self.dtype
+    def at(self, dtype: str, judged_as: str = "") -> Pair:
+        """Return the pair at another precision, whose rounding it is allowed if not another's."""
+        return replace(self, candidate=self.candidate.at(dtype), judged_as=judged_as or dtype)
 
-    def values(self) -> dict[str, Array]:
-        """Draw parameters of either sign, none of them 0, and buffers above 0."""
+    @functools.cached_property
+    def values(self) -> Values:
+        """Parameters of either sign, none of them 0, and buffers above 0."""
         rng = np.random.default_rng(self.seed)
         drawn = {}
         for name, value in self.candidate.parameters.items():
@@ -75,58 +96,94 @@ class Trial:
         drawn |= {k: rng.uniform(0.5, 1.5, v.shape) for k, v in self.candidate.buffers.items()}
         return self.rounded(drawn)
 
-    def rounded(self, values: Mapping[str, Array]) -> dict[str, Array]:
+    def rounded(self, values: Mapping[str, Array]) -> Values:
         """Return the arrays as the precision has them."""
-        return {name: rounded(value, self.kind) for name, value in values.items()}
+        return {name: rounded(value, self.judged_as) for name, value in values.items()}
 
-    def left(self, tensor: str) -> bool:
-        """Tell whether what is smoothly wrong with a tensor is left to the stage "gradient"."""
-        return tensor != "y" and DTYPES.index(self.dtype) <= DTYPES.index(self.asked)
+    def silenced(self, gate: str) -> Values:
+        """Return the values with the logits of a gate at 0."""
+        return self.scaled(self.values, LAST[gate], 0.0)
+
+    def scaled(self, values: Values, paths: tuple[str, ...], by: float) -> Values:
+        """Return the values with those that become these leaves multiplied."""
+        names = {name for path in paths for name in self.feeds.get(path, ())}
+        return self.rounded({k: v * by if k in names else v for k, v in values.items()})
 
     def noise(self, samples: int = 3) -> Array:
         """Draw an input."""
         rng = np.random.default_rng(self.seed + 1)
         axes = self.reading.spatial.conv.w.ndim - 2 if self.reading.spatial else 2
-        channels = self.reading.channel.mlp.w0.shape[1]
-        x = rng.standard_normal((samples, channels, *self.space[:axes]))
-        return _untied(rounded(x, self.kind))
+        x = rng.standard_normal((samples, self.channels, *self.space[:axes]))
+        return _untied(rounded(x, self.judged_as))
 
-    def cotangent(self, x: Array) -> Array:
+    def cotangent(self, shape: tuple[int, ...]) -> Array:
         """Draw a dy."""
-        return rounded(cotangent(np.random.default_rng(self.seed + 2), x.shape), self.kind)
+        return rounded(cotangent(np.random.default_rng(self.seed + 2), shape), self.judged_as)
 
-    def runs(self) -> bool:
-        """Tell whether the candidate takes maps of this size."""
-        return isinstance(attempt(lambda: self.candidate.forward({}, self.noise())), np.ndarray)
+    def factor(self, x: Array) -> Array:
+        """Return what the map of the last gate is multiplied by, up to other gates."""
+        alone = isinstance(self.reading, OneGate) and self.reading.gives != "features"
+        return np.ones_like(x) if alone else x
 
-    def scaled(self, values: Mapping[str, Array], paths: tuple[str, ...], by: float) -> Values:
-        """Return the values with those that become these leaves multiplied."""
-        names = {name for path in paths for name in self.feeds.get(path, ())}
-        return self.rounded({k: v * by if k in names else v for k, v in values.items()})
+    def left(self, tensor: str) -> bool:
+        """Tell whether what is smoothly wrong with a tensor is left to the stage "gradient"."""
+        return tensor != "y" and DTYPES.index(self.dtype) <= DTYPES.index(self.asked)
 
-    def compare(self, values: Mapping[str, Array], x: Array, gradients: bool = True) -> Compared:
-        """Run the candidate beside the reference."""
-        cbam = self.carry(values)
-        dy = self.cotangent(x)
-        y, pullback = cbam.vjp(x)
+    @functools.cached_property
+    def ordinary(self) -> dict[str, Compared]:
+        """All tensors on an ordinary input."""
+        return self.compare(self.values, self.noise())
+
+    def compare(self, values: Values, x: Array, gradients: bool = True) -> dict[str, Compared]:
+        """Run the candidate beside the reference, and return all tensors by name."""
+        block = self.carry(values)
+        y, pullback = block.vjp(x)
+        dy = self.cotangent(y.shape)
         got = {"y": self.candidate.forward(values, x.copy())}
-        want = {"y": y}
+        expected = {"y": y}
         pulled = self.candidate.vjp(values, x.copy(), dy.copy()) if gradients else None
-        room = allowed(cbam, x, None if pulled is None else dy, self.kind)
+        bounds = allowed(block, x, None if pulled is None else dy, self.judged_as)
         if pulled is not None:
-            dcbam, want["dx"] = pullback(dy)
+            dblock, expected["dx"] = pullback(dy)
             dparameters, got["dx"] = pulled
             learnt = {path for path, names in self.feeds.items() if names <= dparameters.keys()}
-            want |= {f"d{path}": leaf for path, leaf in tree.leaves(dcbam) if path in learnt}
-            laid = tree.leaves(self.carry(dict(values) | dparameters))
+            expected |= {f"d{path}": leaf for path, leaf in tree.leaves(dblock) if path in learnt}
+            laid = tree.leaves(self.carry(values | dparameters))
             got |= {f"d{path}": leaf for path, leaf in laid if path in learnt}
-        return {name: (got[name], want[name], room[name]) for name in want}
+        return {name: Compared(got[name], expected[name], bounds[name]) for name in expected}
 
     def finding(
-        self, code: str, message: str, seen: Mapping[str, object], status: Status = "wrong"
+        self,
+        code: str,
+        seen: Mapping[str, object],
+        status: Status | None = None,
+        **words: object,
     ) -> Finding:
-        """Return a finding at this precision."""
-        return Finding("numerics", code, message, status, {"dtype": self.dtype, **seen})
+        """Return a finding at this precision, which its sentence may name as {dtype}."""
+        at = {"dtype": self.dtype}
+        return rule(code).finding(at | dict(seen), status, **at, **words)
+
+
+def pair_of(
+    candidate: Candidate, reading: CBAM | OneGate, carry: Carry, seed: int, channels: int = 0
+) -> Pair | None:
+    """Return a candidate beside what it follows, on maps that it takes; None if there are none.
+
+    Parameters
+    ----------
+    candidate, reading, carry, seed : see `numerics`
+    channels : how many a block has that has no matrix to tell it
+    """
+    if reading.channel is not None:
+        channels = reading.channel.mlp.w0.shape[1]
+    feeds, dtype = _feeds(candidate, carry), candidate.dtype
+    rest = candidate, reading, carry, seed, channels, feeds, dtype
+    for space in SPACES:
+        pair = Pair(*rest, space=space, judged_as=dtype)
+        x = pair.noise()
+        if isinstance(attempt(lambda x=x: candidate.forward({}, x)), np.ndarray):  # type: ignore[misc]
+            return pair
+    return None
 
 
 def _untied(x: Array) -> Array:
@@ -137,16 +194,8 @@ def _untied(x: Array) -> Array:
     return np.where(others, flat - np.abs(flat), flat).reshape(x.shape)
 
 
-def trial_of(candidate: Candidate, reading: CBAM, carry: Carry, seed: int) -> Trial | None:
-    """Return the trial of a candidate on maps of a size that it takes; None if there is none."""
-    feeds = _feeds(candidate, carry)
-    rest = feeds, seed, candidate.dtype
-    tries = (Trial(candidate, reading, carry, *rest, space) for space in SPACES)
-    return next((trial for trial in tries if trial.runs()), None)
-
-
 def _feeds(candidate: Candidate, carry: Carry) -> dict[str, set[str]]:
-    """Return the names of the candidate's arrays that each leaf of the CBAM is laid from."""
+    """Return the names of the candidate's arrays that each leaf of the block is laid from."""
     values = candidate.state({})
     feeds: dict[str, set[str]] = {path: set() for path, _ in tree.leaves(carry(values))}
     for name, value in values.items():
@@ -157,13 +206,15 @@ def _feeds(candidate: Candidate, carry: Carry) -> dict[str, set[str]]:
     return feeds
 
 
-def excess(name: str, compared: Compared) -> Excess:
-    """Return the evidence of each tensor that differs by more than is allowed."""
+def excess(name: str, compared: Mapping[str, Compared]) -> Excess:
+    """Return the evidence of each tensor that differs by more than is allowed on an input."""
     found = {}
-    for tensor, (got, want, room) in compared.items():
-        if got.shape != want.shape:
+    for tensor, each in compared.items():
+        if each.got.shape != each.expected.shape:
             continue  # The effects say so.
-        seen = evidence(name, tensor, np.where(np.isinf(room), want, got), want, room)
+        # What may overflow may be anything.
+        got = np.where(np.isinf(each.tolerance), each.expected, each.got)
+        seen = evidence(name, tensor, got, each.expected, each.tolerance)
         if seen["times"] > 1:
             found[tensor] = seen
     return found

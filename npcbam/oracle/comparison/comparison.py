@@ -15,7 +15,7 @@ from npcbam.oracle.candidates.candidate import Candidate
 from npcbam.oracle.candidates.completed import Half
 from npcbam.oracle.comparison import gradients
 from npcbam.oracle.comparison.bounds import allowed
-from npcbam.oracle.comparison.lost_digits import kind_of
+from npcbam.oracle.comparison.coarser import kind_of
 from npcbam.oracle.comparison.numerics import numerics
 from npcbam.oracle.findings import Finding, Stage, evidence
 from npcbam.oracle.identification.reading import Choice, Reading, stages

@@ -16,7 +16,7 @@ from torch.nn import functional as F  # noqa: N812, its usual name
 import npcbam
 from npcbam import CBAM
 from npcbam.oracle.candidates import adapt
-from npcbam.oracle.comparison.lost_digits import only_single
+from npcbam.oracle.comparison.roughness import only_single
 from npcbam.oracle.identification.single_gate import small, without_channel
 from npcbam.oracle.precision import LOOSE
 from npcbam.oracle.rules import SPATIAL, SPATIAL_PAPER
