@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self, TypeVar
 
@@ -16,6 +16,7 @@ from npcbam.drawing import generator, uniform
 from npcbam.norm import BatchNorm
 from npcbam.pointwise import scale_vjp, sigmoid_vjp
 from npcbam.spatial_attention import SpatialAttention
+from npcbam.types import LayerPullback
 
 A = TypeVar("A", ChannelAttention, SpatialAttention)
 ORDERS = ("channel-first", "spatial-first", "parallel")
@@ -170,7 +171,7 @@ class CBAM:
         """Return the refined `x`; see `vjp`."""
         return self.vjp(x)[0]
 
-    def vjp(self, x: Array) -> tuple[Array, Callable[[Array], tuple[Self, Array]]]:
+    def vjp(self, x: Array) -> tuple[Array, LayerPullback[Self]]:
         """Refine a feature map.
 
         Parameters
@@ -191,24 +192,8 @@ class CBAM:
         ValueError
             `x` has another rank or channels, or an empty spatial axis; `dy` is not shaped as y.
         """
-        return self._vjp(x, training=False)[:2]
-
-    def train_vjp(self, x: Array) -> tuple[Array, Callable[[Array], tuple[Self, Array]], Self]:
-        """Refine with the batch's own statistics in the norm; see `BatchNorm.train_vjp`.
-
-        Returns
-        -------
-        y, pullback, stepped : `stepped` is this CBAM with the running statistics stepped
-        """
-        return self._vjp(x, training=True)
-
-    def _vjp(
-        self, x: Array, training: bool
-    ) -> tuple[Array, Callable[[Array], tuple[Self, Array]], Self]:
-        # The channels are known to the MLP alone, which spatial-first would reach last.
-        x = arguments.feature_map(x, ("w0", self.channel.mlp.w0), self.channel.mlp.w0.shape[1])
-        walk = self._parallel if self.order == "parallel" else self._sequential
-        y, walk_pullback, stepped = walk(x, training)
+        x = self._checked(x)
+        y, walk_pullback = self._walk_vjp(x)
         if self.residual:
             y = y + x
 
@@ -217,39 +202,51 @@ class CBAM:
             dcbam, dx = walk_pullback(dy)
             return dcbam, dx + dy if self.residual else dx
 
-        return y, cbam_pullback, stepped
+        return y, cbam_pullback
 
-    def _sequential(
-        self, x: Array, training: bool
-    ) -> tuple[Array, Callable[[Array], tuple[Self, Array]], Self]:
+    def train_vjp(self, x: Array) -> tuple[Array, LayerPullback[Self], Self]:
+        """Refine with the batch's own statistics in the norm; see `BatchNorm.train_vjp`.
+
+        Returns
+        -------
+        y, pullback, stepped : `stepped` is this CBAM with the running statistics stepped
+        """
+        if self.spatial is None or self.spatial.norm is None:
+            return *self.vjp(x), self
+        x = self._checked(x)
+        f = self.channel(x) * x if self.order == "channel-first" else x
+        stepped = replace(self, spatial=self.spatial.stepped(f))
+        return *replace(self, spatial=self.spatial.in_training()).vjp(x), stepped
+
+    def _checked(self, x: Array) -> Array:
+        # The channels are known to the MLP alone, which spatial-first would reach last.
+        w0 = self.channel.mlp.w0
+        return arguments.feature_map(x, ("w0", w0), w0.shape[1])
+
+    def _walk_vjp(self, x: Array) -> tuple[Array, LayerPullback[Self]]:
+        if self.spatial is not None and self.order == "parallel":
+            return self._parallel_vjp(x, self.spatial)
         names = ["channel", "spatial"] if self.spatial is not None else ["channel"]
         if self.order == "spatial-first":
             names.reverse()
-        walked, stepped, f = [], {}, x
+        walked, f = [], x
         for name in names:
-            attention = getattr(self, name)
-            f, refine_pullback, stepped[name] = _refine(attention, f, training)  # F', then F''
+            f, refine_pullback = refine_vjp(getattr(self, name), f)  # F', then F''
             walked.append((name, refine_pullback))
 
-        def sequential_pullback(dy: Array) -> tuple[Self, Array]:
+        def walk_pullback(dy: Array) -> tuple[Self, Array]:
             dattentions, df = {}, dy
             for name, refine_pullback in reversed(walked):
                 dattentions[name], df = refine_pullback(df)
             return replace(self, **dattentions), df
 
-        return f, sequential_pullback, replace(self, **stepped)
+        return f, walk_pullback
 
-    def _parallel(
-        self, x: Array, training: bool
-    ) -> tuple[Array, Callable[[Array], tuple[Self, Array]], Self]:
-        if self.spatial is None:
-            return self._sequential(x, training)
+    def _parallel_vjp(
+        self, x: Array, spatial: SpatialAttention
+    ) -> tuple[Array, LayerPullback[Self]]:
         zc, channel_pullback = self.channel.logits_vjp(x)  # (N, C, 1, ...)
-        if training:
-            zs, spatial_pullback, spatial = self.spatial.train_logits_vjp(x)  # (N, 1, *S)
-        else:
-            zs, spatial_pullback = self.spatial.logits_vjp(x)
-            spatial = self.spatial
+        zs, spatial_pullback = spatial.logits_vjp(x)  # (N, 1, *S)
         gate, sigmoid_pullback = sigmoid_vjp(zc + zs)  # (N, C, *S)
         y, scale_pullback = scale_vjp(gate, x)
 
@@ -262,10 +259,10 @@ class CBAM:
             dchannel, dx_channel = channel_pullback(dz.sum(axis=space, keepdims=True))
             return replace(self, channel=dchannel, spatial=dspatial), dx + dx_spatial + dx_channel
 
-        return y, parallel_pullback, replace(self, spatial=spatial)
+        return y, parallel_pullback
 
 
-def refine_vjp(attention: A, x: Array) -> tuple[Array, Callable[[Array], tuple[A, Array]]]:
+def refine_vjp(attention: A, x: Array) -> tuple[Array, LayerPullback[A]]:
     """Apply one attention to the features that it reads: y = A(x) ⊗ x.
 
     Parameters
@@ -291,17 +288,7 @@ def refine_vjp(attention: A, x: Array) -> tuple[Array, Callable[[Array], tuple[A
     ((1, 16), (2, 16, 4, 3))
     """
     arguments.layer("attention", attention, ChannelAttention, SpatialAttention)
-    return _refine(attention, x, training=False)[:2]
-
-
-def _refine(
-    attention: A, x: Array, training: bool
-) -> tuple[Array, Callable[[Array], tuple[A, Array]], A]:
-    if training:
-        gate, gate_pullback, stepped = attention.train_vjp(x)
-    else:
-        gate, gate_pullback = attention.vjp(x)
-        stepped = attention
+    gate, gate_pullback = attention.vjp(x)
     y, scale_pullback = scale_vjp(gate, x)
 
     def refine_pullback(dy: Array) -> tuple[A, Array]:
@@ -310,4 +297,4 @@ def _refine(
         dattention, dx_map = gate_pullback(dgate)
         return dattention, dx_factor + dx_map
 
-    return y, refine_pullback, stepped
+    return y, refine_pullback

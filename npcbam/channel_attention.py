@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -15,6 +14,7 @@ from npcbam.arguments import Array
 from npcbam.drawing import Draw, generator, uniform
 from npcbam.pointwise import relu_vjp, sigmoid_vjp
 from npcbam.pooling import AVG, MAX, Pool, as_pools, describe_vjp
+from npcbam.types import LayerPullback
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +91,7 @@ class SharedMLP:
         """Return the logits of `f`; see `vjp`."""
         return self.vjp(f)[0]
 
-    def vjp(self, f: Array) -> tuple[Array, Callable[[Array], tuple[Self, Array]]]:
+    def vjp(self, f: Array) -> tuple[Array, LayerPullback[Self]]:
         """Map descriptors to logits.
 
         Parameters
@@ -182,7 +182,7 @@ class ChannelAttention:
         """Return the map of `x`; see `vjp`."""
         return self.vjp(x)[0]
 
-    def vjp(self, x: Array) -> tuple[Array, Callable[[Array], tuple[Self, Array]]]:
+    def vjp(self, x: Array) -> tuple[Array, LayerPullback[Self]]:
         """Compute Mc = σ(Σ MLP(f)) over the descriptors f.
 
         Parameters
@@ -204,11 +204,7 @@ class ChannelAttention:
 
         return mc, channel_pullback
 
-    def train_vjp(self, x: Array) -> tuple[Array, Callable[[Array], tuple[Self, Array]], Self]:
-        """Return `vjp(x)` and this layer, which has no statistics to step."""
-        return *self.vjp(x), self
-
-    def logits_vjp(self, x: Array) -> tuple[Array, Callable[[Array], tuple[Self, Array]]]:
+    def logits_vjp(self, x: Array) -> tuple[Array, LayerPullback[Self]]:
         """Compute Σ MLP(f), which `vjp` squashes; shapes and saved values as there."""
         x = arguments.feature_map(x, ("w0", self.mlp.w0), self.mlp.w0.shape[1])
         space = tuple(range(2, x.ndim))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from npcbam import arguments, tree
 from npcbam.arguments import Array
+from npcbam.types import LayerPullback
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +75,7 @@ class BatchNorm:
         """Return `x` normalised by the running statistics; see `vjp`."""
         return self.vjp(x)[0]
 
-    def vjp(self, x: Array) -> tuple[Array, Callable[[Array], tuple[Self, Array]]]:
+    def vjp(self, x: Array) -> tuple[Array, LayerPullback[Self]]:
         """Normalise by the running statistics: y = gamma (x - mean) / √(var + eps) + beta.
 
         Parameters
@@ -92,7 +92,7 @@ class BatchNorm:
         x = arguments.feature_map(x, ("gamma", self.gamma), self.gamma.size)
         return self._normalise(x - _column(self.mean, x), self.var)
 
-    def train_vjp(self, x: Array) -> tuple[Array, Callable[[Array], tuple[Self, Array]], Self]:
+    def train_vjp(self, x: Array) -> tuple[Array, LayerPullback[Self], Self]:
         """Normalise by the batch's own statistics, and step the running ones.
 
         Parameters
@@ -145,9 +145,15 @@ class BatchNorm:
         )
         return y, train_pullback, stepped
 
-    def _normalise(
-        self, x: Array, var: Array
-    ) -> tuple[Array, Callable[[Array], tuple[Self, Array]]]:
+    def in_training(self) -> TrainingNorm:
+        """Return the layer that normalises by the statistics of the batch it is given."""
+        return TrainingNorm(**vars(self))
+
+    def stepped(self, x: Array) -> Self:
+        """Return this layer with the running statistics moved towards the batch's."""
+        return self.train_vjp(x)[2]
+
+    def _normalise(self, x: Array, var: Array) -> tuple[Array, LayerPullback[Self]]:
         """Normalise an x that is already centred."""
         inv = 1 / np.sqrt(var + var.dtype.type(self.eps))  # (C,)
         xhat = x * _column(inv, x)  # (N, C, *S)
@@ -164,6 +170,20 @@ class BatchNorm:
             return dataclasses.replace(self, gamma=dgamma, beta=dbeta, mean=dmean, var=dvar), dx
 
         return y, norm_pullback
+
+
+class TrainingNorm(BatchNorm):
+    """A norm by the batch's own statistics: what a layer holds for one call in training.
+
+    >>> norm = BatchNorm.init(1).in_training()
+    >>> norm(np.array([[[2.0, 4.0, 6.0, 4.0]]])).round(3)
+    array([[[-1.414,  0.   ,  1.414,  0.   ]]])
+    """
+
+    # The gradient of a CBAM in training is a CBAM as any other: no norm in training is in it.
+    def vjp(self, x: Array) -> tuple[Array, LayerPullback[BatchNorm]]:  # type: ignore[override]
+        """Return what `BatchNorm.train_vjp` does; the gradient is a BatchNorm."""
+        return BatchNorm(**vars(self)).train_vjp(x)[:2]
 
 
 def _others(x: Array) -> tuple[int, ...]:

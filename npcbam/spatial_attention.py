@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -16,6 +14,7 @@ from npcbam.drawing import Draw, uniform
 from npcbam.norm import BatchNorm
 from npcbam.pointwise import sigmoid_vjp
 from npcbam.pooling import AVG, MAX, Pool, as_pools, describe_vjp
+from npcbam.types import LayerPullback
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +83,7 @@ class SpatialAttention:
         """Return the map of `x`; see `vjp`."""
         return self.vjp(x)[0]
 
-    def vjp(self, x: Array) -> tuple[Array, Callable[[Array], tuple[Self, Array]]]:
+    def vjp(self, x: Array) -> tuple[Array, LayerPullback[Self]]:
         """Compute Ms = σ(norm(conv(planes))).
 
         Parameters
@@ -98,43 +97,46 @@ class SpatialAttention:
         ms, pullback : ms is (N, 1, *S); `dspatial, dx = pullback(dms)`
         """
         z, logits_pullback = self.logits_vjp(x)
-        return self._squash(z, logits_pullback)
+        ms, sigmoid_pullback = sigmoid_vjp(z)
 
-    def train_vjp(self, x: Array) -> tuple[Array, Callable[[Array], tuple[Self, Array]], Self]:
+        def spatial_pullback(dms: Array) -> tuple[Self, Array]:
+            dz = sigmoid_pullback(dms)
+            return logits_pullback(dz)
+
+        return ms, spatial_pullback
+
+    def train_vjp(self, x: Array) -> tuple[Array, LayerPullback[Self], Self]:
         """Compute Ms with the batch's own statistics in the norm; see `BatchNorm.train_vjp`.
 
         Returns
         -------
         ms, pullback, stepped : `stepped` is this layer with the running statistics stepped
         """
-        z, logits_pullback, stepped = self.train_logits_vjp(x)
-        return *self._squash(z, logits_pullback), stepped
+        stepped = self.stepped(x)
+        return *self.in_training().vjp(x), stepped
 
-    def logits_vjp(self, x: Array) -> tuple[Array, Callable[[Array], tuple[Self, Array]]]:
+    def in_training(self) -> Self:
+        """Return the layer that normalises by the batch's statistics, if it has a norm."""
+        return replace(self, norm=self.norm and self.norm.in_training())
+
+    def stepped(self, x: Array) -> Self:
+        """Return this layer with the running statistics moved towards those of a batch."""
+        x = arguments.feature_map(x, ("conv.w", self.conv.w), ndim=self.conv.w.ndim)
+        if self.norm is None:
+            return self
+        arguments.batch(x)  # as the norm would of the plane, which the caller has not seen
+        planes, _ = describe_vjp(x, (1,), self.pools, self.blend)
+        return replace(self, norm=self.norm.stepped(self.conv(np.concatenate(planes, axis=1))))
+
+    def logits_vjp(self, x: Array) -> tuple[Array, LayerPullback[Self]]:
         """Compute norm(conv(planes)), which `vjp` squashes.
 
         Saved for backward: the planes, the normalised plane, and what each pool saves.
         """
-        return self._logits(x, training=False)[:2]
-
-    def train_logits_vjp(
-        self, x: Array
-    ) -> tuple[Array, Callable[[Array], tuple[Self, Array]], Self]:
-        """Compute the logits with the batch's own statistics; see `train_vjp`."""
-        return self._logits(x, training=True)
-
-    def _logits(
-        self, x: Array, training: bool
-    ) -> tuple[Array, Callable[[Array], tuple[Self, Array]], Self]:
         x = arguments.feature_map(x, ("conv.w", self.conv.w), ndim=self.conv.w.ndim)
-        if self.norm is not None and training:
-            arguments.batch(x)  # as the norm would of the plane, which the caller has not seen
         planes, describe_pullback = describe_vjp(x, (1,), self.pools, self.blend)
         z, conv_pullback = self.conv.vjp(np.concatenate(planes, axis=1))  # (N, 1, *S)
-        stepped = self.norm
-        if self.norm is not None and training:
-            z, norm_pullback, stepped = self.norm.train_vjp(z)
-        elif self.norm is not None:
+        if self.norm is not None:
             z, norm_pullback = self.norm.vjp(z)
 
         def logits_pullback(dz: Array) -> tuple[Self, Array]:
@@ -144,17 +146,6 @@ class SpatialAttention:
                 dnorm, dz = norm_pullback(dz)
             dconv, dplanes = conv_pullback(dz)  # (N, P, *S)
             dx = describe_pullback(np.split(dplanes, dplanes.shape[1], axis=1))
-            return dataclasses.replace(self, conv=dconv, norm=dnorm), dx
+            return replace(self, conv=dconv, norm=dnorm), dx
 
-        return z, logits_pullback, dataclasses.replace(self, norm=stepped)
-
-    def _squash(
-        self, z: Array, logits_pullback: Callable[[Array], tuple[Self, Array]]
-    ) -> tuple[Array, Callable[[Array], tuple[Self, Array]]]:
-        ms, sigmoid_pullback = sigmoid_vjp(z)
-
-        def spatial_pullback(dms: Array) -> tuple[Self, Array]:
-            dz = sigmoid_pullback(dms)
-            return logits_pullback(dz)
-
-        return ms, spatial_pullback
+        return z, logits_pullback

@@ -48,10 +48,6 @@ def logits_vjp(layer, x):
     return layer.logits_vjp(x)
 
 
-def train_vjp(layer, x):
-    return layer.train_vjp(x)[:2]
-
-
 def mlp(values=distinct, channels=4, hidden=3, biased=True, dtype=np.float64):
     w0 = values(hidden, channels, dtype=dtype, seed=1)
     w1 = values(channels, hidden, dtype=dtype, seed=2)
@@ -206,7 +202,7 @@ def test_derivative(shape, pools):
 
 
 @EVERY_SHAPE
-@pytest.mark.parametrize("f_vjp", [vjp, logits_vjp, train_vjp])
+@pytest.mark.parametrize("f_vjp", [vjp, logits_vjp])
 @pytest.mark.parametrize("blend", [False, True])
 @pytest.mark.parametrize("biased", [False, True])
 def test_derivative_of_variants(shape, f_vjp, blend, biased):
@@ -250,15 +246,6 @@ def test_positions_do_not_matter(data, x):
     order = data.draw(st.permutations(range(rows.shape[-1])))
     layer = attention(("max", "lp", "lse", "avg"))
     assert_close(layer(rows[..., order]), layer(rows))
-
-
-@EVERY_SHAPE
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_training_is_evaluation(shape, dtype):
-    layer, x = attention(dtype=dtype), distinct(*shape, dtype=dtype)
-    mc, pullback, stepped = layer.train_vjp(x)
-    assert stepped is layer
-    assert_same((mc, *pullback(mc)), (layer(x), *layer.vjp(x)[1](mc)))
 
 
 @EVERY_SHAPE
@@ -332,7 +319,7 @@ def test_bad_fields(name, bad, kind, message):
 RANKS = "x: expected shape (N, 4, L) or (N, 4, H, W) or (N, 4, D, H, W), got"
 
 
-@pytest.mark.parametrize("f", [LAYER, LAYER.vjp, LAYER.logits_vjp, LAYER.train_vjp])
+@pytest.mark.parametrize("f", [LAYER, LAYER.vjp, LAYER.logits_vjp])
 def test_bad_x(f):
     cases = [
         *bad_arrays("x", X),

@@ -215,6 +215,17 @@ def test_threads(f_vjp):
     assert_threads(f_vjp, drawn(2), distinct(2, 2, 16, 16))
 
 
+def test_a_norm_in_training_is_a_layer():
+    """It takes the batch's statistics, and its gradient is that of an ordinary norm."""
+    norm, x = drawn(2), distinct(3, 2, 4)
+    y, pullback, stepped = norm.train_vjp(x)
+    found, found_pullback = norm.in_training().vjp(x)
+    assert_same((found, *found_pullback(x)), (y, *pullback(x)))
+    assert type(found_pullback(x)[0]) is BatchNorm
+    assert_same(norm.stepped(x), stepped)
+    assert_same(norm.in_training()(x), y)
+
+
 # Errors
 
 NORM, MAP = drawn(2), distinct(2, 2, 3, 4)

@@ -53,7 +53,7 @@ def train_vjp(layer, x):
 
 
 def train_logits_vjp(layer, x):
-    return layer.train_logits_vjp(x)[:2]
+    return layer.in_training().logits_vjp(x)
 
 
 def attention(kernel, pools=("avg", "max"), values=distinct, dtype=np.float64, **rest):
@@ -284,7 +284,7 @@ def test_bad_fields(name, bad, kind, message):
     assert_raises(kind, message, lambda: dataclasses.replace(LAYER, **{name: bad}))
 
 
-CALLS = [LAYER, LAYER.vjp, LAYER.logits_vjp, LAYER.train_vjp, LAYER.train_logits_vjp]
+CALLS = [LAYER, LAYER.vjp, LAYER.logits_vjp, LAYER.train_vjp, LAYER.stepped]
 
 
 @pytest.mark.parametrize("f", CALLS)
