@@ -101,6 +101,25 @@ class BamOfThePaper(nn.Module):
         return x + x * torch.sigmoid(c + s)
 
 
+class BamWithFewNorms(nn.Module):
+    """The spatial branch has no norm and no ReLU after its first convolution."""
+
+    def __init__(self, channels, reduction=16):
+        super().__init__()
+        h = channels // reduction
+        self.mlp = nn.Sequential(nn.Linear(channels, h), nn.ReLU(), nn.Linear(h, channels))
+        self.bn = nn.BatchNorm1d(channels)
+        spatial = [nn.Conv2d(channels, h, 1)]
+        for _ in range(2):
+            conv = nn.Conv2d(h, h, 3, padding=4, dilation=4)
+            _layer(spatial, conv, h, True).append(nn.ReLU(inplace=True))
+        self.spatial = nn.Sequential(*spatial, nn.Conv2d(h, 1, 1), nn.BatchNorm2d(1))
+
+    def forward(self, x):
+        channel = self.bn(self.mlp(functional.adaptive_avg_pool2d(x, 1).flatten(1)))
+        return x + x * torch.sigmoid(channel[:, :, None, None].expand_as(x) + self.spatial(x))
+
+
 class CoordAtt(nn.Module):
     """Rows and columns go through one layer together."""
 
@@ -280,6 +299,8 @@ BLOCKS = dict(
         _of("bam", Bam, reduction=16, dilation=1),
         _of("bam", Bam, reduction=32),
         _of("bam", BamSquareOnly),
+        _of("bam", BamWithFewNorms),
+        _of("bam", BamWithFewNorms, reduction=32),
         _of("bam", BamOfThePaper),
         _of("bam", BamOfThePaper, bias=False),
         _of("coordinate-attention", CoordAtt),

@@ -72,12 +72,8 @@ def _orders(
     shapes: Mapping[str, tuple[int, ...]], values: Mapping[str, Array]
 ) -> Iterator[tuple[str, ...]]:
     """Yield the names of the arrays in the order of the keys, the likeliest first."""
-    slots: dict[tuple[int, ...], list[str]] = {}
-    arrays: dict[tuple[int, ...], list[str]] = {}
-    for key, shape in shapes.items():
-        slots.setdefault(_class(shape), []).append(key)
-    for name, value in values.items():
-        arrays.setdefault(_class(value.shape), []).append(name)
+    slots = _grouped({key: _class(shape) for key, shape in shapes.items()})
+    arrays = _grouped({name: _class(value.shape) for name, value in values.items()})
     kinds = _kinds(values)
     if math.prod(math.factorial(len(keys)) for keys in slots.values()) <= LOOKED_AT:
         keys = [*itertools.chain(*slots.values())]
@@ -87,10 +83,24 @@ def _orders(
         yield from (tuple(names[key] for key in shapes) for names in placed[:FEW])
         return
     swapped = sorted(shapes, key=lambda key: not key.startswith(SECOND))
-    for order, named in itertools.product(([*shapes], swapped), (True, False)):
-        by_key = _in_order(order, shapes, arrays, kinds if named else {})
+    orders = [[*shapes], swapped]
+    # Norms may be listed in another order than the layers before them.
+    parted = [
+        [key for key in one if not _of_norm(key)] + [key for key in two if _of_norm(key)]
+        for one, two in itertools.product(orders, repeat=2)
+    ]
+    tries = [*((order, kinds) for order in parted), *((order, {}) for order in orders)]
+    for (order, known), turned in itertools.product(tries, (False, True)):
+        by_key = _in_order(order, shapes, values, known, turned)
         if by_key is not None:
             yield tuple(by_key[key] for key in shapes)
+
+
+def _grouped(classes: Mapping[str, tuple[int, ...]]) -> dict[tuple[int, ...], list[str]]:
+    found: dict[tuple[int, ...], list[str]] = {}
+    for name, which in classes.items():
+        found.setdefault(which, []).append(name)
+    return found
 
 
 def _odd(
@@ -112,14 +122,18 @@ def _odd(
 def _in_order(
     keys: Sequence[str],
     shapes: Mapping[str, tuple[int, ...]],
-    arrays: Mapping[tuple[int, ...], Sequence[str]],
+    values: Mapping[str, Array],
     kinds: Mapping[str, str],
+    turned: bool,
 ) -> dict[str, str] | None:
-    """Give each key the next array of its shape, and of its kind where names tell one."""
-    left = {c: [*names] for c, names in arrays.items()}
+    """Give each key the next array of its shape, and of its kind where names tell one.
+
+    All matrices lie as torch has them, or all `turned`, as x @ w does.
+    """
+    left = _grouped({name: _lying(value.shape, turned) for name, value in values.items()})
     placed = {}
     for key in keys:
-        rest = left[_class(shapes[key])]
+        rest = left.get(_lying(shapes[key], False), [])
         known = [n for n in rest if kinds.get(n) == _kind(key)]
         name = next(iter(known or [n for n in rest if n not in kinds]), None)
         if name is None:
@@ -127,6 +141,18 @@ def _in_order(
         rest.remove(name)
         placed[key] = name
     return placed
+
+
+def _lying(shape: tuple[int, ...], turned: bool) -> tuple[int, ...]:
+    """Return the class of an array, with matrices as they lie, or across."""
+    dims = tuple(size for size in shape if size != 1)
+    if len(dims) != 2:
+        return _class(shape)
+    return dims[::-1] if turned else dims
+
+
+def _of_norm(key: str) -> bool:
+    return _kind(key) in ("gamma", "beta", "mean", "var")
 
 
 def _kind(key: str) -> str:

@@ -1,6 +1,7 @@
 """The kin of CBAM are named, in any spelling, and nothing else is."""
 
 import functools
+import importlib
 import inspect
 import itertools
 
@@ -19,8 +20,6 @@ from npcbam.oracle.identification.kin import kin_of
 from npcbam.oracle.rules import lines
 from npcbam.oracle.rules.kin import RULES
 from npcbam.presets import PRESETS
-
-KINDS = {rule.code for rule in RULES}
 
 
 def code_of(block, channels=32, seed=0, **how):
@@ -41,6 +40,13 @@ def test_torch(name):
 def test_numpy(f):
     report = npcbam.check(f, parameters=kin_numpy.BLOCKS[f](16), channels=16)
     assert [finding.code for finding in report.findings] == [kin_numpy.CODES[f]]
+
+
+@pytest.mark.second_tier
+def test_flax():
+    kin_flax = importlib.import_module("kin_flax")
+    for code, block in kin_flax.BLOCKS.items():
+        assert code_of(block()) == code
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
