@@ -10,8 +10,7 @@ import numpy as np
 
 from npcbam import arguments, presets, tree
 from npcbam.arguments import Array
-from npcbam.channel_attention import ChannelAttention, SharedMLP
-from npcbam.conv import Conv
+from npcbam.channel_attention import ChannelAttention
 from npcbam.drawing import generator, uniform
 from npcbam.norm import BatchNorm
 from npcbam.pointwise import scale_vjp, sigmoid_vjp
@@ -150,22 +149,13 @@ class CBAM:
         >>> [pool.name for pool in se.channel.pools], se.spatial
         (['avg'], None)
         """
-        how, paths = presets.preset(preset), list(presets.shapes(preset, 1, 1, ()))
+        paths = list(presets.shapes(preset, 1, 1, ()))
         if sorted(arrays) != sorted(paths):
             raise ValueError(f"arrays: expected {', '.join(paths)}, got {', '.join(arrays)}")
-        parts: dict[str, dict[str, Any]] = {}
         for path in paths:
-            part, _, field = path.rpartition(".")
-            parts.setdefault(part, {})[field] = arrays[path]
-        channel = ChannelAttention(SharedMLP(**parts["channel.mlp"]), how.pools, how.blend)
-        if how.planes is None:
-            return cls(channel, residual=how.residual)
-        norm = None
-        if how.norm_momentum is not None:
-            norm = BatchNorm(**parts["spatial.norm"], momentum=how.norm_momentum)
-        conv = Conv(**parts["spatial.conv"])
-        spatial = SpatialAttention(conv, how.planes, norm, how.blend)
-        return cls(channel, spatial, residual=how.residual)
+            arguments.array(path, arrays[path])
+        smallest = cls.init(0, 1, 1, 1, preset)  # of which the structure alone is taken
+        return tree.replace_leaves(smallest, (arrays[path] for path, _ in tree.leaves(smallest)))
 
     def __call__(self, x: Array) -> Array:
         """Return the refined `x`; see `vjp`."""
