@@ -13,8 +13,9 @@ import npcbam
 from npcbam import cli
 from npcbam.oracle import examples, isolation
 
-MISTAKES = Path(__file__).parent / "oracle" / "mistakes.py"
-HALVES = MISTAKES.with_name("halves.py")
+PLANTED = Path(__file__).parent / "oracle" / "planted"
+BASE = PLANTED / "base.py"
+HALVES = PLANTED / "halves.py"
 EXAMPLES = examples.__file__
 
 
@@ -59,7 +60,7 @@ def test_examples(run):
     [
         (f"{HALVES}:Channel", ["--stage", "channel"], 0, "the channel attention of CBAM, Eq. 2"),
         (f"{HALVES}:Spatial", ["--stage", "spatial"], 0, "the spatial attention of CBAM, Eq. 3"),
-        (f"{MISTAKES}:Right", ["--dtype", "bfloat16"], 0, "torch, bfloat16, seed 0"),
+        (f"{BASE}:Right", ["--dtype", "bfloat16"], 0, "torch, bfloat16, seed 0"),
         (f"{EXAMPLES}:right", ["--dtype", "float32"], 0, "numpy, float32, seed 0"),
         ("npcbam:CBAM", [], 0, "FAITHFUL: npcbam:CBAM computes CBAM"),
         ("npcbam:CBAM", ["--set", "preset=seed", "--expect", "seed"], 0, "as preset `seed` does"),
@@ -82,7 +83,7 @@ def test_options(run, target, options, code, said):
     ],
 )
 def test_options_that_cannot_be(run, target, options, said):
-    code, out, err = run(f"{MISTAKES if target == 'Right' else EXAMPLES}:{target}", *options)
+    code, out, err = run(f"{BASE if target == 'Right' else EXAMPLES}:{target}", *options)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert err.startswith("npcbam: ")
     assert said in err
@@ -114,7 +115,7 @@ def test_examples_need_no_framework():
 )
 @pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
 def test_verdicts(run, name, options, code, said):
-    got, out, err = run(f"{MISTAKES}:{name}", "--channels", "32", *options)
+    got, out, err = run(f"{BASE}:{name}", "--channels", "32", *options)
     assert (got, err) == (code, "")
     assert said in out
     assert out.isascii()
@@ -125,8 +126,8 @@ def test_verdicts(run, name, options, code, said):
     [
         ("nowhere.py:CBAM", [], 2, "npcbam: nowhere.py: no such file"),
         ("nowhere:CBAM", [], 2, "npcbam: nowhere: no module named nowhere"),
-        (f"{MISTAKES}:Nothing", [], 2, "mistakes.py has no Nothing; it has "),
-        (f"{MISTAKES}", [], 2, "mistakes.py:Name, where Name is Right, AverageTwice, PoolsMerged"),
+        (f"{BASE}:Nothing", [], 2, "base.py has no Nothing; it has "),
+        (f"{BASE}", [], 2, "base.py:Name, where Name is Right, MixedTies, Biased"),
         ("torch.nn:LayerNorm", [], 1, "no two of its parameters can be W0"),
         ("torch.nn:Identity", [], 1, "it has no parameters"),
         ("{path}/syntax.py:X", [], 2, "syntax.py raised SyntaxError: "),
@@ -136,14 +137,14 @@ def test_verdicts(run, name, options, code, said):
         ("torch.nn:ReLU", [], 1, "it has no parameters"),
         ("torch.nn:TransformerEncoderLayer", ["--set", "nhead=4"], 1, "it fails on shape (3, "),
         (
-            f"{MISTAKES}:Right",
+            f"{BASE}:Right",
             ["--set", "reduction=zero"],
             2,
             "Right(channels=64, reduction='zero'",
         ),
-        (f"{MISTAKES}:Right", ["--expect", "right"], 2, "expect: expected 'faithful', 'paper', "),
-        (f"{MISTAKES}:Right", ["--expect", "ties=last"], 2, "npcbam: expect: ties: expected first"),
-        (f"{MISTAKES}:Right", ["--channels", "0"], 2, "channels: expected at least 1, got 0"),
+        (f"{BASE}:Right", ["--expect", "right"], 2, "expect: expected 'faithful', 'paper', "),
+        (f"{BASE}:Right", ["--expect", "ties=last"], 2, "npcbam: expect: ties: expected first"),
+        (f"{BASE}:Right", ["--channels", "0"], 2, "channels: expected at least 1, got 0"),
     ],
 )
 def test_one_sentence_where_it_cannot_run(run, tmp_path, target, options, code, said):
@@ -167,7 +168,7 @@ def test_a_sentence_is_whole_however_long_its_path(run, tmp_path):
 
 
 def test_debug_shows_the_traceback(run):
-    code, _, err = run(f"{MISTAKES}:Right", "--set", "reduction=0", "--debug")
+    code, _, err = run(f"{BASE}:Right", "--set", "reduction=0", "--debug")
     assert code == 2
     assert "ZeroDivisionError" in err
     assert err.startswith("Traceback")

@@ -1,15 +1,22 @@
-"""check: right blocks are called right, every planted mistake is named, stage and code."""
+"""check: right blocks are called right, and what a check does besides. Mistakes: test_planted."""
 
 import sys
 from dataclasses import replace
 
-import mistakes
 import numpy as np
 import pytest
 import torch
 import torch_blocks
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from planted import (
+    base,
+    behaviours,
+    channel_gates,
+    compositions,
+    convolutions,
+    tied,
+)
 from torch import nn
 
 import npcbam
@@ -51,32 +58,19 @@ def test_own_presets(preset):
     assert npcbam.check(CBAM.init(0, 32, preset=preset)).ok == (preset in FAITHFUL)
 
 
-@pytest.mark.parametrize("block", mistakes.RIGHT)
-def test_free_conventions(block):
-    report = npcbam.check(block, channels=32)
-    assert report.verdict == "faithful", str(report)
+def test_a_preset_does_not_fix_the_size_of_the_kernel():
+    assert npcbam.check(convolutions.SmallKernel, channels=32).presets == ("paper",)
+    assert npcbam.check(compositions.AddedBack, channels=32).presets == ()
 
 
-VARIANTS = {
-    mistakes.AverageOnly: ("channel", "channel-avg-only", "channel-pools=avg"),
-    mistakes.MaximumOnly: ("channel", "channel-max-only", "channel-pools=max"),
-    mistakes.SpatialFirst: ("compose", "spatial-first", "order=spatial-first"),
-    mistakes.Parallel: ("compose", "parallel", "order=parallel"),
-    mistakes.AddedBack: ("compose", "residual", "residual=yes"),
-    mistakes.SmallKernel: ("spatial", "kernel-size", "kernel=3x3"),
-    mistakes.ChannelGateAlone: ("compose", "channel-only", "order=channel-only"),
-}
+@pytest.mark.parametrize("hidden", [1, 5])
+def test_a_hidden_width_of_any_size_is_free(hidden):
+    class HardCoded(base.Right):
+        def __init__(self, channels=64):
+            super().__init__(channels, channels // hidden)
 
-
-@pytest.mark.parametrize("block", mistakes.VARIANTS)
-def test_variants(block):
-    stage, code, asked = VARIANTS[block]
-    report = npcbam.check(block, channels=32)
-    assert (report.verdict, report.ok, told(report)) == ("variant", False, [(stage, code)])
-    assert npcbam.check(block, channels=32, expect=asked).ok
-    assert not npcbam.check(block, channels=32, expect="ties=first").ok
-    # A preset does not fix the size of the kernel.
-    assert report.presets == (("paper",) if block is mistakes.SmallKernel else ())
+    report = npcbam.check(HardCoded, channels=32)
+    assert (report.verdict, told(report)) == ("faithful", [])
 
 
 @pytest.mark.parametrize(("channels", "hidden"), [(1, 1), (2, 1), (3, 3), (8, 8), (16, 1), (17, 2)])
@@ -117,115 +111,19 @@ def test_ties_are_settled_in_either_gate():
         rows = npcbam.check(block, channels=32).conventions
         return next(row.value for row in rows if row.axis == "ties")
 
-    assert ties(mistakes.MixedTies) == "even+first"
-    assert ties(mistakes.Right) == "first"
+    assert ties(base.MixedTies) == "even+first"
+    assert ties(base.Right) == "first"
 
 
 # Wrong ones ---------------------------------------------------------------------------------
 
-CODES = {
-    "AverageTwice": ("channel", "channel-avg-twice"),
-    "PoolsMerged": ("channel", "channel-merged-before-mlp"),
-    "TwoSigmoids": ("channel", "channel-two-sigmoids"),
-    "ReluAfterSecond": ("channel", "channel-relu-after"),
-    "SecondSigmoid": ("channel", "channel-sigmoid-twice"),
-    "SeparateMLPs": ("channel", "channel-separate-mlps"),
-    "OneLayer": ("channel", "channel-single-layer"),
-    "Silu": ("channel", "channel-silu"),
-    "Elu": ("channel", "channel-elu"),
-    "LeakyRelu": ("channel", "channel-leaky-relu"),
-    "Squared": ("compose", "features-squared"),
-    "NoSigmoid": ("spatial", "spatial-no-sigmoid"),
-    "SiluForSigmoid": ("spatial", "spatial-silu"),
-    "TanhForSigmoid": ("spatial", "spatial-tanh"),
-    "HardSigmoid": ("spatial", "spatial-hardsigmoid"),
-    "MinForAverage": ("spatial", "spatial-min-for-avg"),
-    "SpatialFromInput": ("compose", "spatial-reads-input"),
-    "OneNumber": ("spatial", "spatial-one-number"),
-    "FlippedKernel": ("spatial", "spatial-flipped-kernel"),
-    "CircularPadding": ("spatial", "spatial-replicate-padding"),
-    "NeverApplied": ("compose", "spatial-not-applied"),
-    "MapsAdded": ("compose", "maps-added"),
-    "VarianceForDeviation": ("spatial", "spatial-norm-sqrt"),
-    "FinalRelu": ("compose", "final-relu"),
-    "OnlyTheMap": ("compose", "map-only"),
-    "OnlyTheChannelMap": ("compose", "channel-map-only"),
-    "TwiceOnSmallMaps": ("compose", "differs-on-input"),
-    "GivesNan": ("numerics", "not-finite"),
-    "HalfInside": ("numerics", "half-inside"),
-    "ReturnsModule": ("effects", "output-kind"),
-    "ReturnsPair": ("effects", "output-kind"),
-    "OneSize": ("effects", "fixed-size"),
-    "InPlace": ("effects", "writes-input"),
-    "FixedWindow": ("channel", "channel-reads-positions"),
-    "WrongAxis": ("channel", "channel-reads-positions"),
-    "SamplesMixed": ("effects", "samples-mixed"),
-    "MaxDetached": ("gradient", "channel-max-detached"),
-    "GateDetached": ("gradient", "channel-map-detached"),
-    "SharedHalf": ("gradient", "shared-weight-half"),
-    "EveryTieTakesAll": ("gradient", "tie-rule-unknown"),
-    "LastTie": ("gradient", "tie-rule-last"),
-    "SlightlyWrongGradient": ("gradient", "channel-map-scaled"),
-}
-
-
-@pytest.mark.parametrize("name", CODES)
-def test_mistakes_are_named(name):
-    report = npcbam.check(getattr(mistakes, name), channels=32)
-    assert (report.verdict, report.ok) == ("wrong", False)
-    assert told(report) == [CODES[name]], str(report)
-
-
-def test_no_mistake_is_left_out():
-    listed = [*mistakes.FORWARD, *mistakes.BACKWARD]
-    assert {block.__name__ for block in listed} <= set(CODES)
-
-
-def test_two_findings_of_one_mistake():
-    report = npcbam.check(mistakes.NotSmall, channels=32)
-    assert told(report) == [("channel", "channel-reads-positions"), ("effects", "fails-on-small")]
-
-
-def test_a_backward_that_fails():
-    codes = told(npcbam.check(mistakes.BackwardFails, channels=32))
-    assert ("gradient", "backward-fails") in codes
-
-
-CHANNEL = ["AverageTwice", "TwoSigmoids", "ReluAfterSecond", "Silu"]
-SPATIAL = ["NoSigmoid", "MinForAverage", "FlippedKernel", "OneNumber"]
-COMPOSE = ["SpatialFromInput", "MapsAdded", "Squared"]
-BACKWARD = ["SlightlyWrongGradient", "MaxDetached", "GateDetached"]
-
-
-@pytest.mark.parametrize(
-    ("one", "two"),
-    [
-        *zip(CHANNEL, SPATIAL, strict=True),
-        *zip(COMPOSE, CHANNEL, strict=False),
-        *zip(COMPOSE, SPATIAL, strict=False),
-    ],
-)
-def test_two_mistakes_are_both_named(one, two):
-    both = type(f"{one}{two}", (getattr(mistakes, one), getattr(mistakes, two)), {})
-    report = npcbam.check(both, channels=32)
-    assert sorted(told(report)) == sorted([CODES[one], CODES[two]]), str(report)
-
-
-@pytest.mark.parametrize("backward", BACKWARD)
-@pytest.mark.parametrize("spatial", ["NoSigmoid", "OneNumber"])
-def test_a_wrong_forward_hides_no_gradient(backward, spatial):
-    both = type("Both", (getattr(mistakes, backward), getattr(mistakes, spatial)), {})
-    codes = told(npcbam.check(both, channels=32))
-    assert CODES[spatial] in codes
-    assert "gradient" in {stage for stage, _ in codes}
-
 
 def test_evidence_stands_beside_the_block_put_right():
-    report = npcbam.check(mistakes.TwoSigmoids, channels=32)
+    report = npcbam.check(channel_gates.TwoSigmoids, channels=32)
     seen = report.findings[0].evidence
-    params, x, _ = case(mistakes.TwoSigmoids, seen["input"], channels=32)
+    params, x, _ = case(channel_gates.TwoSigmoids, seen["input"], channels=32)
     index = tuple(seen["index"])
-    for cls, value in ((mistakes.TwoSigmoids, "got"), (mistakes.Right, "expected")):
+    for cls, value in ((channel_gates.TwoSigmoids, "got"), (base.Right, "expected")):
         block = cls(32).double().eval()
         block.load_state_dict({name: torch.tensor(v) for name, v in params.items()})
         assert abs(block(torch.tensor(x))[index].item() - seen[value]) < 1e-12
@@ -233,7 +131,7 @@ def test_evidence_stands_beside_the_block_put_right():
 
 
 def test_the_snippet_replays_it(capsys):
-    finding = npcbam.check(f"{mistakes.__file__}:TwoSigmoids", channels=32).findings[0]
+    finding = npcbam.check(f"{channel_gates.__file__}:TwoSigmoids", channels=32).findings[0]
     exec(finding.snippet, {})
     assert f"{finding.evidence['got']:.4f}" in capsys.readouterr().out
 
@@ -241,7 +139,7 @@ def test_the_snippet_replays_it(capsys):
 @pytest.mark.parametrize("number", [1e-3, -1e-6])
 @pytest.mark.parametrize("dtype", [None, "float32"])
 def test_a_constant_that_is_added_is_named(number, dtype):
-    class Added(mistakes.Right):
+    class Added(base.Right):
         def forward(self, x):
             return super().forward(x) + number
 
@@ -266,31 +164,15 @@ def test_an_array_without_effect_has_no_gradient():
 
 
 def test_an_array_without_effect_is_noted():
-    report = npcbam.check(mistakes.DeadWeight, channels=32)
+    report = npcbam.check(base.DeadWeight, channels=32)
     assert "unused has no effect on y" in {f.message for f in report.findings}
     assert report.verdict == "faithful"
 
 
 def test_ties_alone_tell():
-    for block in (mistakes.EveryTieTakesAll, mistakes.LastTie):
+    for block in (tied.EveryTieTakesAll, tied.LastTie):
         bad = {row.input for row in npcbam.check(block, channels=32).rows if not row.ok}
         assert bad == {"ties"}
-
-
-@pytest.mark.parametrize(
-    ("block", "reason"),
-    [
-        (mistakes.ReturnsModule, "forward: expected one tensor, got ReturnsModule"),
-        (mistakes.ReturnsPair, "forward: expected one tensor, got tuple"),
-        (mistakes.OneSize, "it takes maps of one size only, 14 x 14"),
-        (mistakes.BackwardFails, "its backward fails on `noise`"),
-        (mistakes.GivesNan, "y is not finite on `noise`"),
-    ],
-)
-def test_reasons(block, reason):
-    report = npcbam.check(block, channels=32)
-    assert report.verdict == "wrong"
-    assert reason in "\n".join(f.message for f in report.findings)
 
 
 @pytest.mark.parametrize(
@@ -353,7 +235,7 @@ def test_gradients_not_seen():
 
 
 def test_the_candidate_is_not_touched():
-    block = mistakes.InPlace(32)
+    block = behaviours.InPlace(32)
     block.train()
     before = {name: value.clone() for name, value in block.state_dict().items()}
     x = torch.ones(1, 32, 2, 2)
@@ -381,7 +263,9 @@ def test_nothing_hides_behind_a_zero():
 
 
 def test_seed_repeats():
-    one, two, other = (npcbam.check(mistakes.TwoSigmoids, channels=32, seed=s) for s in (1, 1, 2))
+    one, two, other = (
+        npcbam.check(channel_gates.TwoSigmoids, channels=32, seed=s) for s in (1, 1, 2)
+    )
     assert one.rows == two.rows != other.rows
 
 
@@ -408,7 +292,7 @@ def test_own_candidate_with_a_cotangent_of_another_shape():
 
 
 def test_what_it_prints_is_kept_out_and_progress_is_not(capsys):
-    class Prints(mistakes.Right):
+    class Prints(base.Right):
         def __init__(self, channels):
             print("built")
             super().__init__(channels)
@@ -431,10 +315,10 @@ def test_what_it_prints_is_kept_out_and_progress_is_not(capsys):
 
 
 def test_assert_faithful():
-    assert_faithful(mistakes.Right, channels=32)
-    assert_faithful(mistakes.AddedBack, channels=32, expect="residual=yes")
+    assert_faithful(base.Right, channels=32)
+    assert_faithful(compositions.AddedBack, channels=32, expect="residual=yes")
     with pytest.raises(AssertionError, match="each branch has its own sigmoid"):
-        assert_faithful(mistakes.TwoSigmoids, channels=32)
+        assert_faithful(channel_gates.TwoSigmoids, channels=32)
 
 
 @pytest.mark.parametrize(
@@ -451,7 +335,7 @@ def test_assert_faithful():
 )
 def test_bad_arguments(bad, kind, message):
     with pytest.raises(kind) as caught:
-        npcbam.check(mistakes.Right, **bad)
+        npcbam.check(base.Right, **bad)
     assert str(caught.value).startswith(message)
 
 

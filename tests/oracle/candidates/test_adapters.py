@@ -4,10 +4,10 @@ import functools
 import re
 import sys
 
-import mistakes
 import numpy as np
 import pytest
 import torch
+from planted import base
 from torch import nn
 
 import npcbam
@@ -66,10 +66,10 @@ KERAS = {"a": np.ones((32, 2)), "b": np.ones((2, 32)), "k": np.ones((7, 7, 2, 1)
 @pytest.mark.parametrize(
     "candidate",
     [
-        mistakes.Right,
-        mistakes.Right(32),
-        functools.partial(mistakes.Right, reduction=8),
-        lambda channels: mistakes.Right(channels),
+        base.Right,
+        base.Right(32),
+        functools.partial(base.Right, reduction=8),
+        lambda channels: base.Right(channels),
         CBAM.init(0, 32),
         CBAM.init(0, 32, dtype=np.float32),
         Plain,
@@ -105,7 +105,7 @@ def test_functions_with_parameters(function, parameters):
 
 def test_torch_matches_the_layer_that_it_copies():
     cbam = CBAM.init(0, 32)
-    block = mistakes.Right(32)
+    block = base.Right(32)
     candidate = adapt(block)
     leaves = [leaf for _, leaf in tree.leaves(cbam)]
     params = dict(zip(candidate.parameters, leaves, strict=True))
@@ -118,7 +118,7 @@ def test_torch_matches_the_layer_that_it_copies():
         np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("candidate", [mistakes.Right(32), CBAM.init(0, 32), Plain(32), Called(32)])
+@pytest.mark.parametrize("candidate", [base.Right(32), CBAM.init(0, 32), Plain(32), Called(32)])
 def test_parameters_are_set_for_one_call_alone(candidate):
     found = adapt(candidate)
     first = found.forward({}, X)
@@ -132,7 +132,7 @@ def test_parameters_are_set_for_one_call_alone(candidate):
 
 
 def test_buffers_are_set():
-    found = adapt(mistakes.PlainNorm(32))
+    found = adapt(base.PlainNorm(32))
     assert list(found.buffers) == ["norm.running_mean", "norm.running_var"]
     moved = found.buffers | {"norm.running_mean": np.array([3.0])}
     assert not np.array_equal(found.forward(moved, X), found.forward({}, X))
@@ -146,7 +146,7 @@ def test_a_name_that_ends_in_mean_is_no_buffer_if_it_is_large():
 
 
 def test_gradients_that_do_not_flow_are_zero():
-    class Constant(mistakes.Right):
+    class Constant(base.Right):
         @torch.no_grad()
         def forward(self, x):
             return super().forward(x)
@@ -241,7 +241,7 @@ def test_a_framework_that_is_missing(missing, advice, tmp_path, monkeypatch):
 def takes(**known):
     """Return a block whose constructor has these arguments; `...` marks what has no default."""
     signature = ", ".join(k if v is ... else f"{k}={v!r}" for k, v in known.items())
-    scope = {"Right": mistakes.Right}
+    scope = {"Right": base.Right}
     body = f"    def __init__(self, {signature}):\n        super().__init__({next(iter(known))})"
     exec(f"class Block(Right):\n{body}", scope)
     return scope["Block"]
@@ -256,10 +256,10 @@ def takes(**known):
         (takes(width=...), {}, 32),
         (takes(width=48), {}, 48),
         (takes(width=48), {"width": 16}, 16),
-        (lambda *args: mistakes.Right(*args), {}, 32),
-        (lambda channels, /, deep=False: mistakes.Right(channels), {}, 32),
-        (lambda **kwargs: mistakes.Right(**kwargs), {"channels": 16}, 16),
-        (lambda: mistakes.Right(16), {}, 16),
+        (lambda *args: base.Right(*args), {}, 32),
+        (lambda channels, /, deep=False: base.Right(channels), {}, 32),
+        (lambda **kwargs: base.Right(**kwargs), {"channels": 16}, 16),
+        (lambda: base.Right(16), {}, 16),
     ],
 )
 def test_constructors(factory, settings, channels):
@@ -282,9 +282,9 @@ free.__globals__.pop("init", None)
     ("target", "settings", "message"),
     [
         (takes(channels=..., width=...), {}, "Block needs width: give --set width=VALUE"),
-        (mistakes.Right, {"depth": 2}, "Right has no argument depth; it takes channels, reduction"),
+        (base.Right, {"depth": 2}, "Right has no argument depth; it takes channels, reduction"),
         (nn.ReLU(), {"depth": 2}, "ReLU is an instance already: there is nothing to set in it"),
-        (mistakes.Right, {"reduction": 0}, "Right(channels=32, reduction=0) raised ZeroDivision"),
+        (base.Right, {"reduction": 0}, "Right(channels=32, reduction=0) raised ZeroDivision"),
         (3, {}, "int: expected a torch module, a layer with vjp(x), an object with a dict "),
         (loses_x, {"y": 1}, "loses_x: expected a torch module"),
         (free, {}, "free(params, x) needs its parameters: pass parameters=, or write a function "),

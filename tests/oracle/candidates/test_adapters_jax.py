@@ -1,12 +1,10 @@
 """JAX candidates: functions, flax and Equinox modules."""
 
-import blocks_equinox
-import blocks_flax
-import blocks_jax
 import jax
 import numpy as np
 import pytest
 from adapting import DY, X, assert_precisions, assert_replays, assert_same_as_reference, carried
+from planted import blocks_equinox, blocks_flax, blocks_jax
 
 from npcbam.oracle import BadOutput, CannotRun
 from npcbam.oracle.candidates import adapt
@@ -15,7 +13,7 @@ from npcbam.oracle.candidates import jax as jax_adapter
 CHANNELS = X.shape[1]
 KINDS = {
     "function": (blocks_jax.cbam, "jax", "NCHW"),
-    "jitted": ("blocks_jax:jitted", "jax", "NCHW"),
+    "jitted": ("planted.blocks_jax:jitted", "jax", "NCHW"),
     "channels last": (blocks_jax.channels_last, "jax", "NHWC"),
     "linen": (blocks_flax.Linen, "flax", "NHWC"),
     "linen, channels first": (blocks_flax.LinenChannelsFirst, "flax", "NCHW"),
@@ -114,11 +112,16 @@ def test_errors(target, message):
 
 @pytest.mark.parametrize(
     "target",
-    ["blocks_jax:cbam", "blocks_flax:Linen", "blocks_flax:Nnx", "blocks_equinox:Right"],
+    [
+        "planted.blocks_jax:cbam",
+        "planted.blocks_flax:Linen",
+        "planted.blocks_flax:Nnx",
+        "planted.blocks_equinox:Right",
+    ],
 )
 def test_replay(target):
     found = adapt(target, CHANNELS)
-    found.source += "\ntree = import_module('blocks_jax').init(24)"
+    found.source += "\ntree = import_module('planted.blocks_jax').init(24)"
     found.recipe = found.recipe.replace(
         "tree = ...  # the parameters of block, in any values\n", ""
     )

@@ -7,11 +7,11 @@ from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
-import blocks_keras as blocks
 import keras
 import numpy as np
 import pytest
 from adapting import DY, X, assert_precisions, assert_replays, assert_same_as_reference, carried
+from planted import blocks_keras as blocks
 
 from npcbam.oracle import CannotRun
 from npcbam.oracle.candidates import adapt
@@ -69,7 +69,7 @@ def test_printing_is_seen(capsys):
 
 
 def test_replay():
-    assert_replays(adapt("blocks_keras:Right", CHANNELS).at("float32"))
+    assert_replays(adapt("planted.blocks_keras:Right", CHANNELS).at("float32"))
 
 
 def test_a_layer_that_cannot_be_built():

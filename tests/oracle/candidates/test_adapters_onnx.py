@@ -2,11 +2,11 @@
 
 import sys
 
-import blocks_onnx as blocks
 import numpy as np
 import pytest
 from adapting import DY, X, assert_precisions, assert_replays, assert_same_as_reference, carried
 from onnx import TensorProto, numpy_helper
+from planted import blocks_onnx as blocks
 
 from npcbam.oracle import BadOutput, CannotRun
 from npcbam.oracle.candidates import adapt

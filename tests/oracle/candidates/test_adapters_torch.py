@@ -1,10 +1,10 @@
 """Torch candidates: weights carried over, precisions, layouts, and what a call does besides."""
 
-import blocks_torch as blocks
 import numpy as np
 import pytest
 import torch
 from adapting import DY, X, assert_precisions, assert_replays, assert_same_as_reference
+from planted import blocks_torch as blocks
 
 from npcbam.oracle import CannotRun
 from npcbam.oracle.candidates import adapt

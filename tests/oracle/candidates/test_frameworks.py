@@ -4,16 +4,18 @@ import os
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
-import blocks_equinox
-import blocks_flax
-import blocks_jax
-import blocks_keras
-import blocks_numpy
-import blocks_onnx
-import blocks_torch
 import pytest
 import torch
-from blocks_cases import CASES
+from planted import (
+    blocks_equinox,
+    blocks_flax,
+    blocks_jax,
+    blocks_keras,
+    blocks_numpy,
+    blocks_onnx,
+    blocks_torch,
+)
+from planted.blocks_cases import CASES
 from torch.func import functional_call
 
 from npcbam.oracle.candidates import adapt

@@ -4,12 +4,12 @@ and never half precision.
 
 import itertools
 
-import mistakes
 import numpy as np
 import pytest
 import torch
 from drawn_weights import NO_EPS, NORM, SHARED, draw, outputs
-from mistakes import Right
+from planted.base import Right
+from planted.registry import ALL
 from torch import nn
 from torch.nn import functional as F  # noqa: N812, its usual name
 
@@ -181,7 +181,7 @@ def test_half_precision_is_wrong_at_either(dtype, kind, place):
     ],
 )
 def test_it_hides_no_mistake(fault, code):
-    both = type("Both", (getattr(mistakes, fault), SpatialSigmoid), {})
+    both = type("Both", (ALL[fault].block, SpatialSigmoid), {})
     report = checked(both)
     wrong = {finding.code for finding in report.findings if finding.status == "wrong"}
     assert wrong == {code}, str(report)

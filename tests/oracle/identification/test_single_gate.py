@@ -1,11 +1,9 @@
 """One gate alone: no formula is tried twice, and a search in vain ends soon."""
 
-import mistakes
 import numpy as np
 import pytest
-import torch
 from drawn_weights import KERNELS, MLPS, X
-from torch import nn
+from planted import compositions
 
 import npcbam
 from npcbam.oracle.identification import reading as choosing
@@ -48,18 +46,6 @@ def test_the_row_is_found_with_its_composition(compose):
     assert len(fits[0].compositions) < len(COMPOSE) / 2
 
 
-class LearnedAlpha(mistakes.Right):
-    """F' and x are mixed by a number that is learnt, so that no constant explains either gate."""
-
-    def __init__(self, channels=64):
-        super().__init__(channels)
-        self.alpha = nn.Parameter(torch.tensor(0.3))
-
-    def forward(self, x):
-        f = (self.alpha * self.mc(x) + 1 - self.alpha) * x
-        return self.ms(f) * f
-
-
 def test_a_search_in_vain_ends_soon(monkeypatch):
     """It takes 8000 maps; were every row tried beside every other one, it would take 50,000."""
     maps = 0
@@ -74,7 +60,7 @@ def test_a_search_in_vain_ends_soon(monkeypatch):
 
     for name in ("channel_map", "spatial_map"):
         monkeypatch.setattr(choosing, name, counted(getattr(choosing, name)))
-    report = npcbam.check(LearnedAlpha, channels=16)
+    report = npcbam.check(compositions.LearnedAlpha, channels=16)
     assert "spatial-unknown" in [f.code for f in report.findings]
     assert 1000 < maps < 10_000
 

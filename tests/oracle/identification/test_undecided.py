@@ -1,9 +1,12 @@
 """Undecided where nothing proves it wrong: no verdict from missing evidence."""
 
-import mistakes
 import numpy as np
 import pytest
 import torch
+from planted import base, precisions
+from planted.backwards import WrongInFloat32
+from planted.precisions import WrongYInFloat32
+from planted.spellings import FloatOnly
 from torch import nn
 
 import npcbam
@@ -20,7 +23,7 @@ def undecided(candidate, code, **how):
 
 @pytest.mark.parametrize("error", [KeyError, SystemExit, RecursionError, MemoryError])
 def test_fails_on_every_input(error):
-    class Never(mistakes.Right):
+    class Never(base.Right):
         def forward(self, x):
             raise error("lost")
 
@@ -30,17 +33,17 @@ def test_fails_on_every_input(error):
 
 
 def test_is_never_a_number():
-    class Nan(mistakes.Right):
+    class Nan(base.Right):
         def forward(self, x):
             return super().forward(x) * torch.nan
 
     assert "in every entry on every input" in undecided(Nan, "never-finite")
     # Some entries are numbers: that no CBAM has others beside them is proof.
-    assert npcbam.check(mistakes.GivesNan, channels=32).verdict == "wrong"
+    assert npcbam.check(precisions.GivesNan, channels=32).verdict == "wrong"
 
 
 def test_is_random():
-    class Dropped(mistakes.Right):
+    class Dropped(base.Right):
         def forward(self, x):
             return nn.functional.dropout(super().forward(x), training=True)
 
@@ -127,7 +130,7 @@ def test_what_is_no_gate_is_wrong(candidate):
 
 
 def test_an_identity_has_parameters_without_effect():
-    class Idle(mistakes.Right):
+    class Idle(base.Right):
         def forward(self, x):
             return 1 * x
 
@@ -137,15 +140,6 @@ def test_an_identity_has_parameters_without_effect():
 
 
 # At one precision ---------------------------------------------------------------------------
-
-
-class FloatOnly(mistakes.Right):
-    """As a kernel that is written for one precision."""
-
-    def forward(self, x):
-        if x.dtype != torch.float32:
-            raise RuntimeError("expected float")
-        return super().forward(x)
 
 
 def test_the_widest_precision_at_which_it_runs():
@@ -158,7 +152,7 @@ def test_a_precision_at_which_it_does_not_run():
     said = undecided(FloatOnly, "never-runs", dtype="bfloat16")
     assert "expected float" in said
 
-    class DoubleOnly(mistakes.Right):
+    class DoubleOnly(base.Right):
         def forward(self, x):
             return super().forward(x + torch.zeros(1, dtype=torch.float64)) @ torch.eye(
                 x.shape[3], dtype=x.dtype
@@ -170,32 +164,12 @@ def test_a_precision_at_which_it_does_not_run():
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
 def test_one_precision(dtype):
-    report = npcbam.check(mistakes.Right, channels=32, dtype=dtype)
+    report = npcbam.check(base.Right, channels=32, dtype=dtype)
     assert report.ok, str(report)
     assert report.dtype == dtype
     widest = 1e-8 if dtype == "float64" else 1e-5
     assert (max(row.smallest for row in report.rows) > widest) == (dtype != "float64")
     assert {row.tensor for row in report.rows} > {"y", "dx"}
-
-
-class HalfBackward(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x):
-        return x.clone()
-
-    @staticmethod
-    def backward(ctx, dy):
-        return dy * (1.01 if dy.dtype == torch.float32 else 1)
-
-
-class WrongInFloat32(mistakes.Right):
-    def forward(self, x):
-        return super().forward(HalfBackward.apply(x))
-
-
-class WrongYInFloat32(mistakes.Right):
-    def forward(self, x):
-        return super().forward(x) * (1.01 if x.dtype == torch.float32 else 1)
 
 
 @pytest.mark.parametrize(("block", "tensor"), [(WrongInFloat32, "dx"), (WrongYInFloat32, "y")])

@@ -1,9 +1,8 @@
 """Placing: which way to see the arrays is the candidate's is settled by what they reach."""
 
-import mistakes
-import more_mistakes
 import pytest
 import torch
+from planted import base, channel_gates, channel_mlps
 from torch import nn
 from torch.nn import functional as F  # noqa: N812, its usual name
 
@@ -15,7 +14,7 @@ from npcbam.oracle.probing.placement import placed
 from npcbam.oracle.probing.roles import assignments
 
 
-class FeaturesFirst(mistakes.Right):
+class FeaturesFirst(base.Right):
     """Its matrices are used as f @ w."""
 
     def __init__(self, channels=64, hidden=4):
@@ -33,13 +32,13 @@ class FeaturesFirstNeverApplied(FeaturesFirst):
         return self.mc(x) * x
 
 
-class Shut(mistakes.Biased):
+class Shut(base.Biased):
     """Where its kernel is at 0 its map is, so that no weight of the MLP reaches anything."""
 
     squash = staticmethod(lambda z: z)
 
 
-class Square(mistakes.Right):
+class Square(base.Right):
     """Shapes do not tell which matrix is which, nor whether both are used."""
 
     def __init__(self, channels=64):
@@ -60,9 +59,9 @@ def ways(block):
 @pytest.mark.parametrize(
     ("block", "few", "last"),
     [
-        (mistakes.Right, 1, ("fc2.weight", ("w1", (0, 1)))),
+        (base.Right, 1, ("fc2.weight", ("w1", (0, 1)))),
         (FeaturesFirst, 1, ("two", ("w1", (1, 0)))),
-        (mistakes.OneLayer, 1, ("fc1.weight", ("w0", (0, 1)))),
+        (channel_mlps.OneLayer, 1, ("fc1.weight", ("w0", (0, 1)))),
         (Square, 3, ("fc2.weight", ("w1", (0, 1)))),
     ],
 )
@@ -73,7 +72,7 @@ def test_the_last_layer_is_found(block, few, last):
 
 
 def test_where_every_weight_reaches_all_channels_each_way_is_left():
-    known, left = ways(more_mistakes.SoftmaxOverChannels)
+    known, left = ways(channel_gates.SoftmaxOverChannels)
     assert len(known) > 1
     assert left == known
 

@@ -13,29 +13,29 @@ from npcbam.oracle.candidates import adapt
 from npcbam.oracle.findings import Finding
 from npcbam.oracle.reports.snippets import MADE, with_snippet
 
-PLACE = Path(__file__).parent.parent / "snippet_blocks.py"
+PLACE = Path(__file__).parent.parent / "planted"
 # A block, how it is checked, and the finding whose snippet is run.
 KINDS = [
-    ("TwoSigmoids", {}, "channel-two-sigmoids"),
-    ("SpatialFromInput", {}, "spatial-reads-input"),
-    ("TwiceOnSmallMaps", {}, "differs-on-input"),
-    ("MaxDetached", {}, "channel-max-detached"),
-    ("SharedHalf", {}, "shared-weight-half"),
-    ("EveryTieTakesAll", {}, "tie-rule-unknown"),
-    ("HalfInFloat32", {}, "half-inside"),
-    ("Overflows", {}, "exp-overflow"),
-    ("SwallowsNan", {}, "nan-swallowed"),
-    ("WrongInFloat32", {"dtype": "float32"}, "gradient-scaled"),
-    ("InPlace", {}, "writes-input"),
-    ("Gate", {"stage": "channel"}, "channel-two-sigmoids"),
-    ("GateDetached", {"stage": "channel"}, "channel-map-detached"),
-    ("two_sigmoids", {}, "channel-two-sigmoids"),
-    ("half_gradient", {}, "gradient-scaled"),
-    ("single", {}, "half-inside"),
-    ("writes", {}, "writes-input"),
-    ("halves.two_sigmoids", {"stage": "channel"}, "channel-two-sigmoids"),
-    ("channels_last", {}, "channel-two-sigmoids"),
+    ("channel_gates:TwoSigmoids", {}, "channel-two-sigmoids"),
+    ("compositions:SpatialFromInput", {}, "spatial-reads-input"),
+    ("compositions:TwiceOnSmallMaps", {}, "differs-on-input"),
+    ("backwards:MaxDetached", {}, "channel-max-detached"),
+    ("backwards:SharedHalf", {}, "shared-weight-half"),
+    ("tied:EveryTieTakesAll", {}, "tie-rule-unknown"),
+    ("precisions:HalfInFloat32", {}, "half-inside"),
+    ("precisions:Overflows", {}, "exp-overflow"),
+    ("precisions:SwallowsNan", {}, "nan-swallowed"),
+    ("backwards:WrongInFloat32", {"dtype": "float32"}, "gradient-scaled"),
+    ("behaviours:InPlace", {}, "writes-input"),
+    ("halves:Gate", {"stage": "channel"}, "channel-two-sigmoids"),
+    ("halves:GateWithoutGradient", {"stage": "channel"}, "channel-map-detached"),
+    ("numpy_functions:half_gradient", {}, "gradient-scaled"),
+    ("numpy_functions:single", {}, "half-inside"),
+    ("numpy_functions:writes", {}, "writes-input"),
+    ("numpy_functions:channels_last", {}, "channel-two-sigmoids"),
+    ("halves_numpy:two_sigmoids", {"stage": "channel"}, "channel-two-sigmoids"),
 ]
+EXAMPLE = ("npcbam.oracle.examples:two_sigmoids", {}, "channel-two-sigmoids")
 
 
 def run(snippet, capsys):
@@ -43,13 +43,13 @@ def run(snippet, capsys):
     return capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("name", "how", "code"), KINDS)
+@pytest.mark.parametrize(
+    ("target", "how", "code"), [EXAMPLE, *((f"planted.{kind}", *rest) for kind, *rest in KINDS)]
+)
 @pytest.mark.filterwarnings("ignore:overflow")
-def test_runs_as_it_stands(name, how, code, capsys, monkeypatch):
+def test_runs_as_it_stands(target, how, code, capsys, monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.syspath_prepend(PLACE.parent)
-    *place, name = name.split(".")
-    report = npcbam.check(f"{(*place, 'snippet_blocks')[0]}:{name}", channels=32, **how)
+    report = npcbam.check(target, channels=32, **how)
     found = {finding.code: finding for finding in report.findings}
     assert code in found, str(report)
     finding = found[code]
@@ -67,7 +67,7 @@ def test_runs_as_it_stands(name, how, code, capsys, monkeypatch):
 
 def test_a_failure_is_replayed(capsys, monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path])
-    report = npcbam.check(f"{PLACE}:OneSize", channels=32)
+    report = npcbam.check(f"{PLACE}/behaviours.py:OneSize", channels=32)
     finding = next(f for f in report.findings if f.code == "fixed-size")
     error = finding.evidence["error"]
     with pytest.raises(RuntimeError) as caught:
@@ -76,16 +76,16 @@ def test_a_failure_is_replayed(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("made", MADE)
-@pytest.mark.parametrize("name", ["Right", "right"])
+@pytest.mark.parametrize("name", ["base.py:Right", "numpy_functions.py:right"])
 def test_inputs_of_the_numerics(made, name, capsys, monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path])
-    candidate = adapt(f"{PLACE}:{name}", 32)
+    candidate = adapt(f"{PLACE}/{name}", 32)
     seen = {"input": made, "tensor": "y", "dtype": "float32"}
     finding = with_snippet(Finding("numerics", "any", "any", evidence=seen), candidate, 32, 0)
     with np.errstate(all="ignore"):
         out = run(finding.snippet, capsys)
     assert "nan" in out if "NaN" in made or "infinity" in made else out
-    if name == "Right":
+    if name == "base.py:Right":
         assert torch.get_default_dtype() == torch.float32
 
 

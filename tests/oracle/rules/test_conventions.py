@@ -1,7 +1,7 @@
 """What --expect may ask for, and what meets it."""
 
-import mistakes
 import pytest
+from planted import base, compositions
 
 import npcbam
 from npcbam.oracle.rules.conventions import AXES, asked, of_stage, preset_axes
@@ -15,7 +15,7 @@ def test_a_preset_asks_for_values_that_are_known(preset):
     assert asked(",".join(f"{axis}={value}" for axis, value in axes.items())) == axes
 
 
-@pytest.mark.parametrize("block", [mistakes.Right, mistakes.Parallel, mistakes.PlainNorm])
+@pytest.mark.parametrize("block", [base.Right, compositions.Parallel, base.PlainNorm])
 def test_every_row_of_a_report_can_be_asked_for(block):
     report = npcbam.check(block, channels=32)
     pairs = {row.axis: row.value for row in report.conventions}
@@ -51,7 +51,7 @@ def test_what_is_not_known(expect, said):
 
 
 def test_of_stage():
-    rows = npcbam.check(mistakes.Right, channels=32).conventions
+    rows = npcbam.check(base.Right, channels=32).conventions
     assert of_stage(rows, "whole") == rows
     channel = {row.axis for row in of_stage(rows, "channel")}
     spatial = {row.axis for row in of_stage(rows, "spatial")}

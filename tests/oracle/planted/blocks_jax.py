@@ -4,7 +4,8 @@ import functools
 
 import jax
 import jax.numpy as jnp
-from blocks_cases import composed
+
+from planted.blocks_cases import composed
 
 
 def init(channels, hidden=3, how="biased"):

@@ -3,7 +3,8 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from blocks_cases import composed
+
+from planted.blocks_cases import composed
 
 
 class Right(eqx.Module):

@@ -1,7 +1,8 @@
 """CBAM as a Keras layer, as the preset `paper_biased` unless `how` asks otherwise."""
 
-from blocks_cases import composed
 from keras import layers, ops
+
+from planted.blocks_cases import composed
 
 
 class Right(layers.Layer):
