@@ -49,5 +49,8 @@ def outputs(table, paper, weights):
                 (choice.axes, SPATIAL_PAPER) if table is CHANNEL else (CHANNEL_PAPER, choice.axes)
             )
             s = stages(*pair, weights)
-            found[choice.rows[0].code] = (s.mc if table is CHANNEL else s.ms)(X)
+            code = choice.rows[0].code
+            # A rule with several numbers stands in the table once for each.
+            name = f"{code}, {choice.rows[0].sets}" if code in found else code
+            found[name] = (s.mc if table is CHANNEL else s.ms)(X)
     return found

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -19,7 +18,7 @@ from npcbam.oracle.rules import (
     channel_positions,
 )
 from npcbam.oracle.rules.functions import NONE, POOLS, RELU, SIGMOID
-from npcbam.oracle.rules.rule import FAITHFUL, Row, Rule, Weights
+from npcbam.oracle.rules.rule import FAITHFUL, Row, Rule, Weights, counted
 
 CHANNEL_PAPER: dict[str, Any] = {
     "pools": ("avg", "max"),
@@ -45,20 +44,11 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def _tried(rules: Iterable[Rule]) -> Iterator[Rule]:
-    """Yield the rules that say how Mc is computed: those with a number once for each usual one."""
-    for rule in rules:
-        if rule.parameter is not None:
-            # Under the codes of old, until the numbers are read off.
-            named = zip((rule.code, *rule.was), rule.parameter.values, strict=False)
-            for code, number in named:
-                yield replace(rule.at(rule.parameter.setting(number), number), code=code)
-        elif rule.sets or rule.status == FAITHFUL:
-            yield rule
-
-
-# Their readers know a rule as a row, until they know it as a rule.
-CHANNEL = cast("tuple[Row, ...]", tuple(_tried(RULES)))
+# Those that say how Mc is computed. Their readers know a rule as a row, until they know it as a rule.
+CHANNEL = cast(
+    "tuple[Row, ...]",
+    tuple(rule for rule in counted(RULES) if rule.sets or rule.status == FAITHFUL),
+)
 
 
 def channel_logits(axes: Mapping[str, Any], weights: Weights, x: Array) -> Array:
@@ -86,8 +76,9 @@ def _merged(axes: Mapping[str, Any], weights: Weights, x: Array) -> tuple[Array,
         return (total / len(z) if merge == "sigmoids-mean" else total), True
     if merge == "logits-max":
         return functools.reduce(np.maximum, z), False
-    if merge == "logits-difference":
-        return functools.reduce(np.subtract, z), False
+    if merge.startswith("logits-difference"):
+        ordered = z[::-1] if merge == "logits-difference-back" else z
+        return functools.reduce(np.subtract, ordered), False
     total = functools.reduce(np.add, z)
     return (total / len(z) if merge == "logits-mean" else total), False
 

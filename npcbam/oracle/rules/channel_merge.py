@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from npcbam.oracle.rules.functions import MC
-from npcbam.oracle.rules.rule import VARIANT, WRONG, Rule
+from npcbam.oracle.rules.rule import VARIANT, WRONG, Rule, one_of
 
 RULES = (
     Rule(
@@ -109,9 +109,10 @@ RULES = (
         sentence="the logits are subtracted in place of added",
         why="What the MLP learns for the maximum counts against what it learns for the average, though both pass the same weights. "
         "Where a channel is constant both are equal, and the gate is one half whatever the features are.",
-        sets={"merge": "logits-difference"},
         bad="mc = column(sigmoid(mlp(avg(x)) - mlp(top(x))))",
         fix=MC,
         sources=("Eq. 2",),
+        # The maximum's from the average's, or the other way round.
+        parameter=one_of("merge", "logits-difference", "logits-difference-back"),
     ),
 )

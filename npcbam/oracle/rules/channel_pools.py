@@ -163,14 +163,13 @@ RULES = (
         stage="channel",
         status=WRONG,
         sentence="the channel gate pools the median where the average belongs",
-        why="The median hands its gradient to one position and to none of the others. "
+        why="The median hands its gradient to the one or two positions in the middle, and to none of the others. "
         "A feature that fills less than half of the map does not move it.",
-        sets={"pools": ("median", "max")},
-        bad="ordered = np.sort(x.reshape(*x.shape[:2], -1))\n"
-        "median = ordered[..., (ordered.shape[-1] - 1) // 2]\n"
-        "mc = column(sigmoid(mlp(median) + mlp(top(x))))",
+        bad="median = np.median(x, (2, 3))\nmc = column(sigmoid(mlp(median) + mlp(top(x))))",
         fix=MC,
         sources=("Eq. 2",),
+        # Of the two values in the middle the lower, as torch has it, or the mean of both.
+        parameter=one_of("pools", ("median", "max"), ("median-between", "max")),
     ),
     Rule(
         code="channel-median-for-max",
@@ -179,12 +178,11 @@ RULES = (
         sentence="the channel gate pools the median where the maximum belongs",
         why="Both descriptors then say how large a channel is in the middle, and none how large it gets. "
         "A small detail that answers strongly is not seen.",
-        sets={"pools": ("avg", "median")},
-        bad="ordered = np.sort(x.reshape(*x.shape[:2], -1))\n"
-        "median = ordered[..., (ordered.shape[-1] - 1) // 2]\n"
-        "mc = column(sigmoid(mlp(avg(x)) + mlp(median)))",
+        bad="median = np.median(x, (2, 3))\nmc = column(sigmoid(mlp(avg(x)) + mlp(median)))",
         fix=MC,
         sources=("Eq. 2",),
+        # Of the two values in the middle the lower, as torch has it, or the mean of both.
+        parameter=one_of("pools", ("avg", "median"), ("avg", "median-between")),
     ),
     Rule(
         code="channel-square-for-avg",

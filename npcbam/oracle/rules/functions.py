@@ -28,12 +28,12 @@ def _std(x: Array, axes: tuple[int, ...], less: int) -> Array:
     return std
 
 
-def _median(x: Array, axes: tuple[int, ...]) -> Array:
-    """Return the lower median, as torch.median does."""
+def _median(x: Array, axes: tuple[int, ...], upper: bool = False) -> Array:
+    """Return the lower median or the upper one; of an odd number of values both are the same."""
     kept = [1 if i in axes else n for i, n in enumerate(x.shape)]
     last = np.moveaxis(x, axes, range(-len(axes), 0))
     ordered = np.sort(last.reshape(*last.shape[: x.ndim - len(axes)], -1), axis=-1)
-    median: Array = ordered[..., (ordered.shape[-1] - 1) // 2].reshape(kept)
+    median: Array = ordered[..., (ordered.shape[-1] - (not upper)) // 2].reshape(kept)
     return median
 
 
@@ -53,7 +53,9 @@ POOLS: dict[str, Callable[[Array, tuple[int, ...]], Array]] = {
     "sum": lambda x, axes: x.sum(axis=axes, keepdims=True),
     "std": lambda x, axes: _std(x, axes, 1),
     "std-biased": lambda x, axes: _std(x, axes, 0),
+    # As torch has it, and as NumPy and JAX do.
     "median": _median,
+    "median-between": lambda x, axes: (_median(x, axes) + _median(x, axes, upper=True)) / 2,
     "absmax": lambda x, axes: pooling.max(np.maximum(x, -x), axes),
     "max0": lambda x, axes: np.maximum(pooling.max(x, axes), 0),
     "maxmean": lambda x, axes: pooling.mean(pooling.max(x, axes[:1]), axes),

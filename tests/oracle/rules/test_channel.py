@@ -17,6 +17,9 @@ SHOWN = {
     "channel-temperature": 0.25,
     "channel-std-pool": ("avg", "std-biased"),
     "channel-std-for-avg": ("std-biased", "max"),
+    "channel-median-for-avg": ("median-between", "max"),
+    "channel-median-for-max": ("avg", "median-between"),
+    "channel-difference": "logits-difference",
     "channel-separate-mlps": "separate",
 }
 KEYS = {"v0": "w0'", "v1": "w1'"}

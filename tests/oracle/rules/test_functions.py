@@ -26,6 +26,7 @@ BY_HAND = {
     "min": -4,
     "sum": 12,
     "median": 1,
+    "median-between": 1.5,
     "absmax": 8,
     "max0": 8,
     # Of 5, 0 and 8, the largest of each column.
