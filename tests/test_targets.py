@@ -1,7 +1,11 @@
-"""What a user points at, and one sentence where it is not there; more in the oracle's adapters."""
+"""What a user points at, and one sentence where it is not there."""
+
+import re
+import sys
 
 import pytest
 
+from npcbam import CBAM
 from npcbam.messages import CannotRun
 from npcbam.targets import calls, import_lines, literal, load
 
@@ -73,3 +77,79 @@ def test_says_what_is_missing(target, said):
     with pytest.raises(CannotRun) as caught:
         load(target)
     assert str(caught.value).startswith(said)
+
+
+FILE = """
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from neighbour import NAME
+class Outer:
+    class Inner:
+        pass
+@dataclass
+class Settings:
+    path: Path = Path()
+"""
+
+
+def test_load_finds_files_neighbours_and_nested_names(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "neighbour.py").write_text("NAME = 'next door'")
+    (tmp_path / "target.py").write_text(FILE)
+    assert load(f"{tmp_path}/target.py:NAME") == "next door"
+    assert load(f"{tmp_path}/target.py:Outer.Inner").__name__ == "Inner"
+    assert load("npcbam.cbam:CBAM.init") == CBAM.init
+    monkeypatch.chdir(tmp_path)
+    assert load("target:NAME") == "next door"
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("cbam", "cbam: expected package.module:Name or path/to/file.py:Name"),
+        ("npcbam:", "npcbam:: expected package.module:Name or path/to/file.py:Name"),
+        ("nowhere.py:X", "nowhere.py: no such file"),
+        ("no/where:X", "no/where: no such file"),
+        ("nowhere.to_be:X", "nowhere.to_be: no module named nowhere"),
+        ("npcbam.nowhere:X", "npcbam.nowhere: no module named npcbam.nowhere"),
+        (
+            "npcbam.oracle.probing.inputs:X",
+            "npcbam.oracle.probing.inputs has no X; it has Input, battery, ",
+        ),
+        ("{path}/many.py", "{path}/many.py:Name, where Name is A, f"),
+        ("{path}/inside.py", "{path}/inside.py:Name, and it defines nothing"),
+        ("{path}/bad.py", "{path}/bad.py:Name, and it is no valid Python"),
+        ("{path}/many.py:B", "{path}/many.py has no B; it has A, f"),
+        ("{path}/bad.py:X", "{path}/bad.py raised SyntaxError: invalid syntax"),
+        ("{path}/exits.py:X", "{path}/exits.py raised SystemExit: 3"),
+        ("{path}/lacks.py:X", "{path}/lacks.py raised ModuleNotFoundError: No module named 'n_a'"),
+        ("{path}/inside.py:X", "try package.module:Name"),
+        ("{path}/text.txt:X", "{path}/text.txt: not a Python file"),
+    ],
+)
+def test_load_errors(target, message, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "bad.py").write_text("x = = 1")
+    (tmp_path / "many.py").write_text("import os\nclass A:\n    pass\ndef f():\n    pass\n")
+    (tmp_path / "exits.py").write_text("raise SystemExit(3)")
+    (tmp_path / "lacks.py").write_text("import n_a")
+    (tmp_path / "inside.py").write_text("from .neighbour import X")
+    (tmp_path / "text.txt").write_text("X")
+    with pytest.raises(CannotRun) as caught:
+        load(target.format(path=tmp_path))
+    assert message.format(path=tmp_path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("missing", "advice"),
+    [("flax", "; try pip install 'npcbam[flax]'"), ("tensorflow", "; set KERAS_BACKEND=jax or ")],
+)
+def test_a_framework_that_is_missing(missing, advice, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setitem(sys.modules, missing, None)
+    monkeypatch.setitem(sys.modules, "keras", object())
+    (tmp_path / "block.py").write_text(f"import {missing}")
+    with pytest.raises(CannotRun, match=re.escape("block.py raised ModuleNotFoundError: ")) as e:
+        load(f"{tmp_path}/block.py:Block")
+    assert advice in str(e.value)

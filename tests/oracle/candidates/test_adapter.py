@@ -1,19 +1,16 @@
-"""The adapters: what can be pointed at, how it is built, and one sentence where that fails."""
+"""What all adapters share: what can be pointed at, and that nothing is changed by a call."""
 
 import functools
-import re
-import sys
 
 import numpy as np
 import pytest
 import torch
 from planted import base
-from torch import nn
 
 import npcbam
 from npcbam import CBAM, tree
 from npcbam.oracle import BadOutput, CannotRun, examples
-from npcbam.oracle.candidates import adapt, load
+from npcbam.oracle.candidates import adapt
 from npcbam.oracle.candidates.functions import FunctionCandidate
 
 X = np.random.default_rng(0).normal(size=(2, 32, 4, 3))
@@ -157,143 +154,7 @@ def test_gradients_that_do_not_flow_are_zero():
     assert not any(value.any() for value in dparams.values())
 
 
-# Targets ------------------------------------------------------------------------------------
-
-FILE = """
-import sys
-from dataclasses import dataclass
-from pathlib import Path
-from neighbour import NAME
-class Outer:
-    class Inner:
-        pass
-@dataclass
-class Settings:
-    path: Path = Path()
-"""
-
-
-def test_load_finds_files_neighbours_and_nested_names(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    (tmp_path / "neighbour.py").write_text("NAME = 'next door'")
-    (tmp_path / "target.py").write_text(FILE)
-    assert load(f"{tmp_path}/target.py:NAME") == "next door"
-    assert load(f"{tmp_path}/target.py:Outer.Inner").__name__ == "Inner"
-    assert load("npcbam.cbam:CBAM.init") == CBAM.init
-    monkeypatch.chdir(tmp_path)
-    assert load("target:NAME") == "next door"
-
-
-@pytest.mark.parametrize(
-    ("target", "message"),
-    [
-        ("cbam", "cbam: expected package.module:Name or path/to/file.py:Name"),
-        ("npcbam:", "npcbam:: expected package.module:Name or path/to/file.py:Name"),
-        ("nowhere.py:X", "nowhere.py: no such file"),
-        ("no/where:X", "no/where: no such file"),
-        ("nowhere.to_be:X", "nowhere.to_be: no module named nowhere"),
-        ("npcbam.nowhere:X", "npcbam.nowhere: no module named npcbam.nowhere"),
-        (
-            "npcbam.oracle.probing.inputs:X",
-            "npcbam.oracle.probing.inputs has no X; it has Input, battery, ",
-        ),
-        ("{path}/many.py", "{path}/many.py:Name, where Name is A, f"),
-        ("{path}/inside.py", "{path}/inside.py:Name, and it defines nothing"),
-        ("{path}/bad.py", "{path}/bad.py:Name, and it is no valid Python"),
-        ("{path}/many.py:B", "{path}/many.py has no B; it has A, f"),
-        ("{path}/bad.py:X", "{path}/bad.py raised SyntaxError: invalid syntax"),
-        ("{path}/exits.py:X", "{path}/exits.py raised SystemExit: 3"),
-        ("{path}/lacks.py:X", "{path}/lacks.py raised ModuleNotFoundError: No module named 'n_a'"),
-        ("{path}/inside.py:X", "try package.module:Name"),
-        ("{path}/text.txt:X", "{path}/text.txt: not a Python file"),
-    ],
-)
-def test_load_errors(target, message, tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    (tmp_path / "bad.py").write_text("x = = 1")
-    (tmp_path / "many.py").write_text("import os\nclass A:\n    pass\ndef f():\n    pass\n")
-    (tmp_path / "exits.py").write_text("raise SystemExit(3)")
-    (tmp_path / "lacks.py").write_text("import n_a")
-    (tmp_path / "inside.py").write_text("from .neighbour import X")
-    (tmp_path / "text.txt").write_text("X")
-    with pytest.raises(CannotRun) as caught:
-        load(target.format(path=tmp_path))
-    assert message.format(path=tmp_path) in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("missing", "advice"),
-    [("flax", "; try pip install 'npcbam[flax]'"), ("tensorflow", "; set KERAS_BACKEND=jax or ")],
-)
-def test_a_framework_that_is_missing(missing, advice, tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setitem(sys.modules, missing, None)
-    monkeypatch.setitem(sys.modules, "keras", object())
-    (tmp_path / "block.py").write_text(f"import {missing}")
-    with pytest.raises(CannotRun, match=re.escape("block.py raised ModuleNotFoundError: ")) as e:
-        load(f"{tmp_path}/block.py:Block")
-    assert advice in str(e.value)
-
-
-# Construction -------------------------------------------------------------------------------
-
-
-def takes(**known):
-    """Return a block whose constructor has these arguments; `...` marks what has no default."""
-    signature = ", ".join(k if v is ... else f"{k}={v!r}" for k, v in known.items())
-    scope = {"Right": base.Right}
-    body = f"    def __init__(self, {signature}):\n        super().__init__({next(iter(known))})"
-    exec(f"class Block(Right):\n{body}", scope)
-    return scope["Block"]
-
-
-@pytest.mark.parametrize(
-    ("factory", "settings", "channels"),
-    [
-        (takes(channel=512, reduction=16), {}, 32),
-        (takes(gate_channels=..., reduction_ratio=16), {}, 32),
-        (takes(c1=..., c2=..., shortcut=True), {}, 32),
-        (takes(width=...), {}, 32),
-        (takes(width=48), {}, 48),
-        (takes(width=48), {"width": 16}, 16),
-        (lambda *args: base.Right(*args), {}, 32),
-        (lambda channels, /, deep=False: base.Right(channels), {}, 32),
-        (lambda **kwargs: base.Right(**kwargs), {"channels": 16}, 16),
-        (lambda: base.Right(16), {}, 16),
-    ],
-)
-def test_constructors(factory, settings, channels):
-    found = adapt(factory, 32, settings)
-    assert found.parameters["fc1.weight"].shape[1] == channels
-
-
-def loses_x(params, y):
-    return y
-
-
-def free(params, x):
-    return x
-
-
-free.__globals__.pop("init", None)
-
-
-@pytest.mark.parametrize(
-    ("target", "settings", "message"),
-    [
-        (takes(channels=..., width=...), {}, "Block needs width: give --set width=VALUE"),
-        (base.Right, {"depth": 2}, "Right has no argument depth; it takes channels, reduction"),
-        (nn.ReLU(), {"depth": 2}, "ReLU is an instance already: there is nothing to set in it"),
-        (base.Right, {"reduction": 0}, "Right(channels=32, reduction=0) raised ZeroDivision"),
-        (3, {}, "int: expected a torch module, a layer with vjp(x), an object with a dict "),
-        (loses_x, {"y": 1}, "loses_x: expected a torch module"),
-        (free, {}, "free(params, x) needs its parameters: pass parameters=, or write a function "),
-    ],
-)
-def test_adapt_errors(target, settings, message):
-    with pytest.raises(CannotRun) as caught:
-        adapt(target, 32, settings)
-    assert str(caught.value).startswith(message)
+# Functions of NumPy
 
 
 def test_parameters_that_are_no_arrays():
