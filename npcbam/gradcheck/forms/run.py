@@ -5,17 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from npcbam import tree
 from npcbam.gradcheck import options
 from npcbam.gradcheck.forms.naming import MisuseError, argument_names
-
-if TYPE_CHECKING:
-    from npcbam.gradcheck.report import GradReport
-
+from npcbam.gradcheck.report import CannotTellError, GradReport, WrongGradientError
 
 # What a user calls that which the checker calls the pullback.
 CALLED = {
@@ -61,8 +58,6 @@ def check_all(forms: list[Form], options: Options, told: int = 0) -> GradReport:
     If all are right the report of form `told` is returned. Raises as `check_vjp` does unless
     raises=False.
     """
-    from npcbam import gradcheck  # which imports the forms
-
     reports = []
     for form in forms:
         reports.append(_examined(form, options))
@@ -70,18 +65,18 @@ def check_all(forms: list[Form], options: Options, told: int = 0) -> GradReport:
             break
     report = reports[told] if reports[-1].outcome == "right" else reports[-1]
     if options.get("raises", True) and report.outcome == "wrong":
-        raise gradcheck.WrongGradientError(report)
+        raise WrongGradientError(report)
     if options.get("raises", True) and report.outcome == "cannot tell":
-        raise gradcheck.CannotTellError(report)
+        raise CannotTellError(report)
     return report
 
 
 def _examined(form: Form, options: Options) -> GradReport:
-    from npcbam import gradcheck
+    from npcbam.gradcheck.check import examine  # which looks at the forms for its hints
 
     asked: dict[str, Any] = {k: v for k, v in options.items() if k not in ("raises", *form.without)}
     asked = _about(form.names, {**asked, "names": form.names})
-    report = _in_words_of(form, gradcheck.examine(form.f, *form.args, **asked))
+    report = _in_words_of(form, examine(form.f, *form.args, **asked))
     notes = (*report.notes, *form.notes)
     return replace(report, snippet=_snippet(form, options), notes=notes)
 
