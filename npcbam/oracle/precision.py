@@ -143,3 +143,5 @@ FUNCTION = 0.05
 # A gate is saturated within SATURATED of its end, and is at the wrong end where it is off by
 # TURNED; x is a factor of y, and where it is below CLEAR, small errors of y look like large ones.
 SATURATED, TURNED, CLEAR = 0.01, 0.4, 0.1
+# Of the largest entry of a difference: what a mistake that explains it may leave beside rounding.
+UNEXPLAINED = 1e-4

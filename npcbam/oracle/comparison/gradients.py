@@ -16,7 +16,7 @@ from npcbam import tree
 from npcbam.arguments import Array
 from npcbam.cbam import CBAM
 from npcbam.diagnosis.factors import multiple_of, times
-from npcbam.oracle.comparison.backward import LEFT, alike, name_dx, name_weight
+from npcbam.oracle.comparison.backward import alike, name_dx, name_weight
 from npcbam.oracle.comparison.directional import against_step
 from npcbam.oracle.comparison.pulled import Pulled
 from npcbam.oracle.comparison.reference import reference
@@ -24,7 +24,7 @@ from npcbam.oracle.comparison.subgradient import shares_all
 from npcbam.oracle.comparison.tie_rules import other_tie_rules, rules_of, tie_rules
 from npcbam.oracle.findings import Finding, evidence
 from npcbam.oracle.identification.reading import Reading
-from npcbam.oracle.precision import CANCELLED, PRECISIONS, rounded
+from npcbam.oracle.precision import CANCELLED, PRECISIONS, UNEXPLAINED, rounded
 from npcbam.oracle.probing.roles import Roles
 from npcbam.oracle.probing.running import Outcome
 from npcbam.oracle.reports.report import Row, evidence_of
@@ -226,7 +226,8 @@ class _Comparison:
             return _finding("gradient-not-finite", "dx is not finite", row), {}
         ratios = [multiple_of(each.dx, each.expected[1], each.tolerance["dx"]) for each in given]
         known = [ratio for ratio in ratios if ratio is not None]
-        if len(known) == len(given) and np.ptp(known) <= LEFT * max(abs(1 - r) for r in known):
+        most = max((abs(1 - ratio) for ratio in known), default=0.0)
+        if len(known) == len(given) and np.ptp(known) <= UNEXPLAINED * most:
             said = f"dx is {times(known[0])} what it should be"
             code = (
                 "gradient-scaled" if any(each.dx.any() for each in given) else "gradient-detached"

@@ -11,7 +11,7 @@ from npcbam import CBAM, tree
 from npcbam.oracle.candidates import adapt
 from npcbam.oracle.check import judge
 from npcbam.oracle.comparison import gradients
-from npcbam.oracle.comparison.backward import MISTAKES, name_dx, name_weight
+from npcbam.oracle.comparison.backward import ROUTES, name_dx, name_weight
 from npcbam.oracle.comparison.pulled import Pulled
 from npcbam.routes import by_pool, pulled
 
@@ -38,17 +38,18 @@ def faulty(cbam, gains_of):
 
 @pytest.mark.parametrize("share", [0, 1.002])
 @pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake[1])
-def test_every_route_is_named(mistake, order, share):
-    gains, code, said = mistake
-    if code == "spatial-features" and order == "parallel":
+@pytest.mark.parametrize("route", ROUTES, ids="+".join)
+def test_every_route_is_named(route, order, share):
+    if route == ("spatial features",) and order == "parallel":
         return  # there is one product alone
+    shut, scaled = ROUTES[route][0], ROUTES[route][-1]
     cbam = replace(drawn("official", order), residual=True)
     # What flows through a map reaches its parameters, what flows through its pools does not.
-    right = set() if code.endswith("-map") else {"channel", "spatial"}
-    named = name_dx(faulty(cbam, dict.fromkeys(gains, share)), right)
-    assert named.code == f"{code}-{'scaled' if share else 'detached'}"
-    assert (named.message == said) if share == 0 else ("1.002 times" in named.message)
+    right = set() if route[0].endswith(" map") else {"channel", "spatial"}
+    named = name_dx(faulty(cbam, dict.fromkeys(route, share)), right)
+    assert named.code == (scaled if share else shut).code
+    assert named.code.endswith("-scaled" if share else "-detached")
+    assert (named.message == shut.sentence) if share == 0 else ("1.002 times" in named.message)
 
 
 @pytest.mark.parametrize(("gain", "axes"), [("channel avg", (2, 3)), ("spatial avg", (1,))])
@@ -77,7 +78,8 @@ def test_noise_is_no_route():
         ("parameter-detached", lambda d, part: 0 * d),
         ("gradient-scaled", lambda d, part: 1.5 * d),
         ("shared-weight-half", lambda d, part: d - part),
-        ("gradient-wrong", lambda d, part: d + np.arange(d.size).reshape(d.shape)),
+        ("gradient-explained", lambda d, part: d + np.arange(d.size).reshape(d.shape)),
+        ("gradient-wrong", lambda d, part: d * RNG.uniform(0.5, 2, d.shape)),
         ("gradient-not-finite", lambda d, part: d + np.nan),
     ],
 )
@@ -139,7 +141,7 @@ class Official(torch.nn.Module):
 
 
 # Where the gradient goes wrong, and what is found; of a map, what flows through it.
-ROUTES = {
+DETACHED = {
     "features": "channel-features-scaled",
     "refined": "spatial-features-scaled",
     "mean": "channel-avg-scaled",
@@ -159,12 +161,12 @@ ROUTES = {
 
 
 @pytest.mark.parametrize(("dtype", "by"), [("float32", 1e-3), ("float64", 1e-8)])
-@pytest.mark.parametrize("fault", ROUTES)
+@pytest.mark.parametrize("fault", DETACHED)
 def test_small_faults_are_caught_and_named_in_every_stage(fault, dtype, by):
     found = judge(at_one(Official(fault, by), dtype)).findings
     wrong = [finding for finding in found if finding.status == "wrong"]
     assert {finding.stage for finding in wrong} == {"gradient"}
-    assert [finding.code for finding in wrong] == [ROUTES[fault]]
+    assert [finding.code for finding in wrong] == [DETACHED[fault]]
     assert (f"gradient of {fault} is" in wrong[0].message) == ("." in fault)
     assert f"{1 + by:.4g} times" in wrong[0].message or f"(1 + {by:.1g}) times" in wrong[0].message
 
