@@ -10,6 +10,12 @@ from npcbam.oracle.rules.right_block import RightBlock
 from npcbam.oracle.rules.spatial import SPATIAL_PAPER
 
 X = np.random.default_rng(0).standard_normal((3, lines.CHANNELS, 8, 9))
+
+
+def eq_1(x, maps):
+    return maps.both(x)
+
+
 # All weights of a block: each rule takes those that its right lines have.
 DRAWN = {
     **{"w0": (4, 16), "b0": (4,), "w1": (16, 4), "b1": (16,)},
@@ -23,7 +29,7 @@ def right_block(rule, names):
     drawn["var"] += 1
     weights = {name: value for name, value in drawn.items() if name in names}
     residual = rule.code == "residual-left-out"
-    return RightBlock(CHANNEL_PAPER, SPATIAL_PAPER, "channel-first", residual, weights)
+    return RightBlock(CHANNEL_PAPER, SPATIAL_PAPER, eq_1, residual, weights)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
