@@ -16,6 +16,7 @@ import npcbam
 from npcbam import CBAM
 from npcbam.oracle.candidates import adapt
 from npcbam.oracle.candidates.completed import completed
+from npcbam.oracle.identification import kin
 from npcbam.oracle.identification.kin import kin_of
 from npcbam.oracle.rules import lines
 from npcbam.oracle.rules.kin import RULES
@@ -79,6 +80,24 @@ def test_channels_come_from_the_arrays():
     assert kin_of(adapt(kin_torch.ScSe(32)), 64, 0).evidence["channels"] == 32
     assert code_of(kin_torch.Bam(16, reduction=16), 16) == "bam"
     assert code_of(kin_torch.CoordAtt(8, reduction=1), 8) == "coordinate-attention"
+
+
+def test_square_matrices_lie_either_way():
+    square = {"w0": np.ones((16, 16)), "w1": np.ones((16, 16)), "w": np.ones(16)}
+
+    def turned(params, x):
+        return kin_numpy.scse({k: v.T for k, v in params.items()}, x)
+
+    assert code_of(kin_numpy.scse, 16, parameters=square) == "scse"
+    assert code_of(turned, 16, parameters=square) == "scse"
+
+
+def test_a_kin_on_maps_of_one_size_is_none():
+    rows, columns = kin.SPACES[0][0]
+    by_count = changed(
+        kin_torch.EcaOfShifts, ("x.mean((2, 3))", f"x.sum((2, 3)) / {rows * columns}")
+    )
+    assert code_of(by_count(32)) is None
 
 
 @pytest.mark.parametrize("seed", range(5))
