@@ -27,7 +27,7 @@ pre { margin: 0.25rem 0; overflow-wrap: normal; }
 a { color: inherit; }
 """
 ABOUT = (
-    "All that `npcbam check` can say, each with the code that reports and scripts have for it, why "
+    "All that a check can say, each with the code that reports and scripts have for it, why "
     "it matters, lines of NumPy that do it, and lines that do it as the paper has it."
 )
 # What is shown beside both pieces of code, or as a heading, and not in the list below them.

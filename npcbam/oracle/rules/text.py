@@ -57,7 +57,7 @@ def entries(rule: Rule) -> list[Entry]:
         *((label, code.splitlines()) for label, code in codes(rule)),
         ("sources", ", ".join(rule.sources)),
         ("number", read_off),
-        ("hides", ", ".join(rule.supersedes)),
+        ("replaces", ", ".join(rule.supersedes)),
         ("was", ", ".join(rule.was)),
     ]
     return [entry for entry in found if entry[1]]
@@ -97,7 +97,7 @@ def template(sentence: str) -> str:
 
 def _said(headline: str, found: Sequence[Entry]) -> str:
     width = max(len(label) for label, _ in found)
-    lines = [headline]
+    lines = textwrap.wrap(headline, WIDTH + 12, subsequent_indent="  ")
     for label, value in found:
         own = value if isinstance(value, list) else textwrap.wrap(value, WIDTH)
         labels = [label, *[""] * (len(own) - 1)]

@@ -1,5 +1,7 @@
 """Rules in words."""
 
+from dataclasses import replace
+
 from npcbam.diagnosis.kinds import kind
 from npcbam.gradcheck.codes import BY_CODE
 from npcbam.oracle.rules.rule import Parameter, Rule
@@ -23,19 +25,19 @@ PLAIN = Rule("a", "channel", "variant", "it is so", bad="mc = x", fix="mc = 2 * 
 
 def test_a_rule():
     lines = of_rule(RULE).splitlines()
-    assert lines[:2] == ["WRONG: the kernel is dilated by <value>", "  code     spatial-far"]
-    assert lines[2] == "  stage    spatial: the spatial gate, Eq. 3"
-    assert lines[3].startswith("  why      It sees further. It sees")
-    assert lines[4].startswith("           It")
+    assert lines[:2] == ["WRONG: the kernel is dilated by <value>", "  code      spatial-far"]
+    assert lines[2] == "  stage     spatial: the spatial gate, Eq. 3"
+    assert lines[3].startswith("  why       It sees further. It sees")
+    assert lines[4].startswith("            It")
     assert max(map(len, lines)) <= 100
     assert lines[-7:] == [
-        "  bad      k = 2 * k",
-        "           ms = spatial(f)",
-        "  fix      ms = spatial(f)",
-        "  sources  Eq. 3, some/code#1",
-        "  number   dilation, a number that is read off the candidate",
-        "  hides    spatial-unknown",
-        "  was      far",
+        "  bad       k = 2 * k",
+        "            ms = spatial(f)",
+        "  fix       ms = spatial(f)",
+        "  sources   Eq. 3, some/code#1",
+        "  number    dilation, a number that is read off the candidate",
+        "  replaces  spatial-unknown",
+        "  was       far",
     ]
 
 
@@ -77,6 +79,13 @@ def test_a_code_of_a_gradient_check():
     )
     assert lines[1] == "  code   kink"
     assert lines[-1] == "  fix    Check at a point that is drawn at random."
+
+
+def test_a_long_sentence_is_wrapped():
+    said = of_rule(replace(RULE, sentence="a word of it " * 20)).splitlines()
+    assert said[0].startswith("WRONG: a word of it ")
+    assert said[1][:2] == "  " != said[1][2:4]
+    assert max(map(len, said)) <= 100
 
 
 def test_a_kind_of_wrong_array():
