@@ -7,6 +7,7 @@ derivatives along random directions.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -20,14 +21,15 @@ from npcbam.oracle.comparison.backward import alike, name_dx, name_weight
 from npcbam.oracle.comparison.directional import against_step
 from npcbam.oracle.comparison.pulled import Pulled
 from npcbam.oracle.comparison.reference import reference
-from npcbam.oracle.comparison.subgradient import shares_all
-from npcbam.oracle.comparison.tie_rules import other_tie_rules, rules_of, tie_rules
+from npcbam.oracle.comparison.subgradient import as_shared
+from npcbam.oracle.comparison.tie_rules import LAST, other_tie_rules, rules_of, tie_rules
 from npcbam.oracle.findings import Finding, evidence
 from npcbam.oracle.identification.reading import Reading
 from npcbam.oracle.precision import CANCELLED, PRECISIONS, UNEXPLAINED, rounded
 from npcbam.oracle.probing.roles import Roles
 from npcbam.oracle.probing.running import Outcome
 from npcbam.oracle.reports.report import Row, evidence_of
+from npcbam.oracle.rules.catalogue import rule
 from npcbam.oracle.rules.conventions import NOT_SEEN, OTHER
 from npcbam.routes import Gains
 
@@ -91,37 +93,27 @@ def _elementwise(
     comparison = _Comparison(exact, roles, seen, dtype)
     if not comparison.ties_wrong:
         return Judged(comparison.rows, rules, comparison.findings(), exact)
-    other, named = _tie_rules(other_tie_rules(exact), seen)
-    again = _Comparison(other, roles, seen, dtype)
-    if again.ties_wrong:
-        # A rule that was read off a wrong dx is none.
-        wrong = Judged(comparison.rows, NOT_SEEN, comparison.findings(), exact)
-        return _shared_otherwise(exact, roles, seen, dtype) or wrong
-    if "last" not in named.split("+"):
-        return Judged(again.rows, named, again.findings(), other)
-    said = "the gradient of a tie goes to the last of the equal entries"
-    said += ", as with max and amax of no framework"
-    last = _finding("tie-rule-last", said, comparison.tied_row())
-    return Judged(comparison.rows, NOT_SEEN, [last, *again.findings()], exact)
+    found = _tied_otherwise(exact, comparison, roles, seen, dtype)
+    # A rule that was read off a wrong dx is none.
+    return found or Judged(comparison.rows, NOT_SEEN, comparison.findings(), exact)
 
 
-def _shared_otherwise(
-    cbam: CBAM, roles: Roles, seen: Sequence[Outcome], dtype: str
+def _tied_otherwise(
+    cbam: CBAM, before: _Comparison, roles: Roles, seen: Sequence[Outcome], dtype: str
 ) -> Judged | None:
-    """Judge by the rule of the spatial gate alone, if the channel gate shares all that it gets."""
-    for rule in tie_rules(cbam):
-        found = _Comparison(rule, roles, seen, dtype)
-        tied = next(each for each in found.given if each.name == "ties")
-        if not shares_all(rule, tied):
+    """Judge by a rule for ties that the layers do not have, if dx is a subgradient all the same."""
+    nearest, _ = _tie_rules(other_tie_rules(cbam), seen)
+    shared = (as_shared(cbam, each) for each in before.given if each.name == "ties")
+    for block in (block for block in itertools.chain([nearest], shared) if block is not None):
+        found, rules = _Comparison(block, roles, seen, dtype), rules_of(block).split("+")
+        if found.ties_wrong:
             continue
-        row = found.tied_row()
-        said = "where several positions of a channel share the maximum, the gradient goes to some "
-        said += "of them by no rule that is known: a right one all the same, as none of it is lost"
-        note = Finding("gradient", "tie-rule-other", said, "note", evidence_of(row))
-        found.forgive(row)
-        tops = [pool.ties for pool in rule.spatial.pools if pool.ties] if rule.spatial else []
-        named = "+".join([OTHER, *tops])
-        return Judged(found.rows, named, [*found.findings(), note], rule)
+        seen_at = evidence_of(before.tied_row())
+        if LAST.ties in rules:
+            last = rule("tie-rule-last").finding(seen_at)
+            return Judged(before.rows, NOT_SEEN, [last, *found.findings()], cbam)
+        notes = [rule("tie-rule-other").finding(seen_at)] if OTHER in rules else []
+        return Judged(found.rows, rules_of(block), [*found.findings(), *notes], block)
     return None
 
 
@@ -176,19 +168,12 @@ class _Comparison:
         """Return the row of dx that is off where there are ties."""
         return next(row for row in self.bad if row.tensor == "dx" and row.input == "ties")
 
-    def forgive(self, forgiven: Row) -> None:
-        """Leave a row out."""
-        self.rows = [row for row in self.rows if row is not forgiven]
-        self.bad = [row for row in self.bad if row is not forgiven]
-
     def findings(self) -> list[Finding]:
         bad, found = self.bad, []
         wrong_dx = [row for row in bad if row.tensor == "dx"]
         plain = [row for row in wrong_dx if row.input != "ties"]
         if wrong_dx and not plain:
-            said = "where several entries share the maximum, dx follows none of the rules that are "
-            said += "known: to the first, to all evenly, or one of these axis by axis"
-            found.append(_finding("tie-rule-unknown", said, wrong_dx[0]))
+            found.append(rule("tie-rule-unknown").finding(evidence_of(wrong_dx[0])))
             bad = [row for row in bad if row.input != "ties"]
         gains: dict[str, Gains] = {}
         if plain:

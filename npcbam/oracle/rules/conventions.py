@@ -16,7 +16,7 @@ from npcbam.presets import PRESETS
 FAITHFUL = "faithful"
 # The rules for ties of a maximum that frameworks have, whole or made of their own.
 RULES = (*TIES, "even-in-turn", "even-in-turn-from-last", "first-in-turn")
-# Of a channel gate: none of these, and a subgradient all the same.
+# None of these, and a subgradient all the same.
 OTHER = "other"
 # Axis: what the paper says and what the authors' code does; "open" where the paper leaves it so.
 AXES = {
@@ -47,7 +47,7 @@ VALUES = {
     "ties": (
         *RULES,
         *(f"{one}+{two}" for one in RULES for two in TIES if one != two),
-        *(OTHER, *(f"{OTHER}+{two}" for two in TIES)),
+        *(OTHER, *(f"{OTHER}+{two}" for two in TIES), *(f"{one}+{OTHER}" for one in RULES)),
         "none",
         NOT_SEEN,
     ),
