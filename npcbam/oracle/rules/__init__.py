@@ -1,8 +1,14 @@
-"""The known ways to compute each stage, as data: faithful, variant or wrong, each with its sentence.
+"""All that the oracle can say, as data: one rule is one entry, with all that is known of it.
 
-A stage is a `dict` of axes. A row of a table sets one axis to another value than the paper's, and
-says what that is. Three tables, one a stage: `CHANNEL` for Mc, `SPATIAL` for Ms, `COMPOSE` for what
-is done with both. All rows run on complex numbers, so that the complex step gives their gradients.
+Read `rule` (what an entry holds), then any file of entries, such as `channel_merge`; then `channel`
+and `spatial`, which compute Mc and Ms by axes of which a rule sets one, and `composition`. They run
+on complex numbers, so that the complex step gives their gradients. `lines` runs what a rule shows,
+`catalogue` has all rules by code, and `text`, `page` and `command` show them. `mistaken` makes the
+mistakes of a block with given weights.
+
+>>> from npcbam.oracle.rules.catalogue import rule
+>>> print(rule("channel-two-sigmoids").bad)
+mc = column(sigmoid(mlp(avg(x))) + sigmoid(mlp(top(x))))
 """
 
 from npcbam.oracle.rules.channel import CHANNEL, CHANNEL_PAPER, channel_logits, channel_map
