@@ -38,7 +38,7 @@ class SumForMean(Right):
         return x.sum((2, 3))
 
 
-@wrong("channel: channel-std-for-avg-biased")
+@wrong("channel: channel-std-for-avg")
 class DeviationForMean(Right):
     def avg(self, x):
         return x.std((2, 3), correction=0)
