@@ -101,21 +101,26 @@ def test_examples_need_no_framework():
 @pytest.mark.parametrize(
     ("name", "options", "code", "said"),
     [
-        ("Right", [], 0, "FAITHFUL: "),
-        ("Right", ["--expect", "seed"], 1, "`seed` was expected"),
-        ("AddedBack", [], 1, "VARIANT: "),
-        ("AddedBack", ["--expect", "residual=yes"], 0, "VARIANT: "),
-        ("Right", ["--expect", "planes=max+avg"], 1, "`planes=max+avg` was expected"),
-        ("ChannelGateAlone", ["--expect", "se"], 1, "`se` was expected"),
-        ("TwoSigmoids", [], 1, "WRONG: "),
-        ("OnlyTheMap", [], 1, "only the spatial map is returned"),
-        ("Right", ["--set", "reduction=8", "--channels", "16"], 0, "2 of 16"),
-        ("Right", ["--set", "reduction=16", "--channels", "8"], 1, "its hidden layer has no unit"),
+        ("base.py:Right", [], 0, "FAITHFUL: "),
+        ("base.py:Right", ["--expect", "seed"], 1, "`seed` was expected"),
+        ("compositions.py:AddedBack", [], 1, "VARIANT: "),
+        ("compositions.py:AddedBack", ["--expect", "residual=yes"], 0, "VARIANT: "),
+        ("base.py:Right", ["--expect", "planes=max+avg"], 1, "`planes=max+avg` was expected"),
+        ("compositions.py:ChannelGateAlone", ["--expect", "se"], 1, "`se` was expected"),
+        ("channel_gates.py:TwoSigmoids", [], 1, "WRONG: "),
+        ("compositions.py:OnlyTheMap", [], 1, "only the spatial map is returned"),
+        ("base.py:Right", ["--set", "reduction=8", "--channels", "16"], 0, "2 of 16"),
+        (
+            "base.py:Right",
+            ["--set", "reduction=16", "--channels", "8"],
+            1,
+            "its hidden layer has no unit",
+        ),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
 def test_verdicts(run, name, options, code, said):
-    got, out, err = run(f"{BASE}:{name}", "--channels", "32", *options)
+    got, out, err = run(f"{PLANTED}/{name}", "--channels", "32", *options)
     assert (got, err) == (code, "")
     assert said in out
     assert out.isascii()

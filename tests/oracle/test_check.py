@@ -89,9 +89,7 @@ def test_a_bias_that_may_be_the_convolutions_or_the_mlps(residual):
     assert report.verdict == "variant", str(report)
 
 
-@given(st.data())
-@settings(max_examples=12, deadline=None)
-def test_no_false_alarm(data):
+def assert_no_false_alarm(data):
     preset = data.draw(st.sampled_from(sorted(PRESETS)))
     hidden, factor = data.draw(st.integers(1, 3)), data.draw(st.integers(1, 9))
     cbam = CBAM.init(0, hidden * factor, factor, data.draw(st.sampled_from([3, 7])), preset)
@@ -104,6 +102,19 @@ def test_no_false_alarm(data):
     cbam = with_maxima(cbam, data.draw(rule), data.draw(rule))
     report = npcbam.check(cbam, seed=data.draw(st.integers(0, 99)))
     assert report.verdict != "wrong", str(report)
+
+
+@given(st.data())
+@settings(max_examples=12, deadline=None)
+def test_no_false_alarm(data):
+    assert_no_false_alarm(data)
+
+
+@pytest.mark.second_tier
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_no_false_alarm_in_many(data):
+    assert_no_false_alarm(data)
 
 
 def test_ties_are_settled_in_either_gate():

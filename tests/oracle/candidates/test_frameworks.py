@@ -100,21 +100,20 @@ FRAMEWORKS = {
 }
 FORWARD_ONLY = ("numpy, forward only", "onnx")
 # A right one, a wrong forward and a wrong backward, which is enough where others go through the
-# same adapter, unless all are asked for: every block is compiled for a dozen shapes.
+# same adapter: every block is compiled for a dozen shapes. The second tier has the others.
 SOME = ("biased", "spatial-flipped-kernel", "channel-max-detached")
-ALIKE = (
-    *("jax", "linen", "nnx", "equinox", "keras, channels first", "torch.compile", "dlpack"),
-    "numpy, forward only",
-)
-ALL = os.environ.get("NPCBAM_ALL_FRAMEWORKS") == "1"
+IN_FULL = ("torch", "keras, channels last", "numpy", "onnx")
 BLOCKS = [
-    (framework, how)
+    pytest.param(
+        framework,
+        how,
+        marks=() if framework in IN_FULL or how in SOME else pytest.mark.second_tier,
+    )
     for framework in FRAMEWORKS
     for how, (_, told) in CASES.items()
     if not (framework in FORWARD_ONLY and told and told[0][0] == "gradient")
     # Its norm keeps a state of its own, which no adapter can set.
     and not (framework == "equinox" and how == "norm")
-    and (ALL or framework not in ALIKE or how in SOME)
 ]
 
 
