@@ -19,16 +19,13 @@ from npcbam.oracle.comparison.coarser import kind_of
 from npcbam.oracle.comparison.numerics import numerics
 from npcbam.oracle.findings import Finding, Stage, evidence
 from npcbam.oracle.identification.reading import Choice, Reading, stages
-from npcbam.oracle.precision import CLOSE, LOOSE, rounded
+from npcbam.oracle.precision import ADDED, CLOSE, LOOSE, rounded
 from npcbam.oracle.probing.inputs import Input
 from npcbam.oracle.probing.roles import Roles
 from npcbam.oracle.probing.running import Outcome, spread
 from npcbam.oracle.reports.report import Row, compare, evidence_of
 from npcbam.oracle.rules import CHANNEL_PAPER, COMPOSE, SPATIAL_PAPER, Run
 from npcbam.oracle.rules.conventions import NOT_SEEN, Convention, conventions
-
-# Of a constant that is added: how far rounding may take it from entry to entry.
-CONSTANT = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -304,4 +301,4 @@ def _constant(errors: Sequence[Array]) -> float:
     """Return the number that the errors of all inputs are, 0 if they are none."""
     number = float(np.median(errors[0]))
     apart = max(float(np.abs(error - number).max()) for error in errors)
-    return number if apart < CONSTANT * abs(number) else 0.0
+    return number if apart < ADDED * abs(number) else 0.0

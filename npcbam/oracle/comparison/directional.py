@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from npcbam.arguments import Array
 from npcbam.oracle.findings import Finding, evidence
 from npcbam.oracle.identification.reading import Reading
-from npcbam.oracle.precision import PRECISIONS, STEPS, rounded
+from npcbam.oracle.precision import NUDGE, PRECISIONS, STEPS, rounded
 from npcbam.oracle.probing.roles import Roles
 from npcbam.oracle.probing.running import Outcome
+from npcbam.oracle.rules.catalogue import rule
 from npcbam.slopes import ComplexStep, Point
 
-# How often the numbers are moved, and by how much: far above the rounding of float64, far below
-# any kink.
-DRAWS, MOVE = 4, 2.0**-30
-# The farthest of a few draws is exceeded by the next.
-DRAWN = 4
-# Of what PyTorch has the slope in single precision alone: 1/6 is a float.
-SINGLE = {"hardsigmoid": 2.0**-24}
+# How often the numbers are moved; and the farthest of so few is exceeded by the next.
+DRAWS, FARTHER = 4, 4
+# How many directions are tried for each tensor.
+DIRECTIONS = 2
+# What PyTorch has the slope of in single precision alone: 1/6 is a float.
+SINGLE_SLOPE = ("hardsigmoid",)
 
 
 def against_step(
@@ -37,72 +38,81 @@ def against_step(
     ----------
     weights : by key
     each : the candidate's gradients on one input
-
-    Steps that round move the gradient as far as moving all numbers by a unit of rounding does, for
-    each is a product, a sum, or a smooth function of what is moved. So they are moved, up or down
-    at random, and what that makes of the derivative is what rounding may.
     """
     assert each.cotangents is not None
     dparams, dx = each.cotangents
     learnt = [role for role in roles if role.name in dparams]
     parts = {role.key: role.carry(dparams[role.name]) for role in learnt} | {"dx": dx}
     names = {role.key: f"the gradient of {role.name}" for role in learnt} | {"dx": "dx"}
-    along = _Along(reading, weights, [role.key for role in learnt], each, dtype)
+    slopes = _slopes(reading, weights, [role.key for role in learnt], each, dtype)
     for tensor, cotangent in parts.items():
-        for _ in range(2):
+        for _ in range(DIRECTIONS):
             v = rng.choice([-1, 1], cotangent.shape) * rng.uniform(0.5, 1.5, cotangent.shape)
-            slope, room = along.slope(tensor, v, rng)
+            slope, tolerance = slopes.along(tensor, v, rng)
             given = np.array(float((v * cotangent).sum()))
-            room += along.unit * float(np.abs(v * cotangent).sum())
-            if not abs(given - slope) <= room:
-                seen = evidence(each.input.name, tensor, given, np.array(slope), room)
-                said = f"{names[tensor]} is not that of what the forward computes"
-                return [Finding("gradient", "gradient-wrong", said, evidence=seen)]
+            tolerance += slopes.unit * float(np.abs(v * cotangent).sum())
+            if not abs(given - slope) <= tolerance:
+                seen = evidence(each.input.name, tensor, given, np.array(slope), tolerance)
+                return [rule("gradient-wrong").finding(seen, tensor=names[tensor])]
     return []
 
 
-class _Along:
-    """Derivatives of a reading along directions, and how far rounding may take them."""
+@dataclass(frozen=True, eq=False)
+class _Slopes:
+    """Derivatives of a reading, and how far rounding may take them.
 
-    def __init__(
-        self,
-        reading: Reading,
-        weights: Mapping[str, Array],
-        keys: list[str],
-        each: Outcome,
-        dtype: str,
-    ) -> None:
-        kind = PRECISIONS[dtype]
-        axes = [part.axes.values() for part in (reading.channel, reading.spatial) if part]
-        single = [SINGLE.get(str(value), 0.0) for values in axes for value in values]
-        self.unit = kind.unit + kind.factor + max(single, default=0.0)
-        self.least = kind.least
-        rest = {k: rounded(v, dtype) for k, v in weights.items()}
-        learnt = {k: rest[k] for k in keys}
-        point = Point((learnt, rounded(each.input.x, dtype)))
+    Attributes
+    ----------
+    step : y, moved along directions from all numbers that it is made of, in one row
+    numbers, dy : these, and the cotangent of y
+    slices : where in them each tensor is
+    unit, least : what one rounding costs; see `Precision`
+    """
 
-        def predict(part: Mapping[str, Array], x: Array) -> Array:
-            fixed = {k: v.astype(x.dtype) for k, v in rest.items()}
-            return reading.predict({**fixed, **part}, x)
+    step: ComplexStep
+    numbers: Array
+    dy: Array
+    slices: Mapping[str, slice]
+    unit: float
+    least: float
 
-        self.step = ComplexStep(lambda by: point.shifted(predict, by)[0].ravel())
-        self.dy = rounded(each.dy, dtype).ravel().astype(np.float64)
-        self.x = point.vector.real
-        sizes = {k: v.size for k, v in learnt.items()} | {"dx": each.input.x.size}
-        stops = np.cumsum([*sizes.values()])
-        self.slices = {
-            k: slice(stop - n, stop) for (k, n), stop in zip(sizes.items(), stops, strict=True)
-        }
+    def along(self, tensor: str, v: Array, rng: np.random.Generator) -> tuple[float, float]:
+        """Return the derivative by a tensor along v, and its tolerance.
 
-    def slope(self, tensor: str, v: Array, rng: np.random.Generator) -> tuple[float, float]:
-        """Return the derivative by a tensor along v, and its allowed error."""
-        along = np.zeros(self.x.size)
+        Steps that round move the gradient as far as moving all numbers by a unit of rounding does,
+        for each is a product, a sum, or a smooth function of what is moved. So they are moved, up
+        or down at random, and what that makes of the derivative is what rounding may.
+        """
+        along = np.zeros(self.numbers.size)
         along[self.slices[tensor]] = v.ravel()
         terms = self.dy * self.step.value(along)
         slope, moved = float(terms.sum()), 0.0
         for _ in range(DRAWS):
-            away = MOVE * rng.choice([-1.0, 1.0], along.shape) * self.x
+            away = NUDGE * rng.choice([-1.0, 1.0], along.shape) * self.numbers
             near = float((self.dy * self.step.value(along, away=away)).sum())
-            moved = max(moved, abs(near - slope) / MOVE)
+            moved = max(moved, abs(near - slope) / NUDGE)
         scale = float(np.abs(terms).sum())
-        return slope, DRAWN * STEPS * (self.unit * (moved + scale) + self.least)
+        return slope, FARTHER * STEPS * (self.unit * (moved + scale) + self.least)
+
+
+def _slopes(
+    reading: Reading, weights: Mapping[str, Array], keys: list[str], each: Outcome, dtype: str
+) -> _Slopes:
+    kind = PRECISIONS[dtype]
+    axes = [part.axes.values() for part in (reading.channel, reading.spatial) if part]
+    single = any(str(value) in SINGLE_SLOPE for values in axes for value in values)
+    unit = kind.unit + kind.factor + single * PRECISIONS["float32"].rounding
+    rest = {key: rounded(value, dtype) for key, value in weights.items()}
+    learnt = {key: rest[key] for key in keys}
+    point = Point((learnt, rounded(each.input.x, dtype)))
+
+    def predict(part: Mapping[str, Array], x: Array) -> Array:
+        fixed = {key: value.astype(x.dtype) for key, value in rest.items()}
+        return reading.predict({**fixed, **part}, x)
+
+    step = ComplexStep(lambda by: point.shifted(predict, by)[0].ravel())
+    sizes = {key: value.size for key, value in learnt.items()} | {"dx": each.input.x.size}
+    stops = np.cumsum([*sizes.values()])
+    slices = {k: slice(stop - n, stop) for (k, n), stop in zip(sizes.items(), stops, strict=True)}
+    dy = rounded(each.dy, dtype).ravel()
+    return _Slopes(step, point.vector.real, dy, slices, unit, kind.least)

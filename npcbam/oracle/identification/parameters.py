@@ -10,10 +10,8 @@ import numpy as np
 from npcbam.arguments import Array
 from npcbam.oracle.identification.reading import benign, fits_weights, tables
 from npcbam.oracle.identification.single_gate import Seen
+from npcbam.oracle.precision import LOGIT
 from npcbam.oracle.rules import Row, channel_logits, spatial_logits
-
-# Of logits below, a gate of float64 keeps ten digits.
-TOLD = 12.0
 
 
 def fitted(seen: Seen, x: Array, of_channel: bool) -> Iterator[Row]:
@@ -60,7 +58,7 @@ def _factor(z: Array, gate: Array, added: Array | float = 0.0) -> float | None:
     with np.errstate(all="ignore"):
         scaled = np.log(gate / (1 - gate))
         # Where the gate is nearly shut or open, no digits of the logit are left.
-        told = np.abs(scaled) < TOLD
+        told = np.abs(scaled) < LOGIT
         scaled, z = (scaled - np.reshape(added, -1))[told], z[told]
         if not told.any():
             return None

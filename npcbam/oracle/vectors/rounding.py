@@ -17,11 +17,9 @@ import numpy as np
 
 from npcbam import CBAM, tree
 from npcbam.arguments import Array
-from npcbam.oracle.precision import PRECISIONS, STEPS
+from npcbam.oracle.precision import NUDGE, PRECISIONS, STEPS
 
 DRAWS = 16
-# How far inputs are moved: far above the rounding of float64, far below any kink.
-PROBE = 2.0**-24
 
 
 def sensitivity(
@@ -35,12 +33,12 @@ def sensitivity(
     given = tree.map(lambda a: a.astype(np.float64), (cbam, x, dy))
     rng = np.random.default_rng(0)
     exact = compute(*given)
-    worst = {name: PROBE * np.abs(value).max() for name, value in exact.items()}
+    worst = {name: NUDGE * np.abs(value).max() for name, value in exact.items()}
     for _ in range(DRAWS):
         moved = compute(*tree.map(lambda a: _moved(a, rng), given))
         for name, value in moved.items():
             worst[name] = max(worst[name], np.abs(value - exact[name]).max())
-    return {name: float(w / PROBE) for name, w in worst.items()}
+    return {name: float(w / NUDGE) for name, w in worst.items()}
 
 
 def allowed(units: Mapping[str, float], dtype: str) -> dict[str, float]:
@@ -54,4 +52,4 @@ def _moved(a: Array, rng: np.random.Generator) -> Array:
     # Equal values move together, so that ties remain ties.
     values, places = np.unique(a, return_inverse=True)
     signs = rng.choice([-1.0, 1.0], values.shape)
-    return (values * (1 + PROBE * signs))[places].reshape(a.shape)
+    return (values * (1 + NUDGE * signs))[places].reshape(a.shape)
