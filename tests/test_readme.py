@@ -23,6 +23,7 @@ PYTHON = [
 ]
 REPORT = next(text for (_, command), (_, text) in pairwise(BLOCKS) if "two_sigmoids" in command)
 CHECK = next(text for (_, command), (_, text) in pairwise(BLOCKS) if "npcbam check\n" in command)
+EXPLAINED = next(text for (_, command), (_, text) in pairwise(BLOCKS) if "explain" in command)
 NUMBER = r"-?\b\d+(?:\.\d+)?(?:e[-+]?\d+)?\b"
 
 
@@ -69,6 +70,12 @@ def test_the_report_that_it_opens_with(capsys):
     shown, dots, _ = REPORT.partition("  ...")
     assert dots
     assert_says(capsys.readouterr().out, shown)
+
+
+def test_explain(capsys):
+    (code,) = re.findall(r"^\$ npcbam explain (\S+)$", TEXT, re.MULTILINE)
+    assert cli.main(["explain", code]) == 0
+    assert capsys.readouterr().out.startswith(EXPLAINED)
 
 
 def test_grad(capsys, monkeypatch):
