@@ -15,7 +15,7 @@ from npcbam.drawing import generator, uniform
 from npcbam.norm import BatchNorm
 from npcbam.pointwise import scale_vjp, sigmoid_vjp
 from npcbam.spatial_attention import SpatialAttention
-from npcbam.types import LayerPullback
+from npcbam.types import LayerPullback, Stepped
 
 A = TypeVar("A", ChannelAttention, SpatialAttention)
 ORDERS = ("channel-first", "spatial-first", "parallel")
@@ -194,7 +194,7 @@ class CBAM:
 
         return y, cbam_pullback
 
-    def train_vjp(self, x: Array) -> tuple[Array, LayerPullback[Self], Self]:
+    def train_vjp(self, x: Array) -> Stepped[Self]:
         """Refine with the batch's own statistics in the norm; see `BatchNorm.train_vjp`.
 
         Returns

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -13,6 +12,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from npcbam import arguments
 from npcbam.arguments import Array
 from npcbam.drawing import Draw, generator, uniform
+from npcbam.types import LayerPullback
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ class Conv:
         """Return the correlation of `x`; see `vjp`."""
         return self.vjp(x)[0]
 
-    def vjp(self, x: Array) -> tuple[Array, Callable[[Array], tuple[Self, Array]]]:
+    def vjp(self, x: Array) -> tuple[Array, LayerPullback[Self]]:
         """Correlate: y[n,o,p] = b[o] + Σ w[o,i,t] x[n,i,p+t], t from -K//2 to K//2.
 
         Parameters

@@ -10,7 +10,7 @@ import numpy as np
 
 from npcbam import arguments, tree
 from npcbam.arguments import Array
-from npcbam.types import LayerPullback
+from npcbam.types import LayerPullback, Stepped
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +92,7 @@ class BatchNorm:
         x = arguments.feature_map(x, ("gamma", self.gamma), self.gamma.size)
         return self._normalise(x - _column(self.mean, x), self.var)
 
-    def train_vjp(self, x: Array) -> tuple[Array, LayerPullback[Self], Self]:
+    def train_vjp(self, x: Array) -> Stepped[Self]:
         """Normalise by the batch's own statistics, and step the running ones.
 
         Parameters

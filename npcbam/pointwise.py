@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from npcbam import arguments
 from npcbam.arguments import Array
+from npcbam.types import Pullback, PullbackToBoth
 
 
 def relu(z: Array) -> Array:
@@ -15,7 +14,7 @@ def relu(z: Array) -> Array:
     return relu_vjp(z)[0]
 
 
-def relu_vjp(z: Array) -> tuple[Array, Callable[[Array], Array]]:
+def relu_vjp(z: Array) -> tuple[Array, Pullback]:
     """Rectify: y = z where z > 0, else 0, with relu'(0) = 0. NaN passes.
 
     Parameters
@@ -44,7 +43,7 @@ def sigmoid(z: Array) -> Array:
     return sigmoid_vjp(z)[0]
 
 
-def sigmoid_vjp(z: Array) -> tuple[Array, Callable[[Array], Array]]:
+def sigmoid_vjp(z: Array) -> tuple[Array, Pullback]:
     """Squash to (0, 1): y = 1 / (1 + exp(-z)), without overflow for any z, real or complex.
 
     Parameters
@@ -79,7 +78,7 @@ def scale(gate: Array, x: Array) -> Array:
     return scale_vjp(gate, x)[0]
 
 
-def scale_vjp(gate: Array, x: Array) -> tuple[Array, Callable[[Array], tuple[Array, Array]]]:
+def scale_vjp(gate: Array, x: Array) -> tuple[Array, PullbackToBoth]:
     """Multiply features by a gate that is broadcast to them: y = gate ⊗ x.
 
     Parameters

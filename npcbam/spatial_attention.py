@@ -14,7 +14,7 @@ from npcbam.drawing import Draw, uniform
 from npcbam.norm import BatchNorm
 from npcbam.pointwise import sigmoid_vjp
 from npcbam.pooling import AVG, MAX, Pool, as_pools, describe_vjp
-from npcbam.types import LayerPullback
+from npcbam.types import LayerPullback, Stepped
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +105,7 @@ class SpatialAttention:
 
         return ms, spatial_pullback
 
-    def train_vjp(self, x: Array) -> tuple[Array, LayerPullback[Self], Self]:
+    def train_vjp(self, x: Array) -> Stepped[Self]:
         """Compute Ms with the batch's own statistics in the norm; see `BatchNorm.train_vjp`.
 
         Returns

@@ -23,6 +23,7 @@ from npcbam.cbam import CBAM
 from npcbam.fused.group import Pull, Spatial, group_vjp
 from npcbam.fused.kernels import aligned
 from npcbam.fused.threads import each
+from npcbam.types import LayerPullback
 
 # What a group may hold, in bytes. Larger groups call NumPy less often, smaller ones leave more of
 # themselves in the cache from one step to the next, and keep more threads busy.
@@ -35,9 +36,7 @@ def fused_forward(cbam: CBAM, x: Array, threads: int = 1) -> Array:
     return fused_vjp(cbam, x, threads)[0]
 
 
-def fused_vjp(
-    cbam: CBAM, x: Array, threads: int = 1
-) -> tuple[Array, Callable[[Array], tuple[CBAM, Array]]]:
+def fused_vjp(cbam: CBAM, x: Array, threads: int = 1) -> tuple[Array, LayerPullback[CBAM]]:
     """Compute `cbam.vjp(x)`, in less time and memory.
 
     Parameters

@@ -20,6 +20,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from npcbam.arguments import Array
 from npcbam.conv import Conv
+from npcbam.types import LayerPullback
 
 TILE = 32
 
@@ -125,7 +126,7 @@ class Bands:
 
 def banded_vjp(
     conv: Conv, bands: Bands, flipped: Callable[[], Bands], x: Array
-) -> tuple[Array, Callable[[Array], tuple[Conv, Array]]]:
+) -> tuple[Array, LayerPullback[Conv]]:
     """Compute `conv.vjp(x)` by its bands.
 
     Parameters

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
@@ -23,16 +23,19 @@ from npcbam.fused.pools import Block, Features, Pools, Share
 from npcbam.fused.products import mlp_vjp, times_row
 from npcbam.spatial_attention import SpatialAttention
 
+A = TypeVar("A", ChannelAttention, SpatialAttention)
 # In bytes: a quarter of a usual second-level cache.
 BLOCK = 2**19
 
 # Given the group's dy and where to write its dx; returns the cotangent of the parameters.
 Pull: TypeAlias = Callable[[Array, Array], CBAM]
+# From the cotangent of a map to those of its layer and of what was pooled for it.
+GatePullback: TypeAlias = Callable[[Array], tuple[A, list[Array]]]
 
 
 def channel_vjp(
     channel: ChannelAttention, pooled: list[Array]
-) -> tuple[Array, Callable[[Array], tuple[ChannelAttention, list[Array]]]]:
+) -> tuple[Array, GatePullback[ChannelAttention]]:
     """Return Mc, (N, C, 1), of the pools' descriptors, (N, C, 1) each, in one pass of the MLP."""
     shape, count = pooled[0].shape, len(pooled)
     share = pooled[0].dtype.type(1) / pooled[0].dtype.type(count)
@@ -65,9 +68,7 @@ class Spatial:
         flipped = functools.cache(lambda: Bands.of(adjoint(w), space))
         return cls(layer, Bands.of(w, space), flipped)
 
-    def vjp(
-        self, pooled: list[Array]
-    ) -> tuple[Array, Callable[[Array], tuple[SpatialAttention, list[Array]]]]:
+    def vjp(self, pooled: list[Array]) -> tuple[Array, GatePullback[SpatialAttention]]:
         """Return Ms, (N, 1, P), of the pools' planes, (N, 1, P) each."""
         layer, count = self.layer, len(pooled)
         share = pooled[0].dtype.type(1) / pooled[0].dtype.type(count)

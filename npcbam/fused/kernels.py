@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from npcbam.arguments import Array
+from npcbam.types import Pullback
 
 LINE = 64  # bytes
 # Rows below this are short, in entries.
@@ -72,7 +72,7 @@ def gate_channels(x: Array, mc: Array, out: Array) -> Array:
     return np.multiply(x, outer(mc, np.ones((len(x), 1, x.shape[2]), x.dtype), out), out=out)
 
 
-def sigmoid_vjp(z: Array) -> tuple[Array, Callable[[Array], Array]]:
+def sigmoid_vjp(z: Array) -> tuple[Array, Pullback]:
     """Compute `pointwise.sigmoid_vjp(z)` of real z, and the slope only when it is asked for."""
     e = np.exp(-np.abs(z))
     y = np.where(z >= 0, z.dtype.type(1), e)

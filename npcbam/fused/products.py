@@ -6,7 +6,6 @@ short pieces lose fewer, and so do their sums.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from npcbam.arguments import Array
 from npcbam.channel_attention import SharedMLP
 from npcbam.pointwise import relu_vjp
+from npcbam.types import LayerPullback
 
 # The terms of a piece: of two matrices, and of rows with one other row.
 TERMS, ROW = 64, 256
@@ -50,7 +50,7 @@ def times_row(x: Array, row: Array) -> Array:
     return total
 
 
-def mlp_vjp(mlp: SharedMLP, f: Array) -> tuple[Array, Callable[[Array], tuple[SharedMLP, Array]]]:
+def mlp_vjp(mlp: SharedMLP, f: Array) -> tuple[Array, LayerPullback[SharedMLP]]:
     """Compute `mlp.vjp(f)`."""
     a = product(f, mlp.w0.T)  # (N, C/r)
     if mlp.b0 is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Self, TypeVar
 
@@ -14,11 +13,9 @@ from npcbam.drawing import he_normal
 from npcbam.nets.layers import Convolution, max_pool_vjp
 from npcbam.norm import BatchNorm
 from npcbam.pointwise import relu_vjp
+from npcbam.types import LayerPullback, Stepped
 
-T = TypeVar("T")
 L = TypeVar("L", "BatchNorm", "CBAM", "ConvNorm", "Block")
-# What `train_vjp` returns: y, its pullback, and the layer with its statistics stepped.
-Stepped = tuple[Array, Callable[[Array], tuple[T, Array]], T]
 
 # The gates as their authors trained them.
 ATTENTIONS = {None: None, "se": "se", "cbam": "official"}
@@ -63,7 +60,7 @@ class ConvNorm:
         """Return the result in evaluation."""
         return self.vjp(x)[0]
 
-    def vjp(self, x: Array) -> tuple[Array, Callable[[Array], tuple[Self, Array]]]:
+    def vjp(self, x: Array) -> tuple[Array, LayerPullback[Self]]:
         """Convolve and normalise by the running statistics."""
         return self._vjp(x, training=False)[:2]
 
@@ -127,7 +124,7 @@ class Block:
         """Return the result in evaluation."""
         return self.vjp(x)[0]
 
-    def vjp(self, x: Array) -> tuple[Array, Callable[[Array], tuple[Self, Array]]]:
+    def vjp(self, x: Array) -> tuple[Array, LayerPullback[Self]]:
         """Run in evaluation."""
         return self._vjp(x, training=False)[:2]
 
@@ -168,9 +165,7 @@ def run(layer: L, x: Array, training: bool) -> Stepped[L]:
     return layer.train_vjp(x) if training else (*layer.vjp(x), layer)
 
 
-def _run_if(
-    layer: L | None, x: Array, training: bool
-) -> tuple[Array, Callable[[Array], tuple[L | None, Array]], L | None]:
+def _run_if(layer: L | None, x: Array, training: bool) -> Stepped[L | None]:
     if layer is None:
         return x, lambda dy: (None, dy), None
     return run(layer, x, training)

@@ -17,8 +17,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from npcbam import arguments
 from npcbam.arguments import Array
 from npcbam.pooling import max_vjp, mean_vjp
-
-Pullback = Callable[[Array], Array]
+from npcbam.types import LayerPullback, Pullback
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +62,7 @@ class Convolution:
         """Return the correlation of `x`; see `vjp`."""
         return self.vjp(x)[0]
 
-    def vjp(self, x: Array) -> tuple[Array, Callable[[Array], tuple[Self, Array]]]:
+    def vjp(self, x: Array) -> tuple[Array, LayerPullback[Self]]:
         """Correlate: y[n,o,p] = b[o] + Σ w[o,i,t] x[n,i, stride p + t - padding].
 
         Parameters
@@ -138,7 +137,7 @@ class Linear:
         """Return the layer's result for `f`; see `vjp`."""
         return self.vjp(f)[0]
 
-    def vjp(self, f: Array) -> tuple[Array, Callable[[Array], tuple[Self, Array]]]:
+    def vjp(self, f: Array) -> tuple[Array, LayerPullback[Self]]:
         """Map (N, C) features to (N, K).
 
         Saved for backward: f.

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 
 from npcbam import arguments
 from npcbam.arguments import Array
 from npcbam.pooling import logsumexp_vjp
+from npcbam.types import Pullback
 
 
-def cross_entropy_vjp(
-    z: Array, labels: npt.NDArray[np.integer]
-) -> tuple[Array, Callable[[Array], Array]]:
+def cross_entropy_vjp(z: Array, labels: npt.NDArray[np.integer]) -> tuple[Array, Pullback]:
     """Compute how surprised softmax(z) is by each label: loss = log Σ exp z - z[label].
 
     Parameters

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -11,10 +11,11 @@ import numpy as np
 from npcbam import arguments
 from npcbam.arguments import Array
 from npcbam.drawing import generator, uniform
-from npcbam.nets.block import ATTENTIONS, Block, ConvNorm, Stepped, run
+from npcbam.nets.block import ATTENTIONS, Block, ConvNorm, run
 from npcbam.nets.layers import Linear
 from npcbam.pointwise import relu_vjp
 from npcbam.pooling import mean_vjp
+from npcbam.types import LayerPullback, Stepped
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,11 +85,11 @@ class ResNet:
         """Return the logits in evaluation."""
         return self.vjp(x)[0]
 
-    def vjp(self, x: Array) -> tuple[Array, Callable[[Array], tuple[Self, Array]]]:
+    def vjp(self, x: Array) -> tuple[Array, LayerPullback[Self]]:
         """Map (N, C, H, W) images to (N, K) logits: `dnet, dx = pullback(dz)`."""
         return self._vjp(x, training=False)[:2]
 
-    def train_vjp(self, x: Array) -> tuple[Array, Callable[[Array], tuple[Self, Array]], Self]:
+    def train_vjp(self, x: Array) -> Stepped[Self]:
         """Run with the batch's own statistics in the norms; see `BatchNorm.train_vjp`."""
         return self._vjp(x, training=True)
 

@@ -23,10 +23,6 @@ from npcbam.oracle.comparison.errors import (
     broadcast,
     convolve,
     linear,
-    logsumexp,
-    lp,
-    maximum,
-    mean,
     reciprocal_root,
     relu,
     reshape,
@@ -35,6 +31,7 @@ from npcbam.oracle.comparison.errors import (
     stack,
 )
 from npcbam.oracle.comparison.one_gate import OneGate
+from npcbam.oracle.comparison.pooled_errors import logsumexp, lp, maximum, mean
 from npcbam.oracle.precision import PRECISIONS
 from npcbam.pooling import AVG, LP, LSE
 from npcbam.spatial_attention import SpatialAttention

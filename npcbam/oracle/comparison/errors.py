@@ -20,12 +20,11 @@ from typing import TypeAlias
 
 import numpy as np
 
-from npcbam import pooling
 from npcbam.arguments import Array
 from npcbam.conv import Conv
 from npcbam.oracle.precision import Precision
 from npcbam.pointwise import relu_vjp, scale_vjp, sigmoid_vjp
-from npcbam.pooling import Pool
+from npcbam.types import PullbackToBoth
 
 # How many standard deviations an error may have: a billion normal ones have none beyond.
 DEVIATIONS = 6
@@ -38,9 +37,8 @@ ELEMENTARY = 4 / DEVIATIONS
 SWITCHED = 2 / DEVIATIONS
 
 Axes: TypeAlias = Sequence[int]
-Pullback: TypeAlias = Callable[[Array], tuple[Array, Array]]
 # A bilinear map: f(a, b) gives y and the pullback from dy to (da, db).
-Bilinear: TypeAlias = Callable[[Array, Array], tuple[Array, Pullback]]
+Bilinear: TypeAlias = Callable[[Array, Array], tuple[Array, PullbackToBoth]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +132,7 @@ def bilinear(f_vjp: Bilinear, a: Near, b: Near, factor: float = 0.0) -> Near:
     value, pullback = f_vjp(a.value, b.value)
     counts = _counts(f_vjp, a.value.shape, b.value.shape)
 
-    def squares(a_part: Array, b_part: Array) -> tuple[Array, Pullback]:
+    def squares(a_part: Array, b_part: Array) -> tuple[Array, PullbackToBoth]:
         return f_vjp(np.square(a_part / unit_a), np.square(b_part / unit_b))
 
     # Of either factor's error, if it has any, and of all terms.
@@ -155,14 +153,14 @@ def bilinear(f_vjp: Bilinear, a: Near, b: Near, factor: float = 0.0) -> Near:
             errors[1] = errors[1] + by_a[1](whole)[1]
         found = []
         for i, other in enumerate((unit_b, unit_a)):
-            lost = _lost(a.kind, values[i] / (unit * other), terms[i], counts[1 + i])
+            lost = units_lost(a.kind, values[i] / (unit * other), terms[i], counts[1 + i])
             sd = np.sqrt(errors[i] + coarse * terms[i])
             found.append(dy.then(values[i], unit * other * sd, unit * other * lost))
         return tuple(found)
 
     unit = unit_a * unit_b
     errors = coarse * terms + sum(by[0] for by in (by_a, by_b) if by is not None)
-    lost = unit * _lost(a.kind, value / unit, terms, counts[0])
+    lost = unit * units_lost(a.kind, value / unit, terms, counts[0])
     return a.then(value, unit * np.sqrt(errors), lost, (a, b), bilinear_pull)
 
 
@@ -173,7 +171,7 @@ def _counts(f_vjp: Bilinear, *shapes: tuple[int, ...]) -> tuple[Array, ...]:
     return (count, *pullback(np.ones_like(count)))
 
 
-def _lost(kind: Precision, total: Array, squares: Array, count: Array | int) -> Array:
+def units_lost(kind: Precision, total: Array, squares: Array, count: Array | int) -> Array:
     """Return how many units the sum of `count` products loses, from the sum of their squares.
 
     Adding one after the other rounds every partial sum. On the way to the total these walk at
@@ -230,75 +228,6 @@ def reciprocal_root(v: Near, eps: float) -> Near:
     return v.then(inv, sd, None, (v,), lambda dy: (dy * slope,))
 
 
-def mean(x: Near, axes: Axes) -> Near:
-    """Average over `axes`, kept with size 1. The errors may be of one source, and add in full."""
-    value, pullback = pooling.mean_vjp(x.value, axes)
-    n = math.prod(x.value.shape[axis] for axis in axes)
-    squares = pooling.mean(np.square(x.value), axes) / n
-    terms = np.abs(value) + _lost(x.kind, value, squares, n)
-
-    def mean_pull(dy: Near) -> tuple[Near, ...]:
-        return (dy.then(pullback(dy.value), pullback(dy.sd)),)
-
-    return x.then(value, pooling.mean(x.sd, axes), terms, (x,), mean_pull)
-
-
-def maximum(x: Near, axes: Axes, pool: Pool) -> Near:
-    """Take the largest by a pool. Where several may be the largest, none is sure of its dy."""
-    value, pullback = pool.vjp(x.value, axes)
-    lowest = pooling.max(x.value - x.reach, axes)
-    highest = pooling.max(x.value + x.reach, axes)
-    sd = np.maximum(highest - value, value - lowest) / DEVIATIONS
-    rivals = x.value + x.reach >= lowest
-    # Ties of exact numbers are settled by the rule.
-    blurred = (rivals & (x.sd > 0)).any(axis=tuple(axes), keepdims=True)
-    several = rivals.sum(axis=tuple(axes), keepdims=True) > 1
-    unsure = rivals & blurred & several
-
-    def max_pull(dy: Near) -> tuple[Near, ...]:
-        sd = np.where(unsure, SWITCHED * dy.size + dy.sd, pullback(dy.sd))
-        return (dy.then(pullback(dy.value), sd),)
-
-    return Near(value, sd, x.kind, (x,), max_pull)
-
-
-def lp(x: Near, axes: Axes) -> Near:
-    """Take √Σ x² over `axes`; an error of x counts at most in full."""
-    value, _ = pooling.lp_vjp(x.value, axes)
-    n = math.prod(x.value.shape[axis] for axis in axes)
-    unit, floor = x.kind.unit, math.sqrt(n * x.kind.least)
-    sd = pooling.lp(x.sd, axes) + floor * (value != 0) + unit * value * (1 + math.sqrt(n) / 2)
-    safe = np.where(value > 0, value, 1)
-    ratio = np.where(value > 0, x.value / safe, 0)
-    unsure = np.where(sd > 0, (x.sd + np.abs(ratio) * sd) / safe, 0)
-    blind = value <= DEVIATIONS * sd
-    most = 2 / DEVIATIONS
-    direction = x.then(ratio, np.where(blind, most * (sd > 0), np.minimum(unsure, most)))
-
-    def lp_pull(dy: Near) -> tuple[Near, ...]:
-        return (direction * spread(dy, x.value.shape),)
-
-    return x.then(value, sd, None, (x,), lp_pull)
-
-
-def logsumexp(x: Near, axes: Axes) -> Near:
-    """Take log Σ exp x over `axes`, shifted by the maximum."""
-    value, pullback = pooling.logsumexp_vjp(x.value, axes)
-    n = math.prod(x.value.shape[axis] for axis in axes)
-    share = pullback(np.ones_like(value))
-    # exp(x - top) has the error of its argument, in units of itself.
-    top = pooling.max(x.value, axes)
-    off = x.sd + x.kind.unit * (np.abs(x.value - top) + ELEMENTARY)
-    total = (share * off).sum(axis=tuple(axes), keepdims=True) + x.kind.unit * math.sqrt(n)
-    sd = total + x.kind.unit * (np.abs(top) + ELEMENTARY * np.abs(value - top))
-    softmax = x.then(share, share * (off + sd))
-
-    def logsumexp_pull(dy: Near) -> tuple[Near, ...]:
-        return (softmax * spread(dy, x.value.shape),)
-
-    return x.then(value, sd, None, (x,), logsumexp_pull)
-
-
 def reshape(x: Near, shape: tuple[int, ...]) -> Near:
     """Lay the same numbers in another shape."""
     value, sd = x.value.reshape(shape), x.sd.reshape(shape)
@@ -309,11 +238,6 @@ def broadcast(x: Near, shape: tuple[int, ...]) -> Near:
     """Repeat along axes of size 1; backward the cotangents of all copies add."""
     value, sd = np.broadcast_to(x.value, shape), np.broadcast_to(x.sd, shape)
     return Near(value, sd, x.kind, (x,), lambda dy: (_to_shape(dy, x.value.shape),))
-
-
-def spread(x: Near, shape: tuple[int, ...]) -> Near:
-    """Repeat a pooled cotangent where it was pooled."""
-    return Near(np.broadcast_to(x.value, shape), np.broadcast_to(x.sd, shape), x.kind)
 
 
 def stack(planes: Sequence[Near]) -> Near:
@@ -352,21 +276,21 @@ def _to_shape(dy: Near, shape: tuple[int, ...]) -> Near:
     value, errors, squares = (
         a.sum(axis=axes, keepdims=True) for a in (dy.value, np.square(dy.sd), np.square(dy.value))
     )
-    return dy.then(value, np.sqrt(errors), _lost(dy.kind, value, squares, n))
+    return dy.then(value, np.sqrt(errors), units_lost(dy.kind, value, squares, n))
 
 
-def _times_vjp(a: Array, b: Array) -> tuple[Array, Pullback]:
+def _times_vjp(a: Array, b: Array) -> tuple[Array, PullbackToBoth]:
     return a * b, lambda dy: (dy * b, dy * a)
 
 
-def _linear_vjp(w: Array, f: Array) -> tuple[Array, Pullback]:
+def _linear_vjp(w: Array, f: Array) -> tuple[Array, PullbackToBoth]:
     def linear_pullback(dz: Array) -> tuple[Array, Array]:
         return dz.T @ f, dz @ w
 
     return f @ w.T, linear_pullback
 
 
-def _conv_vjp(w: Array, x: Array) -> tuple[Array, Pullback]:
+def _conv_vjp(w: Array, x: Array) -> tuple[Array, PullbackToBoth]:
     y, pullback = Conv(w).vjp(x)
 
     def conv_pullback(dy: Array) -> tuple[Array, Array]:

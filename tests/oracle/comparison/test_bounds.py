@@ -9,12 +9,9 @@ from torch_blocks import follow
 
 from npcbam import CBAM, tree
 from npcbam.cbam import ORDERS
-from npcbam.oracle.comparison import errors as nears
 from npcbam.oracle.comparison.bounds import allowed
-from npcbam.oracle.comparison.errors import DEVIATIONS, Near
-from npcbam.oracle.precision import PRECISIONS, nearest, rounded
+from npcbam.oracle.precision import nearest, rounded
 from npcbam.oracle.probing.inputs import battery, cotangent
-from npcbam.pooling import MAX
 from npcbam.presets import PRESETS
 
 TORCH = ["float64", "float32", "float16", "bfloat16"]
@@ -140,59 +137,6 @@ def test_tf32_rounds_the_factors_of_products(monkeypatch):
     error = np.abs(follow(cbam, leaves, torch.tensor(x).float()).double().numpy() - cbam(x))
     assert (error <= allowed(cbam, x, x, "tf32")["y"]).all()
     assert (error > allowed(cbam, x, x, "float32")["y"]).any()
-
-
-def near(values, reach):
-    sd = np.broadcast_to(np.array(reach) / DEVIATIONS, np.shape(values))
-    return Near(np.array(values), sd, PRECISIONS["float32"])
-
-
-@pytest.mark.parametrize("n", [2, 16, 256, 4096])
-def test_terms_may_be_added_one_after_the_other(n):
-    rng = np.random.default_rng(0)
-    a, b = rounded(rng.uniform(0.5, 1, (2, 64, n)), "float32")
-    products = (a * b).astype(np.float32)
-    for node, terms, share in [
-        (nears.mean(near(a, 0.0), (1,)), a.astype(np.float32), n),
-        (nears.bilinear(dots, near(a, 0.0), near(b, 0.0)), products, 1),
-    ]:
-        got = np.cumsum(terms, axis=1, dtype=np.float32)[:, -1:] / np.float32(share)
-        times = np.abs(got - node.value) / node.reach
-        # The worst of 64 uses a good part.
-        assert 0.1 < times.max() <= 1
-
-
-def dots(a, b):
-    return (a * b).sum(axis=1, keepdims=True), lambda dy: (dy * b, dy * a)
-
-
-def test_maximum_may_switch_within_its_errors():
-    dy = near([[7.0]], 0.0)
-    for values, reach, unsure in [
-        ([[1.0, 2.0, 3.0]], 0.1, [False, False, False]),
-        ([[1.0, 2.9, 3.0]], 0.1, [False, True, True]),
-        ([[3.0, 1.0, 3.0]], 0.1, [True, False, True]),
-        # The rule settles ties of exact numbers.
-        ([[3.0, 1.0, 3.0]], 0.0, [False, False, False]),
-    ]:
-        y = nears.maximum(near(values, reach), (1,), MAX)
-        (dx,) = y.pull(dy)
-        assert (
-            dx.value.tolist() == np.where([0, 0, 0], 0, np.eye(3)[[np.argmax(values)]] * 7).tolist()
-        )
-        assert (dx.reach[0] >= 7).tolist() == unsure
-    assert nears.maximum(near([[2.9, 3.0]], [[0.3, 0.1]]), (1,), MAX).reach.item() == (
-        pytest.approx(0.2)
-    )
-
-
-def test_relu_may_switch_within_its_error():
-    z = nears.relu(near([-2.0, -0.1, 0.0, 0.1, 2.0], 0.5))
-    assert z.reach.tolist() == [0, 0.5, 0.5, 0.5, 0.5]
-    (dz,) = z.pull(near([3.0] * 5, 0.25))
-    assert dz.reach.tolist() == [0, 6.25, 6.25, 6.25, 0.25]
-    (exact,) = nears.relu(near([0.0, 1.0], 0.0)).pull(near([3.0, 3.0], 0.0))
-    assert exact.reach.tolist() == [0, 0]
 
 
 def test_what_may_overflow_is_not_bounded():
