@@ -40,18 +40,19 @@ class Finding:
     snippet: str = ""
 
 
-def evidence(name: str, tensor: str, got: Array, expected: Array, allowed: Any) -> dict[str, Any]:
+def evidence(
+    name: str, tensor: str, got: Array, expected: Array, tolerance: Array | float
+) -> dict[str, Any]:
     """Return the worst entry of a tensor as evidence, in units of the allowed error.
 
     Parameters
     ----------
     name, tensor : the input, and what of it is compared
     got, expected : arrays of one shape
-    allowed : the allowed error, an array of that shape or one number
+    tolerance : the allowed error, an array of that shape or one number
     """
-    room = np.broadcast_to(np.asarray(allowed, dtype=np.float64), expected.shape)
     with np.errstate(invalid="ignore", divide="ignore"):
-        times = np.abs(got - expected) / room
+        times = np.abs(got - expected) / np.asarray(tolerance, dtype=np.float64)
     # Equal infinities and equal NaN are no error; NaN for a number is the largest.
     same = (got == expected) | (np.isnan(got) & np.isnan(expected))
     times = np.where(same, 0.0, np.where(np.isnan(times), np.inf, times))

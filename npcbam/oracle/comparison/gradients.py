@@ -195,39 +195,37 @@ class _Comparison:
         dead = CANCELLED * PRECISIONS[self.dtype].unit * np.abs(dx).max(initial=0)
         for key, got in each.cotangents[0].items():
             # An array without a role has no effect on the reading.
-            expected, room = np.zeros_like(got), np.full(got.shape, dead)
+            expected, tolerance = np.zeros_like(got), np.full(got.shape, dead)
             role = by_name.get(key)
             if role is not None and role.path in leaves:
                 expected = role.back(leaves[role.path], got)
-                room = role.back(given.tolerance[role.path], got)
+                tolerance = role.back(given.tolerance[role.path], got)
             if got.size:
-                yield _row(given.name, f"d {key}", got, expected, room)
+                yield _row(given.name, f"d {key}", got, expected, tolerance)
 
     def _of_dx(self, rows: Sequence[Row], bad: Sequence[Row]) -> tuple[Finding, dict[str, Gains]]:
         names = {row.input for row in rows}
         given = [each for each in self.given if each.name in names]
         row = max(rows, key=lambda row: row.times)
         if not all(np.isfinite(each.dx).all() for each in given):
-            return _finding("gradient-not-finite", "dx is not finite", row), {}
+            return _finding("gradient-not-finite", row, tensor="dx"), {}
         ratios = [multiple_of(each.dx, each.expected[1], each.tolerance["dx"]) for each in given]
         known = [ratio for ratio in ratios if ratio is not None]
         most = max((abs(1 - ratio) for ratio in known), default=0.0)
         if len(known) == len(given) and np.ptp(known) <= UNEXPLAINED * most:
-            said = f"dx is {times(known[0])} what it should be"
-            code = (
-                "gradient-scaled" if any(each.dx.any() for each in given) else "gradient-detached"
-            )
-            return _finding(code, said, row), {}
+            if not any(each.dx.any() for each in given):
+                return _finding("gradient-detached", row), {}
+            return _finding("gradient-scaled", row, tensor="dx", times=times(known[0])), {}
         # On one position, or one channel, several routes are one: the others tell more.
         telling = [each for each in given if each.name not in ("point", "single")] or given
         off = {row.tensor.removeprefix("d ") for row in bad}
         reached = {path.partition(".")[0] for path, r in self.roles.items() if r.name in off}
         named = name_dx(telling, {"channel", "spatial"} - reached)
         if named is None:
-            said = "dx is not the gradient of what the forward computes"
-            return _finding("gradient-wrong", said, row), {}
+            return _finding("gradient-wrong", row, tensor="dx"), {}
         pairs = zip(telling, named.gains, strict=True)
-        return _finding(named.code, named.message, row), {each.name: v for each, v in pairs}
+        finding = Finding("gradient", named.code, named.message, evidence=evidence_of(row))
+        return finding, {each.name: gains for each, gains in pairs}
 
     def _of_weights(self, rows: Sequence[Row], gains: Mapping[str, Gains]) -> list[Finding]:
         """Name what is amiss with parameters, but for what the route that dx lacks explains."""
@@ -235,17 +233,20 @@ class _Comparison:
         for row in rows:
             by_tensor.setdefault(row.tensor, []).append(row)
         paths = {f"d {role.name}": path for path, role in self.roles.items()}
-        said: dict[str, list[tuple[str, str, Row]]] = {}
+        said: dict[str, list[tuple[str, Finding]]] = {}
         for tensor, bad in by_tensor.items():
             worst, name = max(bad, key=lambda row: row.times), tensor.removeprefix("d ")
             given, path = self._on(worst.input), paths.get(tensor, "")
             if path not in given.tolerance:
-                text = f"{name} has a gradient, and no effect on y"
-                said.setdefault("gradient-of-dead", []).append((name, text, worst))
-            elif not self._explained(path, bad, gains):
+                found = _finding("gradient-of-dead", worst, name=name)
+            elif self._explained(path, bad, gains):
+                continue
+            else:
                 code, text = name_weight(path, given, gains.get(worst.input, {}))
-                said.setdefault(code, []).append((name, text.replace(path, name), worst))
-        return [_together(code, several) for code, several in said.items()]
+                seen, message = evidence_of(worst), text.replace(path, name)
+                found = Finding("gradient", code, message, evidence=seen)
+            said.setdefault(found.code, []).append((name, found))
+        return [_together(several) for several in said.values()]
 
     def _on(self, name: str) -> Pulled:
         return next(each for each in self.given if each.name == name)
@@ -264,20 +265,20 @@ class _Comparison:
         )
 
 
-def _row(name: str, tensor: str, got: Array, expected: Array, room: Array) -> Row:
+def _row(name: str, tensor: str, got: Array, expected: Array, tolerance: Array) -> Row:
     """Return the worst entry; what may overflow may be anything."""
-    seen = evidence(name, tensor, np.where(np.isinf(room), expected, got), expected, room)
-    smallest = float(room.max(initial=0))
+    seen = evidence(name, tensor, np.where(np.isinf(tolerance), expected, got), expected, tolerance)
+    smallest = float(tolerance.max(initial=0))
     where = tuple(seen["index"]), float(got[tuple(seen["index"])]), seen["expected"]
     return Row(name, tensor, seen["times"], smallest, *where)
 
 
-def _finding(code: str, said: str, row: Row) -> Finding:
-    return Finding("gradient", code, said, evidence=evidence_of(row))
+def _finding(code: str, row: Row, **words: object) -> Finding:
+    return rule(code).finding(evidence_of(row), None, **words)
 
 
-def _together(code: str, several: Sequence[tuple[str, str, Row]]) -> Finding:
+def _together(several: Sequence[tuple[str, Finding]]) -> Finding:
     """Say what several parameters have in common in one finding."""
-    _, said, row = several[0]
-    others = [name for name, *_ in several[1:]]
-    return _finding(code, said + (f"; likewise {', '.join(others)}" if others else ""), row)
+    first = several[0][1]
+    others = ", ".join(name for name, _ in several[1:])
+    return replace(first, message=f"{first.message}; likewise {others}") if others else first
