@@ -1,36 +1,10 @@
 """Whatever an answer does gets a kind sentence, and never a traceback."""
 
-import contextlib
-import signal
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import pytest
+from of_mean import average, judged, pulled, spread
 
 from npcbam import lessons
-
-
-def average(x):
-    return x.mean((2, 3), keepdims=True)
-
-
-def spread(x, dy):
-    return np.broadcast_to(dy / x.dtype.type(x[0, 0].size), x.shape)
-
-
-def judged(f):
-    f.__name__ = "mean_vjp"
-    verdict = lessons.examine(f)
-    return verdict.outcome, *verdict.reasons
-
-
-def pulled(pullback):
-    """Judge a right forward with a `pullback(x, dy)`."""
-
-    def mean_vjp(x):
-        return average(x), lambda dy: pullback(x, dy)
-
-    return judged(mean_vjp)
 
 
 def raising(error):
@@ -236,46 +210,3 @@ def test_another_name():
     verdict = lessons.examine(lambda x: x)
     assert verdict.reasons[0] == "there is no exercise called <lambda>"
     assert all(name in verdict.reasons[1] for name in lessons.EXERCISES)
-
-
-def test_a_loop_without_an_end_is_stopped(monkeypatch):
-    monkeypatch.setattr("npcbam.lessons.limit.SECONDS", 0.05)
-
-    def mean_vjp(x):
-        while True:
-            with contextlib.suppress(Exception):
-                x = x + 1
-
-    outcome, said, line = judged(mean_vjp)
-    assert (outcome, said) == (
-        "wrong", "mean_vjp was still running after 20 s: is there a loop without an end?"
-    )  # fmt: skip
-    assert line.startswith("The line is `")
-
-
-def test_a_loop_that_swallows_all_is_stopped_too(monkeypatch):
-    monkeypatch.setattr("npcbam.lessons.limit.SECONDS", 0.05)
-    monkeypatch.setattr("npcbam.lessons.limit.AGAIN", 0.001)
-
-    def mean_vjp(x):
-        while x is not None:
-            with contextlib.suppress(BaseException):
-                len(x)
-
-    assert judged(mean_vjp)[1].startswith("mean_vjp was still running after ")
-
-
-def test_an_alarm_of_the_reader_is_left_alone():
-    signal.setitimer(signal.ITIMER_REAL, 60)
-    try:
-        assert pulled(spread)[0] == "right"
-        assert signal.getitimer(signal.ITIMER_REAL)[0] > 50
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-    assert pulled(spread)[0] == "right"
-    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
-
-
-def test_other_threads_have_no_limit():
-    with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(pulled, spread).result()[0] == "right"
