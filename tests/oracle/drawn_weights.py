@@ -1,10 +1,11 @@
-"""Weights of every kind that the tables know, and the input that tells their rows apart."""
+"""Weights of every kind that the rules know, and the input that tells them apart."""
 
 import numpy as np
 
-from npcbam.oracle.identification.reading import choices, fits_weights, stages
 from npcbam.oracle.probing.inputs import telling
-from npcbam.oracle.rules import CHANNEL, CHANNEL_PAPER, SPATIAL_PAPER
+from npcbam.oracle.rules.channel import CHANNEL_PAPER, channel_map
+from npcbam.oracle.rules.rule import counted
+from npcbam.oracle.rules.spatial import SPATIAL_PAPER, spatial_map
 
 C, HIDDEN = 16, 4
 RNG = np.random.default_rng(0)
@@ -37,20 +38,42 @@ X = telling(RNG, C, 6, 5)
 
 
 # The same function but where the variance is 0: there one is finite, and the other is not.
-NO_EPS = ("spatial-eps-1e-12", "spatial-no-eps")
+NO_EPS = ("spatial-eps 1e-12", "spatial-no-eps")
 
 
-def outputs(table, paper, weights):
-    """Return the map of every row that these weights allow."""
-    found = {}
-    for choice in choices(table, paper, pairs=False):
-        if fits_weights(choice, weights):
-            pair = (
-                (choice.axes, SPATIAL_PAPER) if table is CHANNEL else (CHANNEL_PAPER, choice.axes)
-            )
-            s = stages(*pair, weights)
-            code = choice.rows[0].code
-            # A rule with several numbers stands in the table once for each.
-            name = f"{code}, {choice.rows[0].sets}" if code in found else code
-            found[name] = (s.mc if table is CHANNEL else s.ms)(X)
-    return found
+def fits(rule, weights):
+    """Tell whether a rule of a gate takes these weights, and all of them."""
+    if rule.stage == "channel":
+        kind = rule.sets.get("mlps", "shared").replace("swapped", "separate")
+        has = {key for key in weights if key.rstrip("'") in ("w0", "w1")}
+        asked = {"none": (), "single": ("w0",), "shared": ("w0", "w1")}
+        asked |= {"separate": ("w0", "w1", "w0'", "w1'")}
+        return has == set(asked[kind]) and ("b1" not in rule.sets or "b1" in weights)
+    planes = len(rule.sets.get("pools", ("avg", "max")))
+    own = str(rule.sets.get("norm", "")).startswith(("batch", "sample"))
+    norm = own or not {"norm", "eps"} & rule.sets.keys() or "mean" in weights
+    return planes == weights["k"].shape[1] and norm
+
+
+def ways(rules):
+    """Yield each rule that says how a gate is computed, its name, and its numbers one by one."""
+    several = counted(rules)
+    codes = [rule.code for rule in several]
+    for rule in several:
+        if rule.sets or rule.status == "faithful":
+            numbers = "" if codes.count(rule.code) == 1 else f" {next(iter(rule.sets.values()))}"
+            yield rule.code + numbers, rule
+
+
+def outputs(rules, weights, x=X):
+    """Return the map of every rule that these weights allow, by its name."""
+    stage = rules[0].stage
+    paper, made = {
+        "channel": (CHANNEL_PAPER, channel_map),
+        "spatial": (SPATIAL_PAPER, spatial_map),
+    }[stage]
+    return {
+        name: made({**paper, **rule.sets}, weights, x)
+        for name, rule in ways(rules)
+        if fits(rule, weights)
+    }

@@ -19,7 +19,7 @@ from npcbam.oracle.candidates import adapt
 from npcbam.oracle.comparison.roughness import only_single
 from npcbam.oracle.identification.single_gate import small, without_channel
 from npcbam.oracle.precision import LOOSE
-from npcbam.oracle.rules import SPATIAL, SPATIAL_PAPER
+from npcbam.oracle.rules import spatial
 
 
 def told(report):
@@ -195,7 +195,7 @@ def test_the_eps_is_read_off_all_the_same(eps):
 
 def test_no_two_rows_agree_in_what_float32_tells():
     weights = without_channel(SHARED) | {"k": draw(1, 2, 7, 7), "kb": draw(1)} | NORM
-    found = outputs(SPATIAL, SPATIAL_PAPER, small(weights))
+    found = outputs(spatial.RULES, small(weights))
     for (one, a), (two, b) in itertools.combinations(found.items(), 2):
         # What a variance of 0 tells.
         if (one, two) != NO_EPS:

@@ -1,114 +1,90 @@
-"""The tables: each row on complex numbers, and no two rows that agree where both apply."""
+"""No two rules of a stage agree where both apply, and each runs on complex numbers."""
 
 import itertools
 
 import numpy as np
 import pytest
-from drawn_weights import KERNELS, MLPS, NO_EPS, RNG, SHARED, C, X, outputs
+from drawn_weights import KERNELS, MLPS, NO_EPS, RNG, SHARED, X, fits, outputs, ways
 
-from npcbam.oracle.identification.reading import choices, fits_weights, stages
 from npcbam.oracle.precision import CLOSE
-from npcbam.oracle.rules import CHANNEL, CHANNEL_PAPER, COMPOSE, SPATIAL, SPATIAL_PAPER
+from npcbam.oracle.rules import channel, composition, composition_gates, composition_output, spatial
+from npcbam.oracle.rules.right_block import RightBlock
 from npcbam.slopes import STEP
 
+COMPOSITIONS = [
+    rule
+    for file in (composition, composition_gates, composition_output)
+    for rule in file.RULES
+    if rule.made is not None
+]
+# The same function, told apart by whether there is a kernel.
+TWINS = {("channel-only", "spatial-not-applied")}
 
-def assert_all_apart(found):
+
+def assert_all_apart(found, alike=()):
     for (one, a), (two, b) in itertools.combinations(found.items(), 2):
-        if (one, two) == NO_EPS:
-            continue
-        scale = max(abs(a).max(), abs(b).max())
-        gap = abs(a - b).max() / scale
-        assert gap > 100 * CLOSE["float64"], (one, two)
+        gap = abs(a - b).max() / max(abs(a).max(), abs(b).max())
+        assert (one, two) in alike or gap > 100 * CLOSE["float64"], (one, two)
 
 
 @pytest.mark.parametrize("mlps", MLPS)
-def test_no_two_channel_rows_agree(mlps):
-    found = outputs(CHANNEL, CHANNEL_PAPER, MLPS[mlps] | KERNELS["two planes"])
+def test_no_two_channel_rules_agree(mlps):
+    found = outputs(channel.RULES, MLPS[mlps])
     assert found
     assert_all_apart(found)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
-def test_no_two_spatial_rows_agree(kernel):
-    found = outputs(SPATIAL, SPATIAL_PAPER, SHARED | KERNELS[kernel])
+def test_no_two_spatial_rules_agree(kernel):
+    found = outputs(spatial.RULES, KERNELS[kernel])
     assert len(found) > 1
-    assert_all_apart(found)
+    assert_all_apart(found, {NO_EPS})
+
+
+def test_no_rule_is_left_out():
+    for rules, drawn in ((channel.RULES, MLPS), (spatial.RULES, KERNELS)):
+        told = {name for weights in drawn.values() for name in outputs(rules, weights)}
+        assert told == {name for name, _ in ways(rules)}
 
 
 def test_an_eps_shows_where_the_variance_is_0():
-    weights = SHARED | KERNELS["two planes, norm"] | {key: np.zeros(1) for key in ("mean", "var")}
+    weights = KERNELS["two planes, norm"] | {key: np.zeros(1) for key in ("mean", "var")}
     weights |= {"k": 0 * weights["k"], "kb": np.zeros(1)}
-    found = outputs(SPATIAL, SPATIAL_PAPER, weights)
-    finite = {code for code, ms in found.items() if np.isfinite(ms).all()}
+    found = outputs(spatial.RULES, weights)
+    finite = {name for name, ms in found.items() if np.isfinite(ms).all()}
     assert set(found) - finite == {"spatial-no-eps"}
 
 
-def allowed(table, paper, weights):
-    """Return the pairs of rows that these weights allow."""
-    rows = [c.rows[0].code for c in choices(table, paper, pairs=False) if fits_weights(c, weights)]
-    return set(itertools.combinations(rows, 2))
-
-
-def test_no_pair_is_left_out():
-    # All pairs that any weights allow at all; the others are told apart by their weights.
-    two, bias, norm = np.zeros((1, 2, 3, 3)), {"b1": np.zeros(C)}, {"mean": np.zeros(1)}
-    mlps = [m | b for m in MLPS.values() for b in ({}, bias)]
-    kernels = [{"k": k} | n for k in (two, two[:, :1]) for n in ({}, norm)]
-    every = set().union(*(allowed(CHANNEL, CHANNEL_PAPER, m | {"k": two}) for m in mlps))
-    seen = set().union(*(allowed(CHANNEL, CHANNEL_PAPER, m | {"k": two}) for m in MLPS.values()))
-    assert seen == every
-    every = set().union(*(allowed(SPATIAL, SPATIAL_PAPER, SHARED | k) for k in kernels))
-    seen = set().union(*(allowed(SPATIAL, SPATIAL_PAPER, SHARED | k) for k in KERNELS.values()))
-    assert seen == every
-    assert {c for pair in every for c in pair} == {row.code for row in SPATIAL}
-
-
-def composed(x):
-    s = stages(CHANNEL_PAPER, SPATIAL_PAPER, SHARED | KERNELS["two planes"])
-    return {name: row[2](x, s) for name, row in COMPOSE.items()}
-
-
-# The same function, told apart by whether there is a kernel.
-TWINS = {
-    ("channel-only", "spatial-not-applied"),
-    ("channel-only-residual", "spatial-not-applied-residual"),
-}
-
-
 def test_no_two_compositions_agree():
-    found = composed(X)
-    for (one, a), (two, b) in itertools.combinations(found.items(), 2):
-        gap = abs(a - b).max() / max(abs(a).max(), abs(b).max())
-        assert (gap < 1e-15) if (one, two) in TWINS else (gap > 100 * CLOSE["float64"]), (one, two)
+    weights, papers = SHARED | KERNELS["two planes"], (channel.CHANNEL_PAPER, spatial.SPATIAL_PAPER)
+    found = {r.code: RightBlock(*papers, r.made, False, weights)(X) for r in COMPOSITIONS}
+    assert_all_apart(found, TWINS)
+    for one, two in TWINS:
+        np.testing.assert_array_equal(found[one], found[two])
 
 
-@pytest.mark.parametrize("table", [CHANNEL, SPATIAL])
-def test_rows_run_on_complex_numbers(table):
-    paper = CHANNEL_PAPER if table is CHANNEL else SPATIAL_PAPER
+@pytest.mark.parametrize("stage", [channel, spatial])
+def test_rules_run_on_complex_numbers(stage):
     v, h = RNG.normal(size=X.shape), 1e-6
-    for mlps, kernel in itertools.product(MLPS, KERNELS):
-        weights = {k: w + 0j for k, w in (MLPS[mlps] | KERNELS[kernel]).items()}
-        for choice in choices(table, paper, pairs=False):
-            if mlps != "shared" and table is SPATIAL:
-                continue
-            if not fits_weights(choice, weights) or (kernel != "two planes" and table is CHANNEL):
-                continue
-
-            def run(x, choice=choice, weights=weights):
-                pair = (CHANNEL_PAPER, choice.axes)
-                pair = (choice.axes, SPATIAL_PAPER) if table is CHANNEL else pair
-                s = stages(*pair, weights)
-                return (s.mc if table is CHANNEL else s.ms)(x)
-
-            step = run(X + 1j * STEP * v).imag / STEP
-            difference = (run(X + h * v + 0j) - run(X - h * v + 0j)).real / (2 * h)
-            scale = abs(difference).max()
-            assert np.median(abs(step - difference)) <= 1e-6 * max(scale, 1e-3), choice.rows[0].code
+    for weights in (MLPS if stage is channel else KERNELS).values():
+        several = {key: value + 0j for key, value in weights.items()}
+        steps = outputs(stage.RULES, several, X + 1j * STEP * v)
+        after, before = (outputs(stage.RULES, several, X + 0j + d * v) for d in (h, -h))
+        for name, step in steps.items():
+            difference = (after[name] - before[name]).real / (2 * h)
+            room = 1e-6 * max(abs(difference).max(), 1e-3)
+            assert np.median(abs(step.imag / STEP - difference)) <= room, name
 
 
-def test_sentences_and_axes():
-    rows = [*CHANNEL, *SPATIAL]
-    said = [row.message for row in rows] + [message for _, message, _ in COMPOSE.values()]
-    assert all(text.isascii() and not text.endswith(".") for text in said)
-    for row in rows:
-        assert set(row.sets) <= set(CHANNEL_PAPER if row in CHANNEL else SPATIAL_PAPER)
+def test_axes_are_those_of_the_stage():
+    for stage, paper in ((channel, channel.CHANNEL_PAPER), (spatial, spatial.SPATIAL_PAPER)):
+        for rule in stage.RULES:
+            axes = {*rule.sets, *([rule.parameter.axis] if rule.parameter else [])}
+            assert axes <= paper.keys(), rule.code
+
+
+def test_weights_are_told_by_what_is_there():
+    shared, separate = MLPS["shared"], MLPS["separate"]
+    paper = next(rule for _, rule in ways(channel.RULES))
+    assert fits(paper, shared)
+    assert not fits(paper, separate)
