@@ -190,6 +190,7 @@ LAYERS = [
     "tree",
     "pointwise",
     "pooling",
+    "drawing",
     "conv",
     "norm",
     "channel_attention",
