@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from drawn_weights import NO_EPS, NORM, SHARED, draw, outputs
+from planted import everything  # noqa: F401, which fills the registry
 from planted.base import Right
 from planted.registry import ALL
 from torch import nn
