@@ -272,19 +272,16 @@ TESTED_IN = {
     "gradcheck/test_kinks.py": "gradcheck/singly",
     "gradcheck/test_verdict.py": "gradcheck/seen",
     "lessons/test_exercises.py": "lessons/*",
-    "oracle/behaviour/test_effects.py": "oracle/behaviour/*",
     "oracle/candidates/test_jax.py": "oracle/candidates/equinox oracle/candidates/flax",
-    "oracle/comparison/test_gradients.py": """
-        oracle/comparison/backward oracle/comparison/directional oracle/comparison/pulled
-    """,
+    "oracle/comparison/test_backward.py": "oracle/comparison/pulled",
+    "oracle/comparison/test_gradients.py": "oracle/comparison/directional",
     "oracle/comparison/test_numerics.py": """
         oracle/comparison/beside oracle/comparison/coarser oracle/comparison/extremes
-        oracle/comparison/nearly_sigmoid oracle/comparison/roughness
     """,
     "oracle/identification/test_kin.py": "oracle/identification/kin_*",
     "oracle/rules/test_bad_and_fix.py": "oracle/rules/*",
     "oracle/test_check.py": """
-        oracle/comparison/comparison oracle/comparison/reference oracle/examples oracle/findings
+        oracle/comparison/comparison oracle/comparison/reference oracle/examples
         oracle/identification/parameters oracle/identification/reading oracle/probing/running
     """,
     "oracle/test_spellings.py": "oracle/candidates/two_kernels",

@@ -21,7 +21,7 @@ from npcbam.oracle.rules.mistaken import MISTAKES
 from npcbam.oracle.rules.right_block import right_block
 from npcbam.oracle.vectors import compare, write
 from npcbam.oracle.vectors.cases import differs, mistaken
-from npcbam.oracle.vectors.encoding import DTYPES, decode, encode
+from npcbam.oracle.vectors.encoding import DTYPES, decode
 from npcbam.pooling import MAX_EVEN
 from npcbam.routes import pulled
 
@@ -191,20 +191,6 @@ def test_vectors_are_not_written_over_files(tmp_path):
     with pytest.raises(ValueError, match="presets: expected 'paper'"):
         write(tmp_path / "new", ["papr"])
     assert not (tmp_path / "new").exists()
-
-
-# Half types.
-
-
-@pytest.mark.parametrize("name", ["bfloat16", "float16"])
-def test_every_half_pattern_survives(name):
-    bits = np.arange(2**16, dtype=np.uint16)
-    values = decode(bits, name)
-    want = torch.from_numpy(bits.view(np.int16)).view(getattr(torch, name)).double().numpy()
-    np.testing.assert_array_equal(values, want)
-    number = ~np.isnan(values)
-    np.testing.assert_array_equal(encode(values, name)[number], bits[number])
-    assert np.isnan(decode(encode(values, name), name)[~number]).all()
 
 
 # The known mistakes.

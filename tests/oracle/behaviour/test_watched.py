@@ -1,0 +1,56 @@
+"""When two results differ, and when a candidate is unsteady."""
+
+import numpy as np
+import pytest
+from behaving import Block, C
+
+from npcbam.oracle.behaviour.watched import Watched, failure, run, run_at
+from npcbam.oracle.candidates.torch import ModuleCandidate
+
+
+def watched(module, dtype="float64"):
+    candidate = ModuleCandidate(module, "block").at(dtype)
+    x = np.ones((2, C, 3, 3))
+    return Watched(candidate, {}, x, run(candidate, {}, x), (dtype,), np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(("dtype", "unit"), [("float32", 2.0**-24), ("bfloat16", 2.0**-8)])
+def test_rounding_is_no_difference(dtype, unit):
+    seen, expected = watched(Block(), dtype), np.array([1.0, 0.0, -4.0])
+    assert not seen.differs(expected + 4 * 1000 * unit, expected)
+    found = seen.differs(expected + np.array([0, 4 * 1100 * unit, 0]), expected)
+    assert found["index"] == [1]
+    assert 1 < found["times"] < 1.1
+
+
+def test_nothing_and_another_shape():
+    seen = watched(Block())
+    assert not seen.differs(np.zeros(3), np.zeros(3))
+    assert seen.differs(np.full(1, 1e-300), np.zeros(1))
+    assert seen.differs(np.zeros(3), np.zeros(4))["got"] == [3]
+    assert not seen.differs(np.full(1, np.nan), np.full(1, np.nan))
+
+
+def test_what_changes_from_call_to_call():
+    class Counts(Block):
+        calls = 0
+
+        def forward(self, x):
+            self.calls += 1
+            return super().forward(x) * self.calls
+
+    assert watched(Counts()).unsteady()
+    assert not watched(Block()).unsteady()
+
+
+def test_a_run_at_a_precision_that_it_has_not_fails():
+    seen = watched(Block())
+    assert run_at(seen, "float32").dtype == "torch.float32"
+    assert isinstance(run_at(seen, "float8"), Exception)
+
+
+def test_a_failure_says_where_and_why():
+    found = failure("fails-on-single", (1, 8, 7, 5), ValueError("no"))
+    assert (found.code, found.evidence["shape"]) == ("fails-on-single", [1, 8, 7, 5])
+    assert found.message.startswith("it fails on a batch of one sample: ")
+    assert found.evidence["error"] in found.message
