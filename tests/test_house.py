@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from npcbam import cli
+
 ROOT = Path(__file__).parent.parent
 PACKAGE, TESTS = ROOT / "npcbam", ROOT / "tests"
 
@@ -328,3 +330,15 @@ def test_the_tests_of_others_exist(tests):
 )
 def test_links_of_the_guide(path):
     assert (ROOT / ".github" / path).exists()
+
+
+# Hooks ----------------------------------------------------------------------------------------
+
+HOOKS = (ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("command", re.findall(r"^  entry: npcbam (\S+)$", HOOKS, re.MULTILINE))
+def test_a_hook_without_a_target_says_what_to_give(command, capsys):
+    (placeholder,) = set(re.findall(r'^  args: \["(\w+)"\]$', HOOKS, re.MULTILINE))
+    assert cli.main([command, placeholder]) == 2
+    assert f"{placeholder}: expected package.module:Name" in capsys.readouterr().err
