@@ -39,14 +39,24 @@ def array(name: str, value: object) -> Array:
     return found if found.flags.aligned else found.copy()
 
 
-def shaped(name: str, value: object, shape: Sequence[int | str]) -> Array:
-    """Return `array(name, value)` if its shape fits `shape`, whose strings match any size."""
+def shaped(
+    name: str,
+    value: object,
+    shape: Sequence[int | str],
+    like: tuple[str, Array] | None = None,
+) -> Array:
+    """Return `array(name, value)` if its shape fits `shape`, whose strings match any size.
+
+    `like` names an array whose dtype it must have.
+    """
     found = array(name, value)
     fits = found.ndim == len(shape) and all(
         isinstance(want, str) or want == got for want, got in zip(shape, found.shape, strict=True)
     )
     if not fits:
         raise ValueError(f"{name}: expected shape {_spell(shape)}, got {_spell(found.shape)}")
+    if like is not None:
+        same_dtype([like, (name, found)])
     return found
 
 
@@ -96,9 +106,7 @@ def cotangent(dy: object, y: Array, name: str = "dy") -> Array:
 
     It comes back in C order, as from `array`.
     """
-    found = shaped(name, dy, y.shape)
-    same_dtype([(name.removeprefix("d") or "y", y), (name, found)])
-    return found
+    return shaped(name, dy, y.shape, like=(name.removeprefix("d") or "y", y))
 
 
 def axes(value: Sequence[int], x: Array) -> tuple[int, ...]:

@@ -56,12 +56,11 @@ class SharedMLP:
         hidden, channels = w0.shape
         if w0.size == 0:
             raise ValueError(f"w0: expected at least one hidden unit and channel, got {w0.shape}")
-        named = [("w0", w0), ("w1", arguments.shaped("w1", self.w1, (channels, hidden)))]
+        arguments.shaped("w1", self.w1, (channels, hidden), like=("w0", w0))
         if self.b0 is not None:
-            named.append(("b0", arguments.shaped("b0", self.b0, (hidden,))))
+            arguments.shaped("b0", self.b0, (hidden,), like=("w0", w0))
         if self.b1 is not None:
-            named.append(("b1", arguments.shaped("b1", self.b1, (channels,))))
-        arguments.same_dtype(named)
+            arguments.shaped("b1", self.b1, (channels,), like=("w0", w0))
 
     @classmethod
     def init(
@@ -104,8 +103,7 @@ class SharedMLP:
         -------
         z, pullback : z is (N, C); `dmlp, df = pullback(dz)`
         """
-        f = arguments.shaped("f", f, ("N", self.w0.shape[1]))
-        arguments.same_dtype([("w0", self.w0), ("f", f)])
+        f = arguments.shaped("f", f, ("N", self.w0.shape[1]), like=("w0", self.w0))
         w0, w1 = arguments.array("w0", self.w0), arguments.array("w1", self.w1)
         a = f @ w0.T  # (N, C/r)
         if self.b0 is not None:

@@ -46,7 +46,7 @@ class Conv:
         for size in w.shape[2:]:
             arguments.odd("w", size)
         if self.b is not None:
-            arguments.same_dtype([("w", w), ("b", arguments.shaped("b", self.b, w.shape[:1]))])
+            arguments.shaped("b", self.b, w.shape[:1], like=("w", w))
 
     @classmethod
     def init(

@@ -54,10 +54,8 @@ class BatchNorm:
         gamma = arguments.shaped("gamma", self.gamma, ("C",))
         if gamma.size == 0:
             raise ValueError(f"gamma: expected at least one channel, got {gamma.shape}")
-        named = [("gamma", gamma)]
         for name in ("beta", "mean", "var"):
-            named.append((name, arguments.shaped(name, getattr(self, name), gamma.shape)))
-        arguments.same_dtype(named)
+            arguments.shaped(name, getattr(self, name), gamma.shape, like=("gamma", gamma))
         arguments.number("eps", self.eps, 0, np.inf)
         arguments.number("momentum", self.momentum, 0, 1)
 

@@ -105,8 +105,7 @@ def scale_vjp(gate: Array, x: Array) -> tuple[Array, PullbackToBoth]:
     """
     x = arguments.array("x", x)
     broadcast = [size if same else 1 for size, same in zip(x.shape, _kept(gate, x), strict=True)]
-    gate = arguments.shaped("gate", gate, broadcast)
-    arguments.same_dtype([("x", x), ("gate", gate)])
+    gate = arguments.shaped("gate", gate, broadcast, like=("x", x))
     y = np.asarray(gate * x)
 
     def scale_pullback(dy: Array) -> tuple[Array, Array]:

@@ -58,8 +58,7 @@ class SpatialAttention:
         arguments.shaped("conv.w", self.conv.w, (1, planes, *"KKK"[: self.conv.w.ndim - 2]))
         if self.norm is not None:
             arguments.layer("norm", self.norm, BatchNorm)
-            arguments.shaped("norm.gamma", self.norm.gamma, (1,))
-            arguments.same_dtype([("conv.w", self.conv.w), ("norm.gamma", self.norm.gamma)])
+            arguments.shaped("norm.gamma", self.norm.gamma, (1,), like=("conv.w", self.conv.w))
 
     @classmethod
     def init(

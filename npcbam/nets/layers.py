@@ -53,7 +53,7 @@ class Convolution:
         if w.size == 0:
             raise ValueError(f"w: expected at least one plane and tap, got {w.shape}")
         if self.b is not None:
-            arguments.same_dtype([("w", w), ("b", arguments.shaped("b", self.b, w.shape[:1]))])
+            arguments.shaped("b", self.b, w.shape[:1], like=("w", w))
         arguments.positive("stride", self.stride)
         if self.padding != 0:
             arguments.positive("padding", self.padding)
@@ -131,7 +131,7 @@ class Linear:
         if w.size == 0:
             raise ValueError(f"w: expected at least one input and output, got {w.shape}")
         if self.b is not None:
-            arguments.same_dtype([("w", w), ("b", arguments.shaped("b", self.b, w.shape[:1]))])
+            arguments.shaped("b", self.b, w.shape[:1], like=("w", w))
 
     def __call__(self, f: Array) -> Array:
         """Return the layer's result for `f`; see `vjp`."""
@@ -146,8 +146,7 @@ class Linear:
         -------
         z, pullback : `dlinear, df = pullback(dz)`
         """
-        f = arguments.shaped("f", f, ("N", self.w.shape[1]))
-        arguments.same_dtype([("w", self.w), ("f", f)])
+        f = arguments.shaped("f", f, ("N", self.w.shape[1]), like=("w", self.w))
         w = arguments.array("w", self.w)
         z = f @ w.T  # (N, K)
         if self.b is not None:
