@@ -1,7 +1,7 @@
 """npcbam: the Convolutional Block Attention Module in NumPy, forward and backward by hand.
 
 Read it in this order: `pointwise`, `pooling`, `conv`, `norm`, `channel_attention`,
-`spatial_attention`, `cbam`, `presets`. Every layer is a frozen dataclass of arrays with
+`spatial_attention`, `presets`, `cbam`. Every layer is a frozen dataclass of arrays with
 
     y, pullback = layer.vjp(x)
     dlayer, dx = pullback(dy)
