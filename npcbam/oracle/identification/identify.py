@@ -121,7 +121,7 @@ def _compose(
         [(f, gates(f.choice.axes, weights)) for f in several if fits_weights(f.choice, weights)]
         for several in (channels, spatials)
     )
-    names = [name for name in names if name.startswith("channel-only") != ("k" in weights)]
+    names = [name for name in names if _may_be(name, "k" in weights)]
     for (one, (mc, zc)), (two, (ms, zs)) in itertools.product(fit_c, fit_s):
         s, alone = Stages(mc, ms, zc, zs), not mixes(two.choice)
         for name in names:
@@ -129,8 +129,17 @@ def _compose(
                 continue
             if _gives(name, s, x, seen.whole, room, alone):
                 cost = one.choice.cost + two.choice.cost + COSTS[COMPOSE[name][0]]
-                found.append((cost, Reading(one.choice, two.choice, name)))
-    return min(found, key=lambda fit: fit[0], default=(0, None))[1]
+                # Without a spatial gate, what is said of the channel gate's map says it best.
+                of_channel = "k" in weights or name.startswith("channel")
+                found.append(((cost, not of_channel), Reading(one.choice, two.choice, name)))
+    return min(found, key=lambda fit: fit[0], default=((0, False), None))[1]
+
+
+def _may_be(name: str, spatial: bool) -> bool:
+    """Tell whether a composition is of so many gates; a mistake may be in one gate alone."""
+    if spatial or COMPOSE[name][0] != "wrong":
+        return name.startswith("channel-only") != spatial
+    return True
 
 
 def _gives(name: str, s: Stages, x: Array, y: Array, room: float, alone: bool) -> bool:

@@ -97,6 +97,9 @@ def gates(axes: Mapping[str, Any], weights: Any) -> list[Callable[[Array], Array
         return remembered
 
     of_channel = "mlps" in axes
+    if not of_channel and "k" not in weights:
+        # There is no spatial gate.
+        return [lambda f: np.ones((len(f), *[1] * (f.ndim - 1)), f.dtype), lambda f: 0 * f[:, :1]]
     both = (channel_map, channel_logits) if of_channel else (spatial_map, spatial_logits)
     return [once(f) for f in both]
 

@@ -102,3 +102,29 @@ def test_one_mistake_where_the_other_gate_is_not_there(code):
     found = npcbam.check(MISTAKES[code], parameters=arrays, channels=32, expect="se").findings
     codes = [each.code for each in found if each.status != "note"]
     assert codes == [code, "channel-avg-only", "channel-only"]
+
+
+def squeezed(made):
+    """Return a block that makes y of x and of its channel map, where that is right."""
+
+    def f(params, x):
+        z = relu(x.mean((2, 3)) @ params["w0"].T) @ params["w1"].T
+        return made(x, sigmoid(z)[:, :, None, None])
+
+    return f
+
+
+APPLIED = {
+    "channel-gate-squared": squeezed(lambda x, mc: mc * mc * x),
+    "channel-map-added": squeezed(lambda x, mc: x + mc),
+    "channel-features-squared": squeezed(lambda x, mc: x * x * mc),
+    "channel-map-only": squeezed(lambda x, mc: mc),
+}
+
+
+@pytest.mark.parametrize("code", APPLIED)
+def test_what_is_done_with_the_map_where_the_other_gate_is_not_there(code):
+    arrays = {"w0": np.ones((4, 32)), "w1": np.ones((32, 4))}
+    found = npcbam.check(APPLIED[code], parameters=arrays, channels=32, expect="se").findings
+    codes = [each.code for each in found if each.status != "note"]
+    assert codes == [code, "channel-avg-only"]
