@@ -126,8 +126,8 @@ RULES = (
         code="tie-rule-other",
         stage="gradient",
         status=NOTE,
-        sentence="where several positions of a channel share the maximum, the gradient goes to some of them by no rule "
-        "that is known: a right one all the same, as none of it is lost",
+        sentence="where several entries share the maximum, the gradient goes to some of them by no rule that is known: "
+        "a right one all the same, as none of it is lost",
         why="At a tie the maximum has no single derivative, and each share among the equal entries is as right. The "
         "comparison with a framework may show it as a difference.",
         bad="noise = np.random.default_rng(0).random(x.shape) * (x == x.max((2, 3), keepdims=True))\n"

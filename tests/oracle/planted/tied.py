@@ -86,6 +86,26 @@ class ByHalvesEven(ByHalves):
         return super().planes(f)[0], f.amax(1, keepdim=True)
 
 
+@right(notes=("tie-rule-other",))
+class TopOneOfBoth(TopOne):
+    def planes(self, f):
+        return super().planes(f)[0], f.topk(1, dim=1)[0]
+
+
+@right(notes=("tie-rule-other",))
+class SortedChannels(Right):
+    def planes(self, f):
+        return super().planes(f)[0], f.sort(1)[0][:, -1:]
+
+
+@wrong("gradient: tie-rule-unknown")
+class TiedChannelsLoseHalf(Right):
+    def planes(self, f):
+        avg, top = super().planes(f)
+        tied = (f == top).sum(1, keepdim=True) > 1
+        return avg, torch.where(tied, (top + top.detach()) / 2, top)
+
+
 @wrong("gradient: tie-rule-unknown")
 class TiesLoseHalf(TopOne):
     """Where there are two or more, half of the gradient is lost."""
