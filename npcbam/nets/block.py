@@ -9,7 +9,6 @@ import numpy as np
 
 from npcbam.arguments import Array
 from npcbam.cbam import CBAM
-from npcbam.drawing import he_normal
 from npcbam.nets.layers import Convolution, max_pool_vjp
 from npcbam.norm import BatchNorm
 from npcbam.pointwise import relu_vjp
@@ -47,14 +46,9 @@ class ConvNorm:
         dtype: Any,
         pool: int = 1,
     ) -> Self:
-        """Draw a same-padded kernel from a normal distribution with variance 2 / fan_out.
-
-        Source: He et al. 2015, as the authors' ResNet.
-        """
-        inputs, outputs = planes
-        w = he_normal(rng, (outputs, inputs, size, size), inputs * size * size).astype(dtype)
-        norm = BatchNorm.init(outputs, dtype=dtype)
-        return cls(Convolution(w, None, stride, size // 2), norm, pool)
+        """Draw the kernel; see `Convolution.init`."""
+        conv = Convolution.init(rng, planes, size, stride, dtype=dtype)
+        return cls(conv, BatchNorm.init(planes[1], dtype=dtype), pool)
 
     def __call__(self, x: Array) -> Array:
         """Return the result in evaluation."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from npcbam import arguments
 from npcbam.arguments import Array
+from npcbam.drawing import generator, he_normal, uniform
 from npcbam.pooling import max_vjp, mean_vjp
 from npcbam.types import LayerPullback, Pullback
 
@@ -57,6 +58,25 @@ class Convolution:
         arguments.positive("stride", self.stride)
         if self.padding != 0:
             arguments.positive("padding", self.padding)
+
+    @classmethod
+    def init(
+        cls,
+        rng: np.random.Generator | int,
+        planes: tuple[int, int],
+        size: int,
+        stride: int = 1,
+        *,
+        dtype: Any = np.float64,
+    ) -> Self:
+        """Draw a same-padded size × size kernel between numbers of planes, (I, O), without bias.
+
+        Source: He et al. 2015, as the authors' ResNet.
+        """
+        arguments.dtype("dtype", dtype)
+        inputs, outputs = planes
+        w = he_normal(generator(rng), (outputs, inputs, size, size), inputs * size * size)
+        return cls(w.astype(dtype), None, stride, size // 2)
 
     def __call__(self, x: Array) -> Array:
         """Return the correlation of `x`; see `vjp`."""
@@ -132,6 +152,15 @@ class Linear:
             raise ValueError(f"w: expected at least one input and output, got {w.shape}")
         if self.b is not None:
             arguments.shaped("b", self.b, w.shape[:1], like=("w", w))
+
+    @classmethod
+    def init(
+        cls, rng: np.random.Generator | int, inputs: int, outputs: int, *, dtype: Any = np.float64
+    ) -> Self:
+        """Draw the weight as PyTorch does; the bias starts at 0."""
+        arguments.dtype("dtype", dtype)
+        w = uniform(generator(rng), (outputs, inputs), inputs)
+        return cls(w.astype(dtype), np.zeros(outputs, dtype))
 
     def __call__(self, f: Array) -> Array:
         """Return the layer's result for `f`; see `vjp`."""

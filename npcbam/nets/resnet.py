@@ -10,7 +10,7 @@ import numpy as np
 
 from npcbam import arguments
 from npcbam.arguments import Array
-from npcbam.drawing import generator, uniform
+from npcbam.drawing import generator
 from npcbam.nets.block import ATTENTIONS, Block, ConvNorm, run
 from npcbam.nets.layers import Linear
 from npcbam.pointwise import relu_vjp
@@ -78,8 +78,7 @@ class ResNet:
         stem = ConvNorm.init(rng, (channels, widths[0]), 3, 1, dtype, pool)
         pairs = zip((widths[0], *widths), widths, strict=False)
         blocks = tuple(Block.init(rng, pair, attention, reduction_ratio, dtype) for pair in pairs)
-        w = uniform(rng, (classes, widths[-1]), widths[-1])
-        return cls(stem, blocks, Linear(w.astype(dtype), np.zeros(classes, dtype)))
+        return cls(stem, blocks, Linear.init(rng, widths[-1], classes, dtype=dtype))
 
     def __call__(self, x: Array) -> Array:
         """Return the logits in evaluation."""

@@ -370,3 +370,12 @@ def test_layers_are_frozen():
         CONV.w = CONV.w
     with pytest.raises(AttributeError):
         LINEAR.w = LINEAR.w
+
+
+def test_layers_draw_their_own():
+    conv = Convolution.init(0, (3, 5), 3, 2, dtype=np.float32)
+    assert (conv.w.shape, conv.w.dtype, conv.b) == ((5, 3, 3, 3), np.float32, None)
+    assert (conv.stride, conv.padding) == (2, 1)
+    linear = Linear.init(0, 4, 7)
+    assert (linear.w.shape, linear.b.tolist()) == ((7, 4), [0] * 7)
+    assert 0 < np.abs(linear.w).max() <= 0.5
