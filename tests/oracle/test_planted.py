@@ -13,7 +13,10 @@ import npcbam
 
 FOLDER = Path(registry.__file__).parent
 # What others are made of, and is no block by itself.
-PARTS = {"Hidden", "ScaledBackward", "HalfBackward", "Scaled", "Half"}
+PARTS = {
+    *("Hidden", "ScaledBackward", "HalfBackward", "Scaled", "Half"),
+    *("RoundsGradient", "ScaledGradient", "CoarseGradient"),
+}
 
 
 @pytest.mark.parametrize("name", ALL)

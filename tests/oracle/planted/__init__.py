@@ -27,6 +27,7 @@ MODULES = (
     "tied",
     "behaviours",
     "precisions",
+    "digits",
     "numpy_functions",
     "halves",
     "halves_numpy",
