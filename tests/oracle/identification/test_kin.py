@@ -143,12 +143,12 @@ def test_a_half_that_gives_its_map():
 
 
 def changed(base, *swaps, **how):
-    """Return a block of `kin_torch` with its source changed."""
+    """Return a block with its source changed."""
     source = inspect.getsource(base)
     for old, new in swaps:
         assert old in source, old
         source = source.replace(old, new)
-    space = dict(vars(kin_torch))
+    space = dict(vars(inspect.getmodule(base)))
     exec(source, space)
     return functools.partial(space[base.__name__], **how)
 
