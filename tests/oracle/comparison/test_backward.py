@@ -67,6 +67,18 @@ def test_noise_is_no_route():
     assert name_dx(seen) is None
 
 
+@pytest.mark.parametrize(("left", "told"), [(0, True), (1e-6, True), (1e-2, False)])
+def test_what_leaves_some_of_dx_is_no_explanation(left, told):
+    seen = faulty(drawn("paper", "channel-first"), {"channel max": 0})
+    off = [np.abs(each.dx - each.expected[1]).max() for each in seen]
+    noise = [
+        left * size * RNG.choice([-1, 1], each.dx.shape)
+        for size, each in zip(off, seen, strict=True)
+    ]
+    bad = [replace(each, dx=each.dx + more) for each, more in zip(seen, noise, strict=True)]
+    assert (name_dx(bad) is not None) == told
+
+
 @pytest.mark.parametrize(
     ("code", "spoil"),
     [
