@@ -23,6 +23,14 @@ NOT_RUN = {
     "exits": "it would take the test with it",
     "one-size-only": "NumPy has no window of a fixed size",
 }
+# Under which code of old some may still be told: where it goes, so does its line.
+EARLIER = {
+    "more-planes": "three-planes",
+    "spatial-dilated": "spatial-dilated-2",
+    "weights-unplaced": "weights-out-of-reach",
+    "weights-elsewhere": "weights-out-of-reach",
+    "nothing-known": "compose-unknown",
+}
 # What given weights alone can show, no check can; their own tests run their lines.
 GIVEN = {rule.code for rule in given_weights.RULES}
 RUN = [code for code, rule in RULES.items() if lines.is_run(rule.bad) and code not in GIVEN]
@@ -50,10 +58,8 @@ def test_bad_gives_its_code(code):
     elif rule.status == FAITHFUL:
         assert (verdict, codes) == (FAITHFUL, [])
     else:
-        assert (verdict, [code if each in rule.was else each for each in codes]) == (
-            rule.status,
-            [code],
-        )
+        assert verdict == rule.status
+        assert codes in ([code], [EARLIER.get(code)])
 
 
 @pytest.mark.second_tier

@@ -274,7 +274,7 @@ TWINS = {
     "SpatialFromInput": "spatial-reads-input",
     "OneNumber": "spatial-one-number",
     "FlippedKernel": "spatial-flipped-kernel",
-    "CircularPadding": "spatial-replicate-padding",
+    "CircularPadding": "spatial-circular-padding",
     "NeverApplied": "spatial-not-applied",
     "MapsAdded": "maps-added",
     "FinalRelu": "final-relu",
