@@ -277,9 +277,7 @@ TESTED_IN = {
     "oracle/candidates/test_jax.py": "oracle/candidates/equinox oracle/candidates/flax",
     "oracle/comparison/test_backward.py": "oracle/comparison/pulled",
     "oracle/comparison/test_gradients.py": "oracle/comparison/directional",
-    "oracle/comparison/test_numerics.py": """
-        oracle/comparison/beside oracle/comparison/coarser oracle/comparison/extremes
-    """,
+    "oracle/comparison/test_numerics.py": "oracle/comparison/coarser oracle/comparison/extremes",
     "oracle/identification/test_kin.py": "oracle/identification/kin_*",
     "oracle/rules/test_bad_and_fix.py": "oracle/rules/*",
     "oracle/test_check.py": """
