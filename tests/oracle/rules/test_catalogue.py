@@ -1,11 +1,14 @@
 """The catalogue: every rule is in it, whole, under a code of its own that stays."""
 
+import ast
 import importlib
 import pkgutil
 import string
+from pathlib import Path
 
 import pytest
 
+import npcbam.oracle
 from npcbam.oracle import rules
 from npcbam.oracle.findings import STAGES, Finding
 from npcbam.oracle.rules import catalogue
@@ -153,3 +156,22 @@ def test_settled():
     assert [each.code for each in settled(both)] == ["map-only", "no-rule-has-this"]
     # Twice the same, once with other words, is twice said.
     assert len(settled(found("map-only", "map-only"))) == 2
+
+
+# Where in a call the code stands.
+PLACES = {"Finding": 1, "rule": 0}
+
+
+def said_by_the_oracle():
+    """Yield the codes that stand as words in the oracle's own calls."""
+    for file in Path(npcbam.oracle.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            place = PLACES.get(getattr(getattr(node, "func", None), "id", ""))
+            if place is not None:
+                yield from (w.value for w in node.args[place:][:1] if isinstance(w, ast.Constant))
+
+
+def test_all_that_is_said_has_a_rule():
+    found = set(said_by_the_oracle())
+    assert len(found) > 20
+    assert found - RULES.keys() - WAS.keys() == set()
