@@ -274,7 +274,6 @@ TESTED_IN = {
     "gradcheck/test_kinks.py": "gradcheck/singly",
     "gradcheck/test_verdict.py": "gradcheck/seen",
     "lessons/test_exercises.py": "lessons/*",
-    "oracle/candidates/test_jax.py": "oracle/candidates/equinox oracle/candidates/flax",
     "oracle/comparison/test_backward.py": "oracle/comparison/pulled",
     "oracle/comparison/test_gradients.py": "oracle/comparison/directional",
     "oracle/comparison/test_numerics.py": "oracle/comparison/coarser oracle/comparison/extremes",

@@ -3,6 +3,7 @@
 import numpy as np
 
 from npcbam import CBAM, tree
+from npcbam.oracle.candidates import adapt
 from npcbam.oracle.precision import rounded
 from npcbam.oracle.probing.roles import assignments
 
@@ -55,6 +56,13 @@ def assert_same_as_reference(candidate, x=X, dy=DY):
         np.testing.assert_allclose(got, want, rtol=0, atol=SAME * scale, err_msg=role.name)
 
 
+def assert_adapted(target, framework, layout):
+    """Demand that a target is known for what it is, and computes what the reference does."""
+    found = adapt(target, X.shape[1])
+    assert (found.framework, found.layout) == (framework, layout)
+    assert_same_as_reference(found)
+
+
 def assert_precisions(candidate, dtypes=()):
     """Demand of these precisions, or all, what float64 gives up to rounding, and that it rounds."""
     values, _ = carried(candidate)
@@ -87,3 +95,18 @@ def assert_replays(candidate):
     y = np.moveaxis(np.asarray(y), -1, 1) if candidate.layout == "NHWC" else np.asarray(y)
     eps = np.finfo(candidate.dtype).eps
     np.testing.assert_allclose(y, candidate.forward(values, X), rtol=0, atol=64 * eps)
+
+
+def assert_jax_replays(target):
+    """Demand the same of code of JAX, which needs its tree of parameters, and sets float64."""
+    import jax
+
+    found = adapt(target, X.shape[1])
+    found.source += "\ntree = import_module('planted.blocks_jax').init(24)"
+    found.recipe = found.recipe.replace(
+        "tree = ...  # the parameters of block, in any values\n", ""
+    )
+    try:
+        assert_replays(found)
+    finally:
+        jax.config.update("jax_enable_x64", False)
