@@ -20,9 +20,9 @@ STAGES = {
         "channel-map-detached": "gradient",
     },
 }
-# By word: the verdict, and the findings as pairs (stage, code).
+# By word: the verdict, and the findings as in the registry.
 CASES = {
-    how: (verdict, [(stage, how)] if stage else [])
+    how: (verdict, [f"{stage}: {how}"] if stage else [])
     for verdict, stages in STAGES.items()
     for how, stage in stages.items()
 }
