@@ -8,18 +8,11 @@ import types
 import numpy as np
 import pytest
 from reported import right, wrong
+from squares import square_vjp, wrong_square_vjp
 
 from npcbam.gradcheck import examine, snippet
 
 ONE = np.ones(1)
-
-
-def square_vjp(x):
-    return x**2, lambda dy: 2 * x * dy
-
-
-def wrong_square_vjp(x):
-    return x**2, lambda dy: 2.002 * x * dy
 
 
 class Squares:
@@ -43,7 +36,7 @@ def as_main(f):
 @pytest.mark.parametrize("report", [right(), wrong()])
 def test_all_of_a_snippet(report):
     assert snippet.of(square_vjp, report, ("x", "w"), {"points": 2}).split("\n") == [
-        "from test_snippet import square_vjp",
+        "from squares import square_vjp",
         "from npcbam.gradcheck import examine",
         "",
         f"report = examine(square_vjp, x, w, seed={report.seed}, points=2)",
@@ -52,7 +45,7 @@ def test_all_of_a_snippet(report):
     ]
 
 
-IMPORT, OWN = "from test_snippet import square_vjp", "# square_vjp: your function"
+IMPORT, OWN = "from squares import square_vjp", "# square_vjp: your function"
 
 
 @pytest.mark.parametrize(
@@ -117,7 +110,7 @@ def test_a_snippet_runs_and_gives_the_same_report(tmp_path, f, options):
         "def wrong_square_vjp(x):\n"
         "    return x**2, lambda dy: 2.002 * x * dy\n"
     )
-    body = [line for line in report.snippet.split("\n") if not line.startswith("from test_")]
+    body = [line for line in report.snippet.split("\n") if not line.startswith("from squares")]
     script = tmp_path / "replay.py"
     script.write_text(setup + "\n".join(body))
     ran = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
