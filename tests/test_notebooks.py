@@ -41,6 +41,7 @@ PLANTED = [
 ]
 # A notebook with its change runs for seconds, most of them in the second tier.
 QUICK = ("00_quick_tour",)
+LONG = ("06_attention_in_a_network",)
 
 
 def code_cells(notebook):
@@ -88,7 +89,15 @@ def notebook(request):
     return nbformat.read(request.param, as_version=4)
 
 
-def test_it_runs_and_says_what_it_has_saved(notebook, tmp_path):
+def runs(paths):
+    """Return the notebooks to execute, the one that trains networks for the second tier."""
+    second = pytest.mark.second_tier
+    return [pytest.param(p, marks=second if p.stem in LONG else (), id=p.stem) for p in paths]
+
+
+@pytest.mark.parametrize("path", runs(NOTEBOOKS))
+def test_it_runs_and_says_what_it_has_saved(path, tmp_path):
+    notebook = nbformat.read(path, as_version=4)
     saved = copy.deepcopy(code_cells(notebook))
     run(notebook, tmp_path)
     assert_no_warning(notebook)

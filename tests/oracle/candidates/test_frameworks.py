@@ -103,7 +103,7 @@ FORWARD_ONLY = ("numpy, forward only", "onnx")
 # A right one, a wrong forward and a wrong backward, which is enough where others go through the
 # same adapter: every block is compiled for a dozen shapes. The second tier has the others.
 SOME = ("biased", "spatial-flipped-kernel", "channel-max-detached")
-IN_FULL = ("torch", "keras, channels last", "numpy", "onnx")
+IN_FULL = ("numpy", "onnx")
 BLOCKS = [
     pytest.param(
         framework,

@@ -89,6 +89,7 @@ def test_an_instance_that_is_not_built():
     assert_same_as_reference(first)
 
 
+@pytest.mark.second_tier
 def test_on_jax():
     tests = [f"{Path(__file__)}::{name}" for name in ("test_same_as_reference", "test_precisions")]
     run = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *tests]
