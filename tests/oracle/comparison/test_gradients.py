@@ -73,7 +73,10 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize(("dtype", "by"), [("float32", 1e-3), ("float64", 1e-8)])
+@pytest.mark.parametrize(
+    ("dtype", "by"),
+    [pytest.param("float32", 1e-3, marks=pytest.mark.second_tier), ("float64", 1e-8)],
+)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_small_faults_are_caught_and_named_in_every_stage(fault, dtype, by):
     found = judge(at_one(Official(fault, by), dtype)).findings
