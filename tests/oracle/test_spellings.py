@@ -31,7 +31,9 @@ def test_a_kernel_is_drawn_alike_in_any_shape():
     assert 0 < abs(usual["conv.weight"]).max() <= largest
 
 
-@pytest.mark.parametrize("width", [0, 1 / 16, 1, 2])
+@pytest.mark.parametrize(
+    "width", [1 / 16, 2, *(pytest.param(width, marks=pytest.mark.second_tier) for width in (0, 1))]
+)
 @pytest.mark.parametrize(
     ("x_w0", "x_w1"), [(False, False), (True, True), (False, True), (True, False)]
 )

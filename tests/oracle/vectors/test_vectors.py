@@ -296,6 +296,7 @@ def torch_block(name, vectors, case, dtype=torch.float64):
     return block
 
 
+@pytest.mark.second_tier
 @pytest.mark.parametrize(("name", "code"), TWINS.items())
 def test_mistakes_in_torch_are_named(name, code, vectors, cases, tmp_path, monkeypatch):
     monkeypatch.setattr(ALL[name].block, "__init__", ALL["Right"].block.__init__)
