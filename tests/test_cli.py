@@ -184,7 +184,7 @@ def test_a_fault_of_our_own_is_no_traceback(run, monkeypatch):
     def fails(*args, **kwargs):
         raise KeyError("lost")
 
-    monkeypatch.setattr(isolation, "check_aloud", fails)
+    monkeypatch.setattr(isolation, "answered", fails)
     assert run("torch.nn:ReLU") == (2, "", "npcbam: KeyError: 'lost' (--debug shows where)\n")
     monkeypatch.setattr(isolation, "_ask", fails)
     assert run("torch.nn:ReLU") == (2, "", "npcbam: KeyError: 'lost' (--debug shows where)\n")

@@ -48,6 +48,7 @@ ROOMS = [
     "oracle.examples",
     "oracle.rules",
     "oracle.candidates",
+    "oracle.question",
     "oracle.probing",
     "oracle.identification",
     "oracle.behaviour",
@@ -67,22 +68,7 @@ ROOMS = [
     "__main__",
 ]
 # Imports that go upward all the same. None may be added.
-UPWARD = {
-    "oracle.candidates.completed": {
-        "oracle.identification.reading",
-        "oracle.probing.roles",
-        "oracle.probing.running",
-        "oracle.reports.report",
-    },
-    "oracle.comparison.comparison": {"oracle.reports.report"},
-    "oracle.comparison.gradients": {"oracle.reports.report"},
-    "oracle.identification.undecided": {"oracle.comparison.comparison"},
-    "oracle.probing.placement": {
-        "oracle.comparison.comparison",
-        "oracle.identification.single_gate",
-    },
-    "oracle.rules.conventions": {"oracle.identification.reading"},
-}
+UPWARD: dict[str, set[str]] = {}
 # Modules that import each other. None may be added.
 CIRCLES = [{"gradcheck.report", "gradcheck.text"}]
 
@@ -236,10 +222,7 @@ def test_the_tests_of_the_layers_need_no_framework(layer):
 # Sizes, and where a module is tested ---------------------------------------------------------
 
 # Files of more than 300 lines. None may be added, and none may grow.
-LONG = {
-    "oracle/check.py": 402,
-    "oracle/comparison/comparison.py": 307,
-}
+LONG: dict[str, int] = {}
 # Modules without a test file of their own, by the tests that are theirs: data, whose entries one
 # test runs, and parts of a room that is tested as a whole. None may be added.
 TESTED_IN = {
@@ -276,6 +259,7 @@ TESTED_IN = {
     "lessons/test_exercises.py": "lessons/*",
     "oracle/comparison/test_backward.py": "oracle/comparison/pulled",
     "oracle/comparison/test_gradients.py": "oracle/comparison/directional",
+    "oracle/comparison/test_lost_digits.py": "oracle/comparison/roughness",
     "oracle/comparison/test_numerics.py": "oracle/comparison/coarser oracle/comparison/extremes",
     "oracle/identification/test_kin.py": "oracle/identification/kin_*",
     "oracle/rules/test_bad_and_fix.py": "oracle/rules/*",

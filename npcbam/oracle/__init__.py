@@ -1,12 +1,13 @@
 """Is this CBAM correct? The oracle finds out what a candidate computes, and says.
 
-Reading order: `candidate`, `adapters`, `roles`, `hypotheses`, `identify`, `battery`, `trial`,
-`gradients`, `probes`, `conventions`, `findings`, `report`, `check`, `examples`.
+`check` is the stages in order: a candidate is tried, read, compared and reported. Reading order:
+`candidates`, `rules`, `probing`, `identification`, `behaviour`, `comparison`, `reports`, `check`.
 """
 
 from npcbam.oracle.candidates.candidate import BadOutput, Candidate, CannotRun
 from npcbam.oracle.check import assert_faithful, case, check
-from npcbam.oracle.reports.report import Report, Row
+from npcbam.oracle.comparison.rows import Row
+from npcbam.oracle.reports.report import Report
 
 __all__ = [
     "BadOutput",

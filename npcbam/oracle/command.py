@@ -7,7 +7,6 @@ import json
 import sys
 from typing import Any
 
-from npcbam import arguments
 from npcbam.child import Failed, Stopped
 from npcbam.messages import CannotRun, plain
 from npcbam.options import (
@@ -23,7 +22,7 @@ from npcbam.options import (
 from npcbam.oracle import Report, check, examples, isolation
 from npcbam.oracle.candidates.candidate import STAGES
 from npcbam.oracle.precision import DTYPES
-from npcbam.oracle.rules.conventions import asked
+from npcbam.oracle.question import Question
 from npcbam.presets import PRESETS
 
 # What the options and `npcbam.check` call alike.
@@ -145,7 +144,7 @@ def run(args: argparse.Namespace) -> int:
     except Stopped as stopped:
         if args.debug:
             print(stopped.trace, end="", file=sys.stderr)
-        found = isolation.report_of(stopped, **request)
+        found = isolation.report_of(stopped, request)
     if args.json != "-":
         say(plain(found["text"]))
     write_reports(args, found)
@@ -155,11 +154,8 @@ def run(args: argparse.Namespace) -> int:
 def _known(args: argparse.Namespace) -> None:
     """Refuse what no TARGET can have before it is loaded."""
     try:
-        asked(args.expect)
-        arguments.positive("channels", args.channels)
-        arguments.seed("seed", args.seed)
-        if args.dtype is not None:
-            arguments.choice("dtype", args.dtype, DTYPES)
+        how = args.expect, args.stage, args.dtype, args.device, args.seed
+        Question(args.channels, {}, None, *how)
     except (TypeError, ValueError) as error:
         raise Failed(str(error)) from error
 

@@ -11,36 +11,29 @@ from typing import Any
 from npcbam.child import Failed as Failed
 from npcbam.child import Progress, Stopped, ask, failure, settle
 from npcbam.messages import plain
-from npcbam.oracle.check import check_aloud
-from npcbam.oracle.findings import Finding
+from npcbam.oracle.check import answer as answered
 from npcbam.oracle.probing.running import silent
+from npcbam.oracle.question import Question
 from npcbam.oracle.reports.html import to_html
 from npcbam.oracle.reports.report import Report
-from npcbam.oracle.rules.conventions import FAITHFUL
+from npcbam.oracle.rules.catalogue import rule
 from npcbam.targets import literal
 
 
-def report_of(
-    stopped: Stopped,
-    target: str,
-    expect: str = FAITHFUL,
-    seed: int = 0,
-    stage: str = "whole",
-    dtype: str | None = None,
-    **_: Any,
-) -> dict[str, Any]:
+def report_of(stopped: Stopped, request: Mapping[str, Any]) -> dict[str, Any]:
     """Return what `answer` does: a report with nothing in it but how the candidate stopped."""
-    said = "it " + str(stopped).removeprefix(plain(target) + " ")
+    target, question = request["target"], _question(request)
+    found = rule(stopped.code).finding(what=str(stopped).removeprefix(f"{plain(target)} "))
     report = Report(
         target=target,
         verdict="undecided",
-        expect=expect,
-        reason=said,
-        findings=(Finding("effects", stopped.code, said, "undecided"),),
-        seed=seed,
+        expect=question.expect,
+        reason=found.message,
+        findings=(found,),
+        seed=question.seed,
         framework="unknown",
-        dtype=dtype or "unknown",
-        stage=stage,
+        dtype=question.dtype or "unknown",
+        stage=question.stage,
     )
     return _as_answer(report)
 
@@ -78,27 +71,25 @@ def _ask(
     return ask(f"{__name__}:answer", request, timeout, progress, debug)
 
 
-def answer(
-    target: str,
-    settings: Mapping[str, str],
-    progress: Progress = silent,
-    **options: Any,
-) -> dict[str, Any]:
-    """Check `target`, and return the report in what JSON can hold, or why there is none.
+def answer(progress: Progress = silent, **request: Any) -> dict[str, Any]:
+    """Check a target, and return the report in what JSON can hold, or why there is none.
 
     Parameters
     ----------
-    target : where to find the candidate
-    settings : the arguments of its class, as Python literals or else text
     progress : is told what is being done
-    options : those of `check`
+    request : `target`, where to find the candidate; `settings`, the arguments of its class, as
+        Python literals or else text; and the other fields of a `Question`
     """
     try:
-        values = {name: literal(text) for name, text in settings.items()}
-        report = check_aloud(target, settings=values, progress=progress, **options)
-        return _as_answer(report)
+        return _as_answer(answered(request["target"], _question(request), progress))
     except BaseException as error:
         return failure(error)
+
+
+def _question(request: Mapping[str, Any]) -> Question:
+    settings = {name: literal(text) for name, text in request.get("settings", {}).items()}
+    rest = {name: value for name, value in request.items() if name not in ("target", "settings")}
+    return Question(settings=settings, **rest)
 
 
 def _as_answer(report: Report) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from npcbam.oracle.reports.report import Report, Row
+from npcbam.oracle.comparison.rows import Row
+from npcbam.oracle.reports.report import Report
 from npcbam.plots.axes import COLOURS, axes_or_new
 
 if TYPE_CHECKING:

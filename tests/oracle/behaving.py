@@ -6,6 +6,7 @@ from torch import nn
 
 from npcbam.oracle.behaviour.effects import effects
 from npcbam.oracle.candidates.torch import ModuleCandidate
+from npcbam.oracle.rules.catalogue import settled
 
 C = 24
 
@@ -33,6 +34,7 @@ def codes(module, *space, n=3, **kwargs):
     rng = np.random.default_rng(0)
     values = {k: rng.normal(size=v.shape) / 2 for k, v in candidate.parameters.items()}
     found = effects(candidate, rng.normal(size=(n, C, *(space or (8, 6)))), values, **kwargs)
+    found = settled(found)
     for finding in found:
         assert finding.stage == "effects"
         assert finding.message

@@ -1,11 +1,8 @@
-"""Weights of every kind that the rules know, and the input that tells them apart."""
+"""Weights of every kind that the tables know, and the input that tells their rows apart."""
 
 import numpy as np
 
 from npcbam.oracle.probing.inputs import telling
-from npcbam.oracle.rules.channel import CHANNEL_PAPER, channel_map
-from npcbam.oracle.rules.rule import counted
-from npcbam.oracle.rules.spatial import SPATIAL_PAPER, spatial_map
 
 C, HIDDEN = 16, 4
 RNG = np.random.default_rng(0)
@@ -38,42 +35,19 @@ X = telling(RNG, C, 6, 5)
 
 
 # The same function but where the variance is 0: there one is finite, and the other is not.
-NO_EPS = ("spatial-eps 1e-12", "spatial-no-eps")
+NO_EPS = {"spatial-eps", "spatial-no-eps"}
 
 
-def fits(rule, weights):
-    """Tell whether a rule of a gate takes these weights, and all of them."""
-    if rule.stage == "channel":
-        kind = rule.sets.get("mlps", "shared").replace("swapped", "separate")
-        has = {key for key in weights if key.rstrip("'") in ("w0", "w1")}
-        asked = {"none": (), "single": ("w0",), "shared": ("w0", "w1")}
-        asked |= {"separate": ("w0", "w1", "w0'", "w1'")}
-        return has == set(asked[kind]) and ("b1" not in rule.sets or "b1" in weights)
-    planes = len(rule.sets.get("pools", ("avg", "max")))
-    own = str(rule.sets.get("norm", "")).startswith(("batch", "sample"))
-    norm = own or not {"norm", "eps"} & rule.sets.keys() or "mean" in weights
-    return planes == weights["k"].shape[1] and norm
+def outputs(stage, weights):
+    """Return the map of every rule of a stage that these weights allow, with its code."""
+    ways = [way for way in stage.singly() if way.fits(weights)]
+    return [(way.rules[0].code, stage.map(way.axes, weights, X)) for way in ways]
 
 
-def ways(rules):
-    """Yield each rule that says how a gate is computed, its name, and its numbers one by one."""
-    several = counted(rules)
-    codes = [rule.code for rule in several]
-    for rule in several:
-        if rule.sets or rule.status == "faithful":
-            numbers = "" if codes.count(rule.code) == 1 else f" {next(iter(rule.sets.values()))}"
-            yield rule.code + numbers, rule
-
-
-def outputs(rules, weights, x=X):
-    """Return the map of every rule that these weights allow, by its name."""
-    stage = rules[0].stage
-    paper, made = {
-        "channel": (CHANNEL_PAPER, channel_map),
-        "spatial": (SPATIAL_PAPER, spatial_map),
-    }[stage]
-    return {
-        name: made({**paper, **rule.sets}, weights, x)
-        for name, rule in ways(rules)
-        if fits(rule, weights)
-    }
+def weights_for(way):
+    """Return weights that a way can be computed with."""
+    for mlps in MLPS.values():
+        for kernel in KERNELS.values():
+            if way.fits(mlps | kernel):
+                return mlps | kernel
+    raise AssertionError(way.rules)

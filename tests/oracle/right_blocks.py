@@ -28,6 +28,7 @@ from npcbam.conv import Conv
 from npcbam.oracle.candidates import adapt
 from npcbam.oracle.check import judge
 from npcbam.oracle.comparison.tie_rules import OF_LAYERS, with_maxima
+from npcbam.oracle.question import Question
 from npcbam.presets import PRESETS
 
 BOTH = {"avg", "max"}
@@ -99,7 +100,7 @@ def check_one(seed):
     block, deserved = draw(seed)
     candidate = adapt(block)
     candidate.dtypes = tuple(dict.fromkeys(["float64", block.dtype]))
-    return block, deserved, judge(candidate, seed=seed)
+    return block, deserved, judge(candidate, Question(seed=seed))
 
 
 def main():

@@ -6,13 +6,15 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, TypeVar
 
 from npcbam.arguments import Array
 from npcbam.messages import CannotRun as CannotRun
 from npcbam.messages import Said
 from npcbam.messages import sentence as sentence
 from npcbam.oracle.precision import DTYPES
+
+T = TypeVar("T")
 
 # How an input may lie in memory: one after the other, channels innermost, or with gaps.
 MEMORY = ("contiguous", "channels_last", "strided")
@@ -121,6 +123,19 @@ class Candidate(ABC):
         other = copy.copy(self)
         other.dtype = dtype
         return other
+
+    @property
+    def itself(self) -> Candidate:
+        """The candidate under its own names, however it is seen."""
+        return self
+
+    def own(self, params: Mapping[str, Array]) -> dict[str, Array]:
+        """Return arrays under the names that they have in its own framework."""
+        return dict(params)
+
+    def index(self, index: tuple[T, ...]) -> tuple[T, ...]:
+        """Return an index of y as its own framework lays it, channels aside."""
+        return index
 
     def state(self, params: Mapping[str, Array]) -> dict[str, Array]:
         """Return all parameters and buffers, with those in `params` set."""

@@ -1,24 +1,23 @@
 """A spatial gate with a convolution for each plane, as a candidate with one kernel of two planes.
 
 The sum of two convolutions of one plane each is one convolution of both, with the kernels stacked
-and the biases added. So the tables need to know one spelling alone.
+and the biases added. So the rules need to know one spelling alone.
 """
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Self
 
 import numpy as np
 
 from npcbam.arguments import Array
 from npcbam.oracle.candidates.candidate import MEMORY, Candidate, Observation
+from npcbam.oracle.candidates.wrapped import Wrapped
 
 
-class Joined(Candidate):
+class TwoKernels(Wrapped):
     """A candidate whose two kernels, and biases if it has two, go by one name each.
 
     Attributes
@@ -28,10 +27,8 @@ class Joined(Candidate):
     """
 
     def __init__(self, inner: Candidate, kernels: list[str], biases: list[str]) -> None:
-        self.inner, self.kernels, self.biases = inner, kernels, biases
-        self.name, self.framework, self.source = inner.name, inner.framework, inner.source
-        self.layout, self.dtypes, self.dtype = inner.layout, inner.dtypes, inner.dtype
-        self.stage, self.buffers = inner.stage, inner.buffers
+        super().__init__(inner)
+        self.kernels, self.biases = kernels, biases
         self.parameters = self._join(inner.parameters, biases_sum=True)
 
     def forward(self, params: Mapping[str, Array], x: Array) -> Array:
@@ -52,16 +49,6 @@ class Joined(Candidate):
         """Watch the candidate; see `Candidate.observe`."""
         seen = self.inner.observe(self.own(params), x, layout=layout)
         return replace(seen, params_after=self._join(seen.params_after, biases_sum=True))
-
-    def at(self, dtype: str) -> Self:
-        """Return the same candidate at another precision; see `Candidate.at`."""
-        other = copy.copy(self)
-        other.inner, other.dtype = self.inner.at(dtype), dtype
-        return other
-
-    def replay(self, params: str, x: str) -> str:
-        """Return code that runs the candidate, under its own names; see `Candidate.replay`."""
-        return self.inner.replay(params, x)
 
     def own(self, params: Mapping[str, Array]) -> dict[str, Array]:
         """Return arrays under the candidate's own names."""
@@ -85,7 +72,7 @@ def _both(names: list[str]) -> str:
     return " & ".join(names)
 
 
-def joined(candidate: Candidate) -> Candidate:
+def with_one_kernel(candidate: Candidate) -> Candidate:
     """Return a candidate with two kernels of one plane each as one with one, any other as it is."""
     arrays = candidate.parameters
     kernels = [name for name, v in arrays.items() if _is_plane(v.shape)]
@@ -94,7 +81,7 @@ def joined(candidate: Candidate) -> Candidate:
         return candidate
     single = [name for name, v in arrays.items() if v.shape == (1,)]
     normed = any(v.size == 1 for v in candidate.buffers.values())
-    return Joined(candidate, kernels, single if len(single) == 2 and not normed else [])
+    return TwoKernels(candidate, kernels, single if len(single) == 2 and not normed else [])
 
 
 def _is_plane(shape: tuple[int, ...]) -> bool:

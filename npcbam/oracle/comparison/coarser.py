@@ -13,9 +13,10 @@ from npcbam.oracle.candidates.attempt import attempt
 from npcbam.oracle.candidates.candidate import Candidate
 from npcbam.oracle.comparison.beside import LAST, Carry, Excess, Pair, excess, pair_of
 from npcbam.oracle.comparison.one_gate import OneGate
-from npcbam.oracle.comparison.roughness import is_rough, only_single
+from npcbam.oracle.comparison.roughness import is_rough
 from npcbam.oracle.findings import Finding, Status
 from npcbam.oracle.precision import MIXED
+from npcbam.oracle.probing.single import only_single
 
 # How many draws of weights tell TF32 from autocast, and its half precisions from each other: by
 # luck one may look finer than it is.

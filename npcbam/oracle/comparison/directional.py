@@ -9,9 +9,8 @@ import numpy as np
 
 from npcbam.arguments import Array
 from npcbam.oracle.findings import Finding, evidence
-from npcbam.oracle.identification.reading import Reading
+from npcbam.oracle.identification.identified import Identified
 from npcbam.oracle.precision import NUDGE, PRECISIONS, STEPS, rounded
-from npcbam.oracle.probing.roles import Roles
 from npcbam.oracle.probing.running import Outcome
 from npcbam.oracle.rules.catalogue import rule
 from npcbam.slopes import ComplexStep, Point
@@ -24,27 +23,20 @@ DIRECTIONS = 2
 SINGLE_SLOPE = ("hardsigmoid",)
 
 
-def against_step(
-    reading: Reading,
-    weights: Mapping[str, Array],
-    roles: Roles,
-    each: Outcome,
-    rng: np.random.Generator,
-    dtype: str,
-) -> list[Finding]:
-    """Return the first gradient that is not that of the reading.
+def against_step(found: Identified, each: Outcome, dtype: str) -> list[Finding]:
+    """Return the first gradient that is not that of what was identified.
 
     Parameters
     ----------
-    weights : by key
     each : the candidate's gradients on one input
     """
     assert each.cotangents is not None
     dparams, dx = each.cotangents
-    learnt = [role for role in roles if role.name in dparams]
+    rng = found.trial.draws(2)
+    learnt = [role for role in found.roles if role.name in dparams]
     parts = {role.key: role.carry(dparams[role.name]) for role in learnt} | {"dx": dx}
     names = {role.key: f"the gradient of {role.name}" for role in learnt} | {"dx": "dx"}
-    slopes = _slopes(reading, weights, [role.key for role in learnt], each, dtype)
+    slopes = _slopes(found, [role.key for role in learnt], each, dtype)
     for tensor, cotangent in parts.items():
         for _ in range(DIRECTIONS):
             v = rng.choice([-1, 1], cotangent.shape) * rng.uniform(0.5, 1.5, cotangent.shape)
@@ -95,20 +87,18 @@ class _Slopes:
         return slope, FARTHER * STEPS * (self.unit * (moved + scale) + self.least)
 
 
-def _slopes(
-    reading: Reading, weights: Mapping[str, Array], keys: list[str], each: Outcome, dtype: str
-) -> _Slopes:
-    kind = PRECISIONS[dtype]
-    axes = [part.axes.values() for part in (reading.channel, reading.spatial) if part]
+def _slopes(found: Identified, keys: list[str], each: Outcome, dtype: str) -> _Slopes:
+    kind, reading = PRECISIONS[dtype], found.reading
+    axes = [way.axes.values() for way in reading.ways.values()]
     single = any(str(value) in SINGLE_SLOPE for values in axes for value in values)
     unit = kind.unit + kind.factor + single * PRECISIONS["float32"].rounding
-    rest = {key: rounded(value, dtype) for key, value in weights.items()}
+    rest = {key: rounded(value, dtype) for key, value in found.weights.items()}
     learnt = {key: rest[key] for key in keys}
     point = Point((learnt, rounded(each.input.x, dtype)))
 
     def predict(part: Mapping[str, Array], x: Array) -> Array:
         fixed = {key: value.astype(x.dtype) for key, value in rest.items()}
-        return reading.predict({**fixed, **part}, x)
+        return reading.predict({**fixed, **part}, x, each.dy.shape)
 
     step = ComplexStep(lambda by: point.shifted(predict, by)[0].ravel())
     sizes = {key: value.size for key, value in learnt.items()} | {"dx": each.input.x.size}

@@ -15,20 +15,20 @@ import numpy as np
 
 from npcbam import tree
 from npcbam.arguments import Array
-from npcbam.cbam import CBAM
 from npcbam.diagnosis.factors import multiple_of, times
 from npcbam.oracle.comparison.backward import alike, name_dx, name_weight
 from npcbam.oracle.comparison.directional import against_step
 from npcbam.oracle.comparison.pulled import Pulled
-from npcbam.oracle.comparison.reference import reference
+from npcbam.oracle.comparison.reference import Reference, reference
+from npcbam.oracle.comparison.rows import Row, evidence_of, worst
 from npcbam.oracle.comparison.subgradient import as_shared
 from npcbam.oracle.comparison.tie_rules import LAST, other_tie_rules, rules_of, tie_rules
-from npcbam.oracle.findings import Finding, evidence
+from npcbam.oracle.findings import Finding
+from npcbam.oracle.identification.identified import Identified
 from npcbam.oracle.identification.reading import Reading
 from npcbam.oracle.precision import CANCELLED, PRECISIONS, UNEXPLAINED, rounded
 from npcbam.oracle.probing.roles import Roles
 from npcbam.oracle.probing.running import Outcome
-from npcbam.oracle.reports.report import Row, evidence_of
 from npcbam.oracle.rules.catalogue import rule
 from npcbam.oracle.rules.conventions import NOT_SEEN, OTHER
 from npcbam.routes import Gains
@@ -47,37 +47,29 @@ class Judged:
     rows: list[Row]
     ties: str
     findings: list[Finding]
-    cbam: CBAM | None = None
+    cbam: Reference | None = None
 
 
 def judged(
-    reading: Reading,
-    weights: Mapping[str, Array],
-    roles: Roles,
-    seen: Sequence[Outcome],
-    rng: np.random.Generator,
-    dtype: str,
-    settled: tuple[CBAM | None, str],
+    found: Identified, seen: Sequence[Outcome], dtype: str, settled: tuple[Reference | None, str]
 ) -> Judged:
-    """Compare all gradients with those of the reading.
+    """Compare all gradients with those of what was identified.
 
     Parameters
     ----------
-    weights : by key
     seen : what the candidate gave
     dtype : whose rounding is allowed
-    settled : the reading as a CBAM, and its tie rules, see `with_ties`
+    settled : the reading as a block of the reference, and its tie rules, see `with_ties`
     """
     cbam, rules = settled
     seen = _differentiated(seen)
     if not seen:
         return Judged([], NOT_SEEN, [], cbam)
     if cbam is not None:
-        return _elementwise(cbam, rules, roles, seen, dtype)
+        return _elementwise(cbam, rules, found.roles, seen, dtype)
     # At a tie the complex step is one-sided.
     each = next((outcome for outcome in seen if outcome.input.name != "ties"), seen[0])
-    found = against_step(reading, weights, roles, each, rng, dtype)
-    return Judged([], NOT_SEEN, found)
+    return Judged([], NOT_SEEN, against_step(found, each, dtype))
 
 
 def _differentiated(seen: Sequence[Outcome]) -> list[Outcome]:
@@ -85,7 +77,7 @@ def _differentiated(seen: Sequence[Outcome]) -> list[Outcome]:
 
 
 def _elementwise(
-    cbam: CBAM, rules: str, roles: Roles, seen: Sequence[Outcome], dtype: str
+    cbam: Reference, rules: str, roles: Roles, seen: Sequence[Outcome], dtype: str
 ) -> Judged:
     # The candidate has its arrays rounded to its precision.
     seen = [_rounded(each, dtype) for each in seen]
@@ -99,7 +91,7 @@ def _elementwise(
 
 
 def _tied_otherwise(
-    cbam: CBAM, before: _Comparison, roles: Roles, seen: Sequence[Outcome], dtype: str
+    cbam: Reference, before: _Comparison, roles: Roles, seen: Sequence[Outcome], dtype: str
 ) -> Judged | None:
     """Judge by a rule for ties that the layers do not have, if dx is a subgradient all the same."""
     nearest, _ = _tie_rules(other_tie_rules(cbam), seen)
@@ -124,18 +116,19 @@ def _rounded(each: Outcome, dtype: str) -> Outcome:
 
 def with_ties(
     reading: Reading, weights: Mapping[str, Array], seen: Sequence[Outcome], dtype: str
-) -> tuple[CBAM | None, str]:
+) -> tuple[Reference | None, str]:
     """Return the reading as a CBAM with the tie rules whose gradient is the nearest, and these.
 
     Where rounding is coarse every rule is as near as another: let the precision be a high one.
     """
-    cbam = reference(reading, weights)
+    of_map = any(each.y is not None and each.y.shape != each.input.x.shape for each in seen)
+    cbam = reference(reading, weights, of_map)
     if cbam is None:
         return None, NOT_SEEN
     return _tie_rules(tie_rules(cbam), [_rounded(each, dtype) for each in _differentiated(seen)])
 
 
-def _tie_rules(rules: Iterator[CBAM], seen: Sequence[Outcome]) -> tuple[CBAM, str]:
+def _tie_rules(rules: Iterator[Reference], seen: Sequence[Outcome]) -> tuple[Reference, str]:
     """Return the CBAM with the tie rules whose gradient is the nearest where there are ties."""
     tied = [each for each in seen if each.input.name == "ties"]
     if not tied or tied[0].cotangents is None:
@@ -155,7 +148,7 @@ def _gap(got: Array, expected: Array) -> float:
 class _Comparison:
     """Gradients of the candidate beside those of the reference, entry by entry."""
 
-    def __init__(self, cbam: CBAM, roles: Roles, seen: Sequence[Outcome], dtype: str) -> None:
+    def __init__(self, cbam: Reference, roles: Roles, seen: Sequence[Outcome], dtype: str) -> None:
         self.roles, self.dtype = {role.path: role for role in roles}, dtype
         self.given = [self._pulled(cbam, each) for each in seen]
         self.rows = [
@@ -181,7 +174,7 @@ class _Comparison:
             found.append(finding)
         return found + self._of_weights([row for row in bad if row.tensor != "dx"], gains)
 
-    def _pulled(self, cbam: CBAM, each: Outcome) -> Pulled:
+    def _pulled(self, cbam: Reference, each: Outcome) -> Pulled:
         assert each.cotangents is not None
         dparams, dx = each.cotangents
         leaves = {p: r.carry(dparams[r.name]) for p, r in self.roles.items() if r.name in dparams}
@@ -190,7 +183,7 @@ class _Comparison:
     def _rows(self, given: Pulled, each: Outcome) -> Iterator[Row]:
         assert each.cotangents is not None
         leaves, dx = given.expected
-        yield _row(given.name, "dx", given.dx, dx, given.tolerance["dx"])
+        yield worst(given.name, "dx", given.dx, dx, given.tolerance["dx"])
         by_name = {role.name: role for role in self.roles.values()}
         dead = CANCELLED * PRECISIONS[self.dtype].unit * np.abs(dx).max(initial=0)
         for key, got in each.cotangents[0].items():
@@ -201,7 +194,7 @@ class _Comparison:
                 expected = role.back(leaves[role.path], got)
                 tolerance = role.back(given.tolerance[role.path], got)
             if got.size:
-                yield _row(given.name, f"d {key}", got, expected, tolerance)
+                yield worst(given.name, f"d {key}", got, expected, tolerance)
 
     def _of_dx(self, rows: Sequence[Row], bad: Sequence[Row]) -> tuple[Finding, dict[str, Gains]]:
         names = {row.input for row in rows}
@@ -263,14 +256,6 @@ class _Comparison:
             )
             for given, gains in seen
         )
-
-
-def _row(name: str, tensor: str, got: Array, expected: Array, tolerance: Array) -> Row:
-    """Return the worst entry; what may overflow may be anything."""
-    seen = evidence(name, tensor, np.where(np.isinf(tolerance), expected, got), expected, tolerance)
-    smallest = float(tolerance.max(initial=0))
-    where = tuple(seen["index"]), float(got[tuple(seen["index"])]), seen["expected"]
-    return Row(name, tensor, seen["times"], smallest, *where)
 
 
 def _finding(code: str, row: Row, **words: object) -> Finding:

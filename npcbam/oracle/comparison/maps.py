@@ -1,60 +1,52 @@
-"""The two maps that a candidate computes, beside those of the paper: what the pictures show."""
+"""The maps that a candidate computes, beside those of the paper: what the pictures show."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from npcbam.arguments import Array
-from npcbam.oracle.identification.reading import Choice, Reading, stages
-from npcbam.oracle.rules import CHANNEL_PAPER, COMPOSE, SPATIAL_PAPER, Stages
+from npcbam.oracle.identification.reading import Reading
+from npcbam.oracle.rules.stage import Composition, Gate, Way
 
 
-def maps(
-    reading: Reading, weights: Mapping[str, Array], x: Array, stage: str = "whole"
-) -> dict[str, Any] | None:
-    """Return both maps of the first sample of x as nested lists, or None if they are not known.
+def maps(reading: Reading, weights: Mapping[str, Array], x: Array) -> dict[str, Any] | None:
+    """Return the maps of the first sample of x as nested lists, or None if they are not known.
 
     They are computed by the reading, which gives the candidate's y. A map that its composition
     does not multiply by is left out, and so is one that the paper's block cannot form of these
     weights. Free conventions, such as the order of the planes, are the candidate's in both.
-
-    Parameters
-    ----------
-    stage : "channel" or "spatial" for the map of a half alone, which reads x
 
     Returns
     -------
     dict
         `candidate_mc` and `reference_mc` (C,), `candidate_ms` and `reference_ms` (*S).
     """
-    if reading.channel is None or reading.spatial is None or reading.compose is None:
+    if not reading.known:
         return None
-    axes = reading.channel.axes, reading.spatial.axes
-    right = _right(reading.channel, CHANNEL_PAPER), _right(reading.spatial, SPATIAL_PAPER)
-    whole = "channel-first" if "k" in weights else "channel-only"
-    if stage == "spatial":
-        whole = "spatial-first"
-    found = _seen(stages(*axes, weights), reading.compose, x, "candidate")
+    ways = {name: _right(way) for name, way in reading.ways.items()}
+    paper = Composition(reading.block.compositions[0].rule)
+    found = _seen(reading, weights, x, "candidate")
     try:
-        found |= _seen(stages(*right, weights), whole, x, "reference")
+        right = replace(reading, ways=ways, composition=paper)
+        return found | _seen(right, weights, x, "reference")
     except (KeyError, ValueError):
         return None  # two MLPs, or a kernel of another number of planes
-    return {name: found[name] for name in found if stage == "whole" or name[-1] == stage[0]}
 
 
-def _right(choice: Choice, paper: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the axes with those put right that set it apart."""
-    odd = {axis for row in choice.rows if row.status != "faithful" for axis in row.sets}
-    return dict(choice.axes) | {axis: paper[axis] for axis in odd}
+def _right(way: Way) -> Way:
+    """Return the way with those axes put right that set it apart."""
+    odd = {axis for rule in way.rules if rule.status != "faithful" for axis in rule.sets}
+    return next(way.put_right(odd))
 
 
-def _seen(s: Stages, compose: str, x: Array, whose: str) -> dict[str, Any]:
+def _seen(reading: Reading, weights: Mapping[str, Array], x: Array, whose: str) -> dict[str, Any]:
     """Return the maps that a composition multiplies by, the first of each kind."""
     seen: dict[str, Array] = {}
+    known = reading.maps(weights)
 
-    def watched(name: str, f: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    def watched(name: str, f: Gate) -> Gate:
         def watching(features: Array) -> Array:
             value = f(features)
             seen.setdefault(name, value)
@@ -62,7 +54,10 @@ def _seen(s: Stages, compose: str, x: Array, whose: str) -> dict[str, Any]:
 
         return watching
 
-    COMPOSE[compose][2](x, replace(s, mc=watched("mc", s.mc), ms=watched("ms", s.ms)))
+    assert reading.composition is not None
+    names = [f"m{stage.symbol}" for stage in reading.block.stages]
+    watching = {name: watched(name, getattr(known, name)) for name in names}
+    reading.composition(x, replace(known, **watching))
     found = {}
     if "mc" in seen:
         found[f"{whose}_mc"] = seen["mc"][0].ravel().tolist()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
@@ -12,38 +12,54 @@ from npcbam.cbam import CBAM, ORDERS
 from npcbam.channel_attention import ChannelAttention, SharedMLP
 from npcbam.conv import Conv
 from npcbam.norm import BatchNorm
+from npcbam.oracle.comparison.one_gate import OneGate
 from npcbam.oracle.identification.reading import Reading
-from npcbam.oracle.rules import CHANNEL_PAPER, SPATIAL_PAPER
+from npcbam.oracle.rules.rule import FAITHFUL
+from npcbam.oracle.rules.stage import Composition, Way
 from npcbam.pooling import AVG, MAX, POOLS, Pool
 from npcbam.spatial_attention import SpatialAttention
 
+Reference: TypeAlias = CBAM | OneGate
 
-def reference(reading: Reading, weights: Mapping[str, Array]) -> CBAM | None:
-    """Return the reading as a CBAM of the reference, or None if it is none."""
-    if reading.channel is None or reading.spatial is None or reading.compose is None:
+
+def reference(
+    reading: Reading, weights: Mapping[str, Array], of_map: bool = False
+) -> Reference | None:
+    """Return the reading as a block of the reference, or None if it is none.
+
+    Parameters
+    ----------
+    of_map : whether y has the shape of a map, and not that of features
+    """
+    composition, ways = reading.composition, reading.ways
+    if composition is None or not reading.known:
         return None
-    order, residual = (
-        reading.compose.removesuffix("-residual"),
-        reading.compose.endswith("residual"),
-    )
-    order = "channel-first" if order == "residual" else order
-    channel = _channel_reference(reading.channel.axes, weights)
-    spatial = None
-    if order == "channel-only":
-        order = "channel-first"
-    elif (spatial := _spatial_reference(reading.spatial.axes, weights)) is None:
+    channel = _channel(ways["channel"], weights) if "channel" in ways else None
+    spatial = _spatial(ways["spatial"], weights) if "spatial" in ways else None
+    if len(ways) != (channel is not None) + (spatial is not None):
         return None
+    if reading.block.part != "whole":
+        gives = _given(composition, of_map)
+        return OneGate(channel, spatial, composition.residual, gives) if gives else None
+    order = "channel-first" if composition.rule.code == "channel-only" else composition.rule.code
     if channel is None or order not in ORDERS:
         return None
-    return CBAM(channel, spatial, order, residual)
+    return CBAM(channel, spatial, order, composition.residual)
 
 
-def _channel_reference(
-    axes: Mapping[str, Any], weights: Mapping[str, Array]
-) -> ChannelAttention | None:
+def _given(composition: Composition, of_map: bool) -> str:
+    """Return what one gate gives, "" if that is neither its map nor the features it refines."""
+    if composition.rule.code == "channel-first":
+        return "features"
+    faithful = composition.rule.status == FAITHFUL
+    return ("map" if of_map else "spread") if faithful else ""
+
+
+def _channel(way: Way, weights: Mapping[str, Array]) -> ChannelAttention | None:
+    axes = way.axes
     merges = {"logits": False, "mean": True}
     free = {"pools": axes["pools"], "merge": axes["merge"]}
-    if {**CHANNEL_PAPER, **free} != dict(axes) or axes["merge"] not in merges:
+    if {**way.stage.paper, **free} != dict(axes) or axes["merge"] not in merges:
         return None
     if (pools := _pools(axes["pools"])) is None:
         return None
@@ -51,13 +67,12 @@ def _channel_reference(
     return ChannelAttention(mlp, pools, blend=merges[axes["merge"]])
 
 
-def _spatial_reference(
-    axes: Mapping[str, Any], weights: Mapping[str, Array]
-) -> SpatialAttention | None:
+def _spatial(way: Way, weights: Mapping[str, Array]) -> SpatialAttention | None:
+    axes = way.axes
     free = {"pools": axes["pools"], "eps": axes["eps"]}
     blend = axes["pools"] == ("blend",)
     pools = (AVG, MAX) if blend else _pools(axes["pools"])
-    if {**SPATIAL_PAPER, **free} != dict(axes) or "k" not in weights or pools is None:
+    if {**way.stage.paper, **free} != dict(axes) or pools is None:
         return None
     norm = None
     if "mean" in weights:

@@ -1,151 +1,174 @@
-"""Which row of each table does the candidate follow? Stage by stage, by setting its parameters.
+"""Which rule does each stage follow? Stage by stage, by setting the candidate's weights.
 
-With the kernel at zero the spatial map is one constant, so that only the channel gate is left to
-tell; with the last layer of the MLP at zero the channel map is one constant. What is done with both
-is read off last, with all weights in place. The search is a sum over the tables and no product.
+With one stage silenced its map is one constant, so that the other alone is left to tell; what is
+done with both is read off last, with all weights in place. The search is a sum over the stages and
+no product.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from npcbam.arguments import Array
-from npcbam.oracle.identification.more_planes import rows_of_planes
-from npcbam.oracle.identification.parameters import fitted, fitted_eps
-from npcbam.oracle.identification.reading import (
-    COSTS,
-    Choice,
-    Reading,
-    benign,
-    close,
-    fits_weights,
-    gates,
-    single,
-)
-from npcbam.oracle.identification.single_gate import Alone, Fit, Seen, efforts, look, mixes
+from npcbam.oracle.identification.more_planes import rules_of_planes
+from npcbam.oracle.identification.one_stage import Alone, Effort, Fit, look
+from npcbam.oracle.identification.parameters import read_off
+from npcbam.oracle.identification.reading import Reading, close
 from npcbam.oracle.precision import CLOSE
-from npcbam.oracle.rules import CHANNEL, COMPOSE, SPATIAL, SPATIAL_PAPER, Run, Stages
+from npcbam.oracle.rules.block import Block
+from npcbam.oracle.rules.rule import FAITHFUL, Rule, Run, Weights
+from npcbam.oracle.rules.stage import Composition, Gate, Stage, Way
+
+Fits = Mapping[str, Sequence[Fit]]
 
 
 def identify(
+    block: Block,
     run: Run,
-    weights: Mapping[str, Array],
+    weights: Weights,
     x: Array,
     depth: str = "deep",
-    room: float = CLOSE["float64"],
+    tolerance: float = CLOSE["float64"],
 ) -> Reading:
     """Return what the candidate computes.
 
     Parameters
     ----------
+    block : what it is read as
     run : y of the candidate for weights (by their keys) and an input
     weights : values in which nothing is 0 and no gate saturates
-    x : an input on which no two rows agree, see `battery.telling`
-    depth : "quick" for single rows in usual compositions, "wide" for all compositions, "deep" for
-        two rows at once too
-    room : how far apart, of the largest entry, two outputs are that count as one
+    x : an input on which no two rules agree, see `probing.inputs.telling`
+    depth : "quick" for single rules in usual compositions, "wide" for all compositions, "deep" for
+        several rules at once too
+    tolerance : how far apart, of the largest entry, two outputs are that count as one
     """
-    seen = look(run, weights, x)
-    if not all(np.isfinite(y).all() for y in (seen.channel, seen.spatial, seen.whole)):
-        return Reading(None, None, None)
-    channels: list[Fit] = []
-    spatials: list[Fit] = []
-    plain = _free(benign(True)), _free(benign(False))
-    of_space = (*SPATIAL, *fitted(seen, x, False), *fitted_eps(seen, x))
-    of_space = (*of_space, *rows_of_planes(run, seen.flat, x, room))
-    of_channels = (*CHANNEL, *fitted(seen, x, True))
-    channel, spatial = Alone(seen, x, True, room), Alone(seen, x, False, room)
-    tried = 0, 0
-    for effort in efforts(seen, x, depth):
-        if effort.pairs and not channels and not spatials:
+    whole, seen = run(weights, x), look(block, run, weights, x, tolerance)
+    if not all(np.isfinite(y).all() for y in (whole, *(each.y for each in seen))):
+        return Reading(block, {})
+    target = _Target(block, weights, x, whole, tolerance)
+    ways = {each.stage.name: _ways(each, run) for each in seen}
+    found: dict[str, list[Fit]] = {each.stage.name: [] for each in seen}
+    quick, tried, unseen = depth == "quick", [0 for _ in seen], True
+    for effort in _efforts(block, seen, depth):
+        # What no single rule explains of either stage, no two explain.
+        if effort.several and len(seen) > 1 and not any(found.values()):
             break
-        if not channels:
-            channels = [*channel.explain(of_channels, effort)]
-        if depth == "quick" and not channels:
-            break
-        if "k" not in weights:
-            spatials = _free([Choice((SPATIAL[0],), SPATIAL_PAPER)])
-        elif not spatials:
-            fits = spatial.explain(of_space, effort)
-            spatials = [fit for fit in fits if _has_eps(fit.choice) != seen.divides]
-        if depth == "quick" and not (channels and spatials):
-            break
-        # What nothing explains alone may show beside the other stage, or be right but out of sight.
-        guesses = [(*plain, tuple(COMPOSE))] if depth != "quick" else []
+        for each in seen:
+            name = each.stage.name
+            if not found[name]:
+                found[name] = [*each.explained(_several(*ways[name], effort), effort)]
+            if quick and not found[name]:
+                return _nearest(block, found)
+        guesses = []
+        counts = [len(fits) for fits in found.values()]
+        wide = effort.several or len(effort.compositions) == len(block.compositions)
         # One that all compositions were tried with already need not be tried again.
-        fresh = (len(channels), len(spatials)) != tried
-        # Beside a single row, one of the other gate shows alone in the usual compositions.
-        known = (*channels, *spatials)
-        wide = effort.widest and (not effort.pairs or any(len(f.choice.rows) > 1 for f in known))
-        if (channels and spatials) or (fresh and known and wide):
-            tried = len(channels), len(spatials)
-            guess = (channels or _free(single(True)), spatials or _free(single(False)))
-            guesses.insert(0, (*guess, effort.compositions))
-        for of_channel, of_spatial, names in guesses:
-            found = _compose(seen, of_channel, of_spatial, weights, x, names, room)
-            if found is not None:
-                return found
-        plain = [], []
-    return Reading(_nearest(channels), _nearest(spatials), None)
+        if all(counts) or (any(counts) and counts != tried and wide):
+            tried = counts
+            guess = {s.name: found[s.name] or _free(block, s.singly()) for s in block.stages}
+            guesses.append((guess, effort.compositions))
+        if not quick and unseen:
+            # What nothing explains alone may show beside the other stage, or be right, unseen.
+            benign = {s.name: [w for w in s.singly() if w.benign] for s in block.stages}
+            plain = {name: _free(block, several) for name, several in benign.items()}
+            guesses.append((plain, block.compositions))
+            unseen = False
+        for guess, compositions in guesses:
+            reading = target.read(guess, compositions)
+            if reading is not None:
+                return reading
+    return _nearest(block, found)
 
 
-def _free(several: Sequence[Choice]) -> list[Fit]:
-    """Return choices that no composition is ruled out for."""
-    return [Fit(choice) for choice in several]
+def _efforts(block: Block, seen: Sequence[Alone], depth: str) -> Iterator[Effort]:
+    """Yield ever wider searches: nearly all candidates end with the first."""
+    usual = tuple(c for c in block.compositions if c.rule.code in block.usual)
+    every = seen[0].constants
+    half = (0.5,) if len(block.stages) > 1 else every
+    yield Effort(usual, half)
+    if depth == "quick":
+        return
+    yield Effort(block.compositions, half)
+    yield Effort(usual, every)
+    if depth == "deep":
+        first = tuple(c for c in usual if c.rule.code == block.usual[0])
+        yield Effort(first, (0.5, 1.0, 0.0) if len(block.stages) > 1 else every, several=True)
 
 
-def _has_eps(choice: Choice) -> bool:
-    """Tell whether the norm has an eps, or none matters."""
-    return bool(choice.axes["eps"] or choice.axes["norm"] == "ignored")
+def _ways(each: Alone, run: Run) -> tuple[Stage, list[Rule], list[Way]]:
+    """Return the stage, its rules, those read off included, and the ways that were read off."""
+    read = [*read_off(each)]
+    planes = rules_of_planes(each, run) if each.stage.name == "spatial" else ()
+    return each.stage, [*each.stage.rules, *planes, *(way.rules[-1] for way in read)], read
 
 
-def _nearest(found: Sequence[Fit]) -> Choice | None:
-    return min((fit.choice for fit in found), key=lambda choice: choice.cost, default=None)
+def _several(
+    stage: Stage, rules: Sequence[Rule], read: Sequence[Way], effort: Effort
+) -> Iterable[Way]:
+    """Yield single rules and what was read off; or pairs of rules, with any free conventions."""
+    if not effort.several:
+        yield from (stage.way(rule) for rule in rules)
+        yield from read
+        return
+    free = [rule for rule in rules if rule.status == FAITHFUL and rule.sets]
+    pairs = [pair for pair in itertools.combinations(rules, 2) if _apart(*pair)]
+    yield from (stage.way(*pair) for pair in pairs)
+    for one, two in itertools.combinations(free, 2):
+        yield from (stage.way(one, two, r) for r in rules if _apart(one, two, r) and r not in free)
 
 
-def _compose(
-    seen: Seen,
-    channels: Sequence[Fit],
-    spatials: Sequence[Fit],
-    weights: Mapping[str, Array],
-    x: Array,
-    names: Sequence[str],
-    room: float,
-) -> Reading | None:
-    """Return the reading nearest to the paper that gives y with all weights in place."""
-    found = []
-    fit_c, fit_s = (
-        [(f, gates(f.choice.axes, weights)) for f in several if fits_weights(f.choice, weights)]
-        for several in (channels, spatials)
-    )
-    names = [name for name in names if _may_be(name, "k" in weights)]
-    for (one, (mc, zc)), (two, (ms, zs)) in itertools.product(fit_c, fit_s):
-        s, alone = Stages(mc, ms, zc, zs), not mixes(two.choice)
-        for name in names:
-            if name not in one.compositions or name not in two.compositions:
-                continue
-            if _gives(name, s, x, seen.whole, room, alone):
-                cost = one.choice.cost + two.choice.cost + COSTS[COMPOSE[name][0]]
-                # Without a spatial gate, what is said of the channel gate's map says it best.
-                of_channel = "k" in weights or name.startswith("channel")
-                found.append(((cost, not of_channel), Reading(one.choice, two.choice, name)))
-    return min(found, key=lambda fit: fit[0], default=((0, False), None))[1]
+def _apart(*rules: Rule) -> bool:
+    """Tell whether rules set axes, each others of its own."""
+    axes = [axis for rule in rules for axis in rule.sets]
+    return all(rule.sets for rule in rules) and len(set(axes)) == len(axes)
 
 
-def _may_be(name: str, spatial: bool) -> bool:
-    """Tell whether a composition is of so many gates; a mistake may be in one gate alone."""
-    if spatial or COMPOSE[name][0] != "wrong":
-        return name.startswith("channel-only") != spatial
-    return True
+def _free(block: Block, ways: Iterable[Way]) -> list[Fit]:
+    """Return ways that no composition is ruled out for."""
+    return [Fit(way, block.compositions) for way in ways]
 
 
-def _gives(name: str, s: Stages, x: Array, y: Array, room: float, alone: bool) -> bool:
-    """Tell whether a composition gives y; where samples stand alone, the first tells it sooner."""
-    compose = COMPOSE[name][2]
-    # Its largest entry is smaller than that of all.
-    if alone and not close(y[:1], compose(x[:1], s), 8 * room):
-        return False
-    return close(y, compose(x, s), room)
+def _nearest(block: Block, found: Fits) -> Reading:
+    """Return what is known of each stage by itself, the nearest to the paper."""
+    known = {name: min(fits, key=lambda fit: fit.way.cost) for name, fits in found.items() if fits}
+    return Reading(block, {name: fit.way for name, fit in known.items()})
+
+
+class _Target:
+    """What the candidate gave with all weights in place."""
+
+    def __init__(
+        self, block: Block, weights: Weights, x: Array, y: Array, tolerance: float
+    ) -> None:
+        self.block, self.weights, self.x, self.y = block, weights, x, y
+        self.tolerance = tolerance
+
+    def read(self, fits: Fits, compositions: Sequence[Composition]) -> Reading | None:
+        """Return the reading nearest to the paper that gives y."""
+        found: list[tuple[int, Reading]] = []
+        fitting = {
+            name: [
+                (fit, fit.way.gates(self.weights)) for fit in several if fit.way.fits(self.weights)
+            ]
+            for name, several in fits.items()
+        }
+        for chosen in itertools.product(*fitting.values()):
+            ways = dict(zip(fitting, (fit.way for fit, _ in chosen), strict=True))
+            gates = {k: gate for _, each in chosen for k, gate in each.items()}
+            for composition in compositions:
+                if all(composition in fit.compositions for fit, _ in chosen) and self._given(
+                    composition, gates, any(way.mixes for way in ways.values())
+                ):
+                    cost = sum(way.cost for way in ways.values()) + composition.cost
+                    found.append((cost, Reading(self.block, ways, composition)))
+        return min(found, key=lambda each: each[0], default=(0, None))[1]
+
+    def _given(self, composition: Composition, gates: Mapping[str, Gate], mixes: bool) -> bool:
+        """Tell whether a composition gives y; where samples stand alone, the first tells sooner."""
+        maps = self.block.maps(gates)
+        # Its largest entry is smaller than that of all.
+        first = mixes or close(self.y[:1], composition(self.x[:1], maps), 8 * self.tolerance)
+        return first and close(self.y, composition(self.x, maps), self.tolerance)

@@ -13,8 +13,6 @@ import numpy as np
 
 from npcbam.arguments import Array
 from npcbam.oracle.candidates.candidate import Candidate
-from npcbam.oracle.candidates.completed import Half
-from npcbam.oracle.candidates.two_kernels import Joined
 from npcbam.oracle.findings import Finding
 from npcbam.oracle.identification import kin_bam, kin_of_channels, kin_of_positions
 from npcbam.oracle.identification.kin_arrays import placements
@@ -22,7 +20,7 @@ from npcbam.oracle.identification.kin_of_channels import eca_kernel
 from npcbam.oracle.identification.kin_value import Kin, Way, Weights
 from npcbam.oracle.identification.reading import close
 from npcbam.oracle.precision import CLOSE, rounded
-from npcbam.oracle.probing import running
+from npcbam.oracle.probing.weights import draw
 from npcbam.oracle.rules.catalogue import rule
 
 # In half precision other blocks give as near a y.
@@ -40,18 +38,13 @@ def kin_of(candidate: Candidate, channels: int, seed: int) -> Finding | None:
     channels : how many it has where no array tells
     seed : of the weights and inputs
     """
-    half = candidate.half if isinstance(candidate, Half) else candidate
-    own = half.inner if isinstance(half, Joined) else half
-    rng = np.random.default_rng(seed)
+    own, rng = candidate.itself, np.random.default_rng(seed)
     values = _drawn(own, rng)
-    # A half that gives a map is completed; a spatial one by more than x, which is left out.
-    gives_map = isinstance(candidate, Half) and candidate.part == "channel" and half is own
-    run = candidate if gives_map else own
     looked: dict[int, tuple[Seen, float]] = {}
     for kin in _alike(values):
         for width, weights in placements(kin, values, channels):
             if width not in looked:
-                looked[width] = _look(run, values, width, rng)
+                looked[width] = _look(own, values, width, rng)
             seen, allowed = looked[width]
             for way in kin.ways if seen else ():
                 found = _found(way, weights, seen, allowed)
@@ -62,7 +55,7 @@ def kin_of(candidate: Candidate, channels: int, seed: int) -> Finding | None:
 
 def _drawn(candidate: Candidate, rng: np.random.Generator) -> dict[str, Array]:
     """Draw all arrays, with none of them 0 and above 0 what may be a variance."""
-    values = running.draw(candidate, rng)
+    values = draw(candidate, rng)
     return {name: np.abs(v) if "var" in name.lower() else v for name, v in values.items()}
 
 
@@ -122,6 +115,9 @@ def _run(candidate: Candidate, values: Weights, x: Array) -> Array | None:
             y = candidate.forward(values, x.copy())
     except (Exception, SystemExit):
         return None
+    if candidate.stage == "channel" and np.shape(y) != x.shape:
+        # A channel gate that gives its map gives as much as one that gives features.
+        y = y.reshape(*y.shape[:2], *[1] * (x.ndim - 2)) * x if y.size == x[..., 0, 0].size else y
     return y if np.shape(y) == x.shape and np.isfinite(y).all() else None
 
 

@@ -100,7 +100,8 @@ def _bam(w: Weights, x: Array, depths: tuple[int, int], how: _Open) -> Array:
         s = relu(norm(w, f"conv{i}.n", _dilated(w, f"conv{i}", s, how.dilation), how.eps))
     spatial = norm(w, "conv.n", linear(w, "conv", s), how.eps)
     both = channel + spatial if how.merge == "sum" else channel * spatial
-    return x * (1 + gate(both))
+    y: Array = x * (1 + gate(both))
+    return y
 
 
 def _dilated(w: Weights, name: str, z: Array, step: int) -> Array:
@@ -111,4 +112,5 @@ def _dilated(w: Weights, name: str, z: Array, step: int) -> Array:
     for i, j in itertools.product(range(3), range(3)):
         shifted = padded[:, :, i * step : i * step + height, j * step : j * step + width]
         total = total + np.moveaxis(np.tensordot(w[f"{name}.w"][:, :, i, j], shifted, (1, 1)), 0, 1)
-    return total + np.reshape(w.get(f"{name}.b", np.zeros(1)), (1, -1, 1, 1))
+    total = total + np.reshape(w.get(f"{name}.b", np.zeros(1)), (1, -1, 1, 1))
+    return total

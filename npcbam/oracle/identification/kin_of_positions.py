@@ -30,11 +30,12 @@ from npcbam.pointwise import relu
 
 
 def _scse(w: Weights, x: Array, merge: str) -> Array:
-    channel = x * column(gate(linear(w, "fc2", relu(linear(w, "fc1", average(x))))))
-    spatial = x * gate(linear(w, "conv", x))
+    channel: Array = x * column(gate(linear(w, "fc2", relu(linear(w, "fc1", average(x))))))
+    spatial: Array = x * gate(linear(w, "conv", x))
     if merge == "maximum":
         return np.maximum(channel, spatial)
-    return channel + spatial if merge == "sum" else channel * spatial
+    y: Array = channel + spatial if merge == "sum" else channel * spatial
+    return y
 
 
 def scses() -> Iterator[Kin]:

@@ -1,67 +1,78 @@
-"""Rows with a number of their own in them, which is read off what the candidate gave."""
+"""Rules with a number in them: the number is read off what the candidate gave.
+
+The logits of such a rule are affine in its number u, so that two values of u give all others, and
+the logits that are seen, σ⁻¹ of the map, are solved for u.
+"""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 
 import numpy as np
 
 from npcbam.arguments import Array
-from npcbam.oracle.identification.reading import benign, fits_weights, tables
-from npcbam.oracle.identification.single_gate import Seen
+from npcbam.oracle.identification.one_stage import Alone
 from npcbam.oracle.precision import LOGIT
-from npcbam.oracle.rules import Row, channel_logits, spatial_logits
+from npcbam.oracle.rules.rule import Parameter, Rule, Weights
+from npcbam.oracle.rules.stage import Way
+
+# Of the largest logit, what a number may leave of them: the rounding of a map, undone by σ⁻¹.
+LEFT = 1e-6
 
 
-def fitted(seen: Seen, x: Array, of_channel: bool) -> Iterator[Row]:
-    """Yield the rows with a number in them that is read off: by what the logits are multiplied."""
-    name, y, weights = "spatial", seen.spatial, seen.flat
-    if of_channel:
-        name, y, weights, x = "channel", seen.channel, seen.calm, seen.few
-    paper = tables(of_channel)[1]
-    for choice in benign(of_channel):
-        if "k" not in weights or not fits_weights(choice, weights):
-            continue
-        # The other gate, now a constant, may come first; and x may be added.
-        for gated, read in itertools.product((y, y - x), (x, x / 2)):
-            z = (channel_logits if of_channel else spatial_logits)(choice.axes, weights, read)
-            factor = _factor(np.broadcast_to(z, x.shape), gated / (x / 2))
-            if factor is not None and abs(factor - 1) > 1e-3:
-                said = f"the {name} logits are multiplied by {factor:.6g} before the sigmoid"
-                sets = {axis: v for axis, v in choice.axes.items() if v != paper[axis]}
-                yield Row(f"{name}-temperature", "wrong", said, {**sets, "factor": factor})
+def read_off(each: Alone) -> Iterator[Way]:
+    """Yield the ways of one rule with a number, beside any that is not wrong."""
+    numbered = [(rule, rule.parameter) for rule in each.stage.numbered if rule.parameter]
+    for base in each.stage.singly():
+        if base.benign and base.fits(each.weights):
+            for rule, parameter in numbered:
+                free = parameter.axis not in {axis for r in base.rules for axis in r.sets}
+                if free and each.stage.fits({**base.axes, parameter.axis: None}, each.weights):
+                    yield from _ways(each, base, rule, parameter)
 
 
-def fitted_eps(seen: Seen, x: Array) -> Iterator[Row]:
-    """Yield the rows of a norm with an eps of its own, which is read off."""
-    if "var" not in seen.flat or "k" not in seen.flat:
-        return
-    var, beta = seen.flat["var"], seen.flat.get("beta", 0)
-    for choice in benign(False):
-        if not fits_weights(choice, seen.flat):
-            continue
-        for gated, read in itertools.product((seen.spatial, seen.spatial - x), (x, x / 2)):
-            # Without beta, the logits are those of a variance of 1 over the root of what it is.
-            plain = {**seen.flat, "beta": 0 * var, "var": 1 + 0 * var}
-            z = spatial_logits({**choice.axes, "eps": 0.0}, plain, read)
-            factor = _factor(np.broadcast_to(z, x.shape), gated / (x / 2), beta)
-            eps = 0.0 if not factor else float(f"{(factor**-2 - var).item():.3g}")
-            if 1e-13 < eps <= 0.1:
-                sets = {"pools": choice.axes["pools"], "eps": eps}
-                said = f"planes {list(sets['pools'])}, and the norm has eps {eps:g}"
-                yield Row("spatial-eps", choice.rows[0].status, said, sets)
-
-
-def _factor(z: Array, gate: Array, added: Array | float = 0.0) -> float | None:
-    """Return t where the gate is the sigmoid of t z + `added`, None if it is of no t."""
-    with np.errstate(all="ignore"):
-        scaled = np.log(gate / (1 - gate))
+def _ways(each: Alone, base: Way, rule: Rule, parameter: Parameter) -> Iterator[Way]:
+    stage, weights = each.stage, each.weights
+    for gated, scale, read in each.seen(each.y):
+        with np.errstate(all="ignore"):
+            gate = gated / scale
+            seen = np.log(gate / (1 - gate))
         # Where the gate is nearly shut or open, no digits of the logit are left.
-        told = np.abs(scaled) < LOGIT
-        scaled, z = (scaled - np.reshape(added, -1))[told], z[told]
+        told = np.abs(seen) < LOGIT
         if not told.any():
-            return None
-        factor = float(np.median(scaled / z))
-        fits = np.abs(scaled - factor * z).max() <= 1e-6 * np.abs(scaled).max()
-    return factor if fits else None
+            continue
+
+        def logits(u: float, read: Array = read, told: Array = told) -> Array:
+            axes = {**base.axes, **rule.sets, parameter.axis: parameter.set_to(u, weights)}
+            z = stage.logits(axes, weights, read)
+            return np.broadcast_to(z, told.shape)[told]
+
+        u = _solved(logits(1.0), logits(2.0), seen[told])
+        plain = np.broadcast_to(stage.logits(base.axes, weights, read), told.shape)[told]
+        if u is not None and np.abs(seen[told] - plain).max() > LEFT * np.abs(plain).max():
+            yield from (stage.way(*base.rules, r) for r in _at(rule, parameter, u, weights))
+
+
+def _solved(one: Array, two: Array, seen: Array) -> float | None:
+    """Return the u with which the logits are those seen; None if there is none."""
+    slope = two - one
+    steep = np.abs(slope) > LEFT * np.abs(slope).max(initial=0)
+    if not steep.any():
+        return None
+    u = 1 + float(np.median((seen - one)[steep] / slope[steep]))
+    left = np.abs(seen - one - (u - 1) * slope).max()
+    return u if left <= LEFT * np.abs(seen).max() else None
+
+
+def _at(rule: Rule, parameter: Parameter, u: float, weights: Weights) -> Iterator[Rule]:
+    """Yield the rule with the number, and with its first three digits, which are often all."""
+    said = u if parameter.spelled is None else parameter.spelled(u, weights)
+    other = any(abs(said - number) < LEFT for number in parameter.others)
+    if other or not parameter.low <= said <= parameter.high:
+        return
+    short = float(f"{said:.3g}")
+    if parameter.spelled is not None:
+        yield rule.at(short, short)
+    else:
+        yield rule.at(parameter.set_to(short, weights), short)
+        yield rule.at(parameter.set_to(u, weights), u)

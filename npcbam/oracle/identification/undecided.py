@@ -1,94 +1,96 @@
-"""Where the check cannot conclude: what is no CBAM, and what may be one that hides its weights."""
+"""What is no CBAM, and what may be one that hides its weights, so that nobody can conclude."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+import math
+from collections.abc import Mapping
 
 import numpy as np
 
 from npcbam.arguments import Array
 from npcbam.oracle.candidates.attempt import attempt
 from npcbam.oracle.candidates.candidate import Candidate, CannotRun, sentence
-from npcbam.oracle.candidates.completed import Half, lacking
-from npcbam.oracle.comparison.comparison import Tried
 from npcbam.oracle.findings import Finding
+from npcbam.oracle.identification.identified import Identified
 from npcbam.oracle.identification.kin import kin_of
 from npcbam.oracle.precision import STILL
-from npcbam.oracle.probing.roles import Roles, assignments, may_be_kernel
-from npcbam.oracle.probing.running import Outcome
+from npcbam.oracle.probing.roles import assignments, may_be_kernel
+from npcbam.oracle.probing.trial import Trial
+from npcbam.oracle.rules.block import BLOCKS
+from npcbam.oracle.rules.catalogue import rule
 
 MOST_ARRAYS = 30
 
 
+def refuse_whole(candidate: Candidate) -> None:
+    """Raise CannotRun where a half has the parameters of both gates."""
+    if candidate.stage == "whole":
+        return
+    known = assignments(candidate.parameters, candidate.buffers)
+    # A kernel of one tap is a linear map as well.
+    roles = known[0] if known else ()
+    has = {role.key for role in roles if role.key != "k" or math.prod(role.shape) > 2}
+    if {"w0", "k"} <= has:
+        raise CannotRun(
+            f"{candidate.name} has the parameters of both gates: check it without a stage, "
+            f"or the {candidate.stage} module inside it"
+        )
+
+
 def of_parameters(candidate: Candidate, channels: int, seed: int) -> Finding | None:
-    """Return why the parameters cannot be those of a CBAM, or of which kin they are; else None.
+    """Return why the parameters cannot be the block's, or of which kin they are; None if they can.
 
     What multiplies its input by gates between 0 and 1, which read other entries too, may be a CBAM
     all the same, if it has no arrays, or may keep its matrices in others: that is undecided.
     """
     if kin := kin_of(candidate, channels, seed):
         return kin
-    own = candidate.half if isinstance(candidate, Half) else candidate
-    few, missing = len(own.parameters) + len(own.buffers) <= MOST_ARRAYS, lacking(candidate)
-    # What completes a half helps to place its parameters, and is no sign that it has any.
-    placed = candidate if own.parameters else own
-    if few and not missing and assignments(placed.parameters, placed.buffers):
+    arrays, part = candidate.parameters, candidate.stage
+    few = len(arrays) + len(candidate.buffers) <= MOST_ARRAYS
+    if few and assignments(arrays, candidate.buffers, part=part):
         return None
-    said = f"{missing}: it has {_listed(own)}" if missing else _no_roles(own)
-    hidden = all(value.ndim < 2 and value.size for value in own.parameters.values())
-    hidden |= _may_be_mlp(_without_kernels(own.parameters), channels)
-    if hidden and not missing and _is_gated(candidate, channels, np.random.default_rng(seed)):
-        said = f"{said}; yet y is x times gates between 0 and 1, whose weights cannot be set"
-        return Finding("compose", "weights-out-of-reach", said, "undecided")
-    return Finding("compose", "no-cbam", said)
-
-
-def of_unplaced(candidate: Candidate, roles: Roles, channels: int) -> Finding | None:
-    """Return that arrays without a role may be an MLP that is stored in a way of its own."""
-    names = {role.name for role in roles}
-    rest = {name: v for name, v in candidate.parameters.items() if name not in names}
-    if any(role.key == "w0" for role in roles) or not _may_be_mlp(rest, channels):
-        return None
-    said = f"{', '.join(f'{name} {v.shape}' for name, v in rest.items())} cannot be told to be W0 "
-    said += "(C/r, C) and W1 (C, C/r), and may hold them all the same: store them as two matrices"
-    return Finding("compose", "weights-out-of-reach", said, "undecided")
+    reason = _missing(candidate)
+    hidden = all(value.ndim < 2 and value.size for value in arrays.values())
+    hidden |= _may_be_mlp(_without_kernels(arrays), channels)
+    lacking = part != "whole" and arrays
+    if hidden and not lacking and _is_gated(candidate, channels, np.random.default_rng(seed)):
+        return rule("weights-out-of-reach").finding(reason=reason)
+    return rule("no-cbam").finding(reason=reason)
 
 
 def of_running(candidate: Candidate, error: CannotRun) -> Finding:
     """Return that it runs on no input."""
-    said = "it " + str(error).removeprefix(f"{candidate.name} ")
-    return Finding("effects", "never-runs", said, "undecided")
+    return rule("never-runs").finding(what=str(error).removeprefix(f"{candidate.name} "))
 
 
-def of_precision(tried: Tried, x: Array) -> list[Finding]:
+def of_outputs(trial: Trial) -> list[Finding]:
+    """Return that y says nothing: it is never a number."""
+    outputs = [outcome.y for outcome in trial.seen if outcome.y is not None]
+    never = outputs and not any(np.isfinite(y).any() for y in outputs)
+    return [rule("never-finite").finding()] if never else []
+
+
+def of_precision(trial: Trial) -> list[Finding]:
     """Return that it does not run at the precision that it is to be judged at, if that is so."""
-    given = attempt(lambda: tried.asked.forward(tried.values, x.copy()))
+    x = trial.large[0].input.x
+    given = attempt(lambda: trial.asked.forward(trial.values, x.copy()))
     if not isinstance(given, BaseException):
         return []
-    said = f"it does not run in {tried.asked.dtype}: {sentence(given)}"
-    return [Finding("numerics", "unsupported-precision", said, "undecided")]
+    dtype, error = trial.asked.dtype, sentence(given)
+    return [rule("unsupported-precision").finding(status="undecided", dtype=dtype, error=error)]
 
 
-def of_outputs(found: Sequence[Finding], seen: Iterable[Outcome]) -> list[Finding]:
-    """Return the findings, undecided where y says nothing: it is random, or never a number."""
-    found = [
-        replace(each, status="undecided") if each.code == "not-repeatable" else each
-        for each in found
-    ]
-    outputs = [outcome.y for outcome in seen if outcome.y is not None]
-    if outputs and not any(np.isfinite(y).any() for y in outputs):
-        said = "y is NaN or infinite in every entry on every input: nothing can be read off it"
-        # What follows from that alone is no finding of its own.
-        found = [each for each in found if each.status == "note"]
-        found.append(Finding("numerics", "never-finite", said, "undecided"))
-    return found
-
-
-def of_dead_parameters() -> Finding:
-    """Return that no parameter has an effect."""
-    said = "its parameters have no effect on y where they are set: it may compute with others"
-    return Finding("compose", "weights-out-of-reach", said, "undecided")
+def of_unplaced(found: Identified) -> Finding | None:
+    """Return that arrays without a role may be an MLP that is stored in a way of its own."""
+    names = {role.name for role in found.roles}
+    parameters = found.trial.candidate.parameters
+    rest = {name: v for name, v in parameters.items() if name not in names}
+    known = found.reading.known or found.reading.block.part == "spatial"
+    placed = known or any(role.key == "w0" for role in found.roles)
+    if placed or not _may_be_mlp(rest, found.trial.channels):
+        return None
+    listed = ", ".join(f"{name} {v.shape}" for name, v in rest.items())
+    return rule("weights-unplaced").finding(arrays=listed)
 
 
 def _without_kernels(arrays: Mapping[str, Array]) -> dict[str, Array]:
@@ -125,7 +127,8 @@ def _gates_of(candidate: Candidate, x: Array) -> Array | None:
     return y / x if isinstance(y, np.ndarray) and y.shape == x.shape else None
 
 
-def _no_roles(candidate: Candidate) -> str:
+def _missing(candidate: Candidate) -> str:
+    """Say what of a block's parameters there is not."""
     arrays = candidate.parameters
     if not arrays:
         return "it has no parameters, where a CBAM has at least W0 (C/r, C) and W1 (C, C/r)"
@@ -134,8 +137,7 @@ def _no_roles(candidate: Candidate) -> str:
     empty = [name for name, value in arrays.items() if value.size == 0]
     if empty:
         return f"its hidden layer has no unit, {empty[0]} is empty: build it with more channels"
-    missing = "no two of its parameters can be W0 (C/r, C) and W1 (C, C/r)"
-    return f"{missing}: it has {_listed(candidate)}"
+    return f"{BLOCKS[candidate.stage].missing}: it has {_listed(candidate)}"
 
 
 def _listed(candidate: Candidate) -> str:

@@ -1,80 +1,80 @@
-"""Where no row of the tables fits: what a stage depends on, and what it does not.
+"""Where no rule fits: what a stage depends on, and what it does not.
 
-Each gate is seen alone, as what y is of x: with the kernel at 0 that is Mc times a constant, with
-the last layer of the MLP at 0 it is Ms times a constant.
+Each stage is seen alone, as what y is of x: with the others silenced that is its map times a
+constant.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from npcbam.arguments import Array
 from npcbam.oracle.findings import Finding
+from npcbam.oracle.identification.identified import Identified
 from npcbam.oracle.identification.more_planes import finding_of_planes
-from npcbam.oracle.identification.reading import Reading, choices, fits_weights, stages
-from npcbam.oracle.identification.single_gate import without_channel, without_spatial
+from npcbam.oracle.identification.one_stage import Alone, look
 from npcbam.oracle.precision import STILL
-from npcbam.oracle.probing.roles import Roles
-from npcbam.oracle.rules import CHANNEL, CHANNEL_PAPER, SPATIAL, SPATIAL_PAPER, Row, Run
+from npcbam.oracle.rules.catalogue import rule
+from npcbam.oracle.rules.rule import Run, Weights
+from npcbam.oracle.rules.stage import Stage
+
+Moves = dict[str, Array]
 
 
-def probe(
-    run: Run,
-    weights: Mapping[str, Array],
-    x: Array,
-    reading: Reading,
-    rng: np.random.Generator,
-) -> list[Finding]:
-    """Return what can be proven of the stages that are not known.
+def unknown(found: Identified) -> list[Finding]:
+    """Return what can be said where not all of a candidate is known."""
+    if found.reading.known:
+        return []
+    first = found.trial.seen[0]
+    assert first.y is not None
+    if not np.isfinite(first.y).all():
+        name, reason = first.input.name, first.input.reason
+        return [rule("not-finite").finding(input=name, reason=reason)]
+    if found.dead >= set(found.trial.candidate.parameters):
+        return [rule("weights-elsewhere").finding()]
+    apart = kernels_apart(found)
+    return [apart] if apart else _depends(found)
 
-    Parameters
-    ----------
-    run, weights, x : as in `identify`
-    reading : what is known
-    """
-    found = []
-    if reading.channel is None:
-        found.append(_channel(run, without_spatial(weights), x, rng))
-    if reading.spatial is None and "k" in weights:
-        flat = without_channel(weights)
-        planes = finding_of_planes(run, flat, x, STILL)
-        found.append(planes or _spatial(run, flat, x, rng))
-    if reading.channel is not None and reading.spatial is not None:
+
+def _depends(found: Identified) -> list[Finding]:
+    """Return what can be proven of the stages that are not known."""
+    reading, run, x = found.reading, found.trial.runs(found.roles), found.x
+    rng = found.trial.draws(1)
+    alone = look(reading.block, run, found.weights, x, STILL, shown=False)
+    seen = {each.stage.name: each for each in alone}
+    findings = []
+    for name, each in seen.items():
+        if name not in reading.ways:
+            planes = finding_of_planes(each, run) if name == "spatial" else None
+            findings.append(planes or PROBES[name](each, run, x, rng))
+    if not findings and "channel" in seen:
         # On a few positions alone it may look as if it read them all.
-        seen = _channel(run, without_spatial(weights), x, rng)
-        found = [seen if seen is not None and seen.code == "channel-reads-positions" else None]
-    if all(finding is None for finding in found):
-        said = "either gate alone is known, but not what is done with both"
-        if reading.channel is None or reading.spatial is None:
-            said = "it computes nothing that is known"
-        return [Finding("compose", "compose-unknown", said)]
-    return [finding for finding in found if finding is not None]
+        told = PROBES["channel"](seen["channel"], run, x, rng)
+        findings = [told if told and told.code == "channel-reads-positions" else None]
+    if any(findings):
+        return [finding for finding in findings if finding is not None]
+    both = len(reading.ways) == len(seen)
+    return [rule("compose-unknown" if both else "nothing-known").finding()]
 
 
-def kernels_apart(parameters: Mapping[str, Array], roles: Roles) -> Finding | None:
+def kernels_apart(found: Identified) -> Finding | None:
     """Return that there are more kernels like the spatial gate's, which the check cannot place."""
-    placed = {role.name: role.key for role in roles}
-    shapes = [v.shape for name, v in parameters.items() if placed.get(name) == "k"]
-    more = [n for n, v in parameters.items() if n not in placed and v.shape in shapes]
-    if not more:
-        return None
-    said = (
-        f"beside the kernel of its spatial gate it has others of that shape, {', '.join(more)}: a "
-        "convolution for each plane cannot be told here, and one over both planes can"
-    )
-    return Finding("spatial", "kernels-apart", said, "undecided")
+    arrays = found.trial.candidate.parameters
+    live = {k: v for k, v in arrays.items() if k not in found.dead}
+    placed = {role.name: role.key for role in found.roles}
+    shapes = [v.shape for name, v in live.items() if placed.get(name) == "k"]
+    more = [name for name, v in live.items() if name not in placed and v.shape in shapes]
+    return rule("kernels-apart").finding(kernels=", ".join(more)) if more else None
 
 
-def _channel(
-    run: Run, calm: Mapping[str, Array], x: Array, rng: np.random.Generator
-) -> Finding | None:
+def _channel(each: Alone, run: Run, x: Array, rng: np.random.Generator) -> Finding | None:
     """Say what Mc reads; None if what is seen is no map of the channels."""
 
     def gate(rows: Array) -> Array:
-        y = run(calm, rows.reshape(x.shape))
+        y = run(each.weights, rows.reshape(x.shape))
         return (y / rows.reshape(x.shape)).reshape(*x.shape[:2], -1)
 
     flat = np.sort(x.reshape(*x.shape[:2], -1), axis=-1)
@@ -95,55 +95,44 @@ def _channel(
     # What is moved is not looked at.
     at = {"another channel": np.s_[:, 1:, :1], "the other samples": np.s_[:1, :, :1]}
     reads = _read(gate, moves, base, at, np.s_[:, :, :1])
-    code, said = "channel-unknown", "the channel gate follows no rule that is known"
     if reads["where they stand"]:
-        code = "channel-reads-positions"
-        said = (
-            "the channel gate depends on where in the map values stand: "
-            "it reads a fixed window or one row, and no global pool"
-        )
-    elif reads["the other values"]:
-        code = "channel-reads-more"
-        said = "the channel gate depends on more than the average and the maximum of each channel"
-    nearest = _nearest(True, calm, x, run) if code == "channel-unknown" else ""
-    return Finding("channel", code, said + _listed(reads) + nearest)
+        return rule("channel-reads-positions").finding(reads=_listed(reads))
+    if reads["the other values"]:
+        return rule("channel-reads-more").finding(reads=_listed(reads))
+    near = _nearest(each.stage, each.weights, x, run)
+    return rule("channel-unknown").finding(reads=_listed(reads) + near)
 
 
-def _spatial(
-    run: Run, flat: Mapping[str, Array], x: Array, rng: np.random.Generator
-) -> Finding | None:
+def _spatial(each: Alone, run: Run, x: Array, rng: np.random.Generator) -> Finding | None:
     """Say what Ms reads; None if what is seen is no map of the positions."""
-    base = run(flat, x) / x
+    base = run(each.weights, x) / x
     if _moves(base, base[:, :1]):
         return None
     order = rng.permutation(x.shape[1])
-    sorted_ = np.argsort(np.argsort(x, axis=1), axis=1)
-    last = x.shape[1] - 1
+    ranks = np.argsort(np.argsort(x, axis=1), axis=1)
     corner = (slice(None), slice(None), *[-1] * (x.ndim - 2))
     far = "a position out of the kernel's reach"
     moves = {
-        "the maximum over the channels": x + 0.3 * (sorted_ == last) - 0.3 * (sorted_ == 0),
-        "the average over the channels": x - 0.3 * (sorted_ == 0),
+        "the maximum over the channels": x + 0.3 * (ranks == x.shape[1] - 1) - 0.3 * (ranks == 0),
+        "the average over the channels": x - 0.3 * (ranks == 0),
         "which channel a value stands in": x[:, order],
         **_common(x, "one channel alone"),
     }
-    if all(size > n // 2 + 1 for size, n in zip(x.shape[2:], flat["k"].shape[2:], strict=True)):
+    kernel = each.weights["k"].shape[2:]
+    if all(size > n // 2 + 1 for size, n in zip(x.shape[2:], kernel, strict=True)):
         moves[far] = x.copy()
         moves[far][corner] += 0.3
     at = {far: np.s_[:, :1, *[0] * (x.ndim - 2)], "the other samples": np.s_[:1, :1]}
-    reads = _read(lambda z: run(flat, z) / z, moves, base, at, np.s_[:, :1])
-    code, said = "spatial-unknown", "the spatial map is a function of no planes and no kernel known"
+    reads = _read(lambda z: run(each.weights, z) / z, moves, base, at, np.s_[:, :1])
     if reads["which channel a value stands in"]:
-        code = "spatial-reads-channels"
-        said = (
-            "the spatial map depends on which channel a value stands in: "
-            "it reads some of them, and no pool over all"
-        )
-    elif reads.get(far):
-        code = "spatial-reads-far"
-        said = "the spatial map reads positions that its kernel does not reach"
-    nearest = _nearest(False, flat, x, run) if code == "spatial-unknown" else ""
-    return Finding("spatial", code, said + _listed(reads) + nearest)
+        return rule("spatial-reads-channels").finding(reads=_listed(reads))
+    if reads.get(far):
+        return rule("spatial-reads-far").finding(reads=_listed(reads))
+    near = _nearest(each.stage, each.weights, x, run)
+    return rule("spatial-unknown").finding(reads=_listed(reads) + near)
+
+
+PROBES = {"channel": _channel, "spatial": _spatial}
 
 
 def _read(
@@ -158,7 +147,7 @@ def _read(
     return {what: _moves(gate(z)[seen[what]], base[seen[what]]) for what, z in moves.items()}
 
 
-def _common(x: Array, one_channel: str) -> dict[str, Array]:
+def _common(x: Array, one_channel: str) -> Moves:
     """Return what is moved for either gate."""
     one, other = x.copy(), x.copy()
     one[:, :1] *= 1.1
@@ -180,27 +169,23 @@ def _listed(reads: Mapping[str, bool]) -> str:
     """Say what moves a gate and what does not."""
     does = ", ".join(what for what, moves in reads.items() if moves) or "nothing that was tried"
     not_ = ", ".join(what for what, moves in reads.items() if not moves)
-    return f"; it depends on {does}" + (f"; not on {not_}" if not_ else "")
+    return does + (f"; not on {not_}" if not_ else "")
 
 
 def _moves(one: Array, other: Array) -> bool:
     return not bool(np.abs(one - other).max() <= STILL * np.abs(other).max())
 
 
-def _nearest(of_channel: bool, weights: Mapping[str, Array], x: Array, run: Run) -> str:
-    """Name the row that comes nearest, up to a constant factor."""
-    table: Sequence[Row] = CHANNEL if of_channel else SPATIAL
-    paper = CHANNEL_PAPER if of_channel else SPATIAL_PAPER
+def _nearest(stage: Stage, weights: Weights, x: Array, run: Run) -> str:
+    """Name the rule that comes nearest, up to a constant factor."""
     got = run(weights, x) / x
     gaps: list[tuple[float, str]] = []
-    for choice in choices(table, paper, pairs=False):
-        if fits_weights(choice, weights):
-            axes = (choice.axes, SPATIAL_PAPER) if of_channel else (CHANNEL_PAPER, choice.axes)
-            s = stages(axes[0], axes[1], weights)
-            want = np.broadcast_to((s.mc if of_channel else s.ms)(x), x.shape)
+    for way in stage.singly():
+        if way.fits(weights):
+            want = np.broadcast_to(stage.map(way.axes, weights, x), x.shape)
             factor = float((got * want).sum() / max(np.square(want).sum(), 1e-300))
             left = float(np.abs(got - factor * want).max() / np.abs(got).max())
-            gaps.append((left, choice.rows[0].message))
+            gaps.append((left, way.rules[0].sentence))
     if not gaps:
         return ""
     gap, said = min(gaps)

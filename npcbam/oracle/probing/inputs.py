@@ -67,8 +67,9 @@ def telling(rng: np.random.Generator, channels: int, *space: int) -> Array:
     """Draw the input that no two rows of the tables agree on: all signs, and two scales."""
     x = rng.standard_normal((5, channels, *space))
     x[1] *= 4
-    # The averages of this sample are sure to wake the hidden units, see `trial.awake`.
-    x[2] = np.abs(x[2]) + 0.1
+    # The averages of this sample are sure to wake the hidden units, see `weights.awake`, and are
+    # so large that what is cut off above shows.
+    x[2] = 3 * (np.abs(x[2]) + 0.1)
     # All below 0 in every other channel: what the others have keeps one half of the units awake.
     signs = np.where(np.arange(channels) % 2, 1.0, -1.0).reshape(-1, *[1] * len(space))
     x[3] = signs * (np.abs(x[3]) + 0.1)

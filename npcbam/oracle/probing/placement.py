@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from npcbam.arguments import Array
-from npcbam.oracle.comparison.comparison import Tried
-from npcbam.oracle.identification.single_gate import last_layer, without_spatial
 from npcbam.oracle.precision import STILL
 from npcbam.oracle.probing.roles import Role, Roles
-from npcbam.oracle.rules import Run
+from npcbam.oracle.probing.trial import Trial
+from npcbam.oracle.rules.block import SPATIAL_STAGE, last_layer
+from npcbam.oracle.rules.rule import Run
 
 
-def placed(known: Sequence[Roles], tried: Tried, x: Array) -> list[Roles]:
+def placed(known: Sequence[Roles], trial: Trial, x: Array) -> list[Roles]:
     """Return the ways whose last layer reaches one channel, all of them if there are none.
 
     Where nothing reaches y, as with a gate that is shut, other ways to see the rest may tell which
@@ -25,7 +25,7 @@ def placed(known: Sequence[Roles], tried: Tried, x: Array) -> list[Roles]:
     """
     if len(known) < 2:
         return [*known]
-    reached = [_reached(tried.runs(roles), tried.weights(roles), x) for roles in known]
+    reached = [_reached(trial.runs(roles), trial.weights(roles), x) for roles in known]
     pairs = [*zip(known, reached, strict=True)]
     right = [_matrices(roles) for roles, n in pairs if n == 1]
     return [roles for roles, n in pairs if n < 2 and _matrices(roles) in right] or [*known]
@@ -37,7 +37,7 @@ def _matrices(roles: Roles) -> list[Role]:
 
 def _reached(run: Run, weights: Mapping[str, Array], x: Array) -> int:
     """Return how many channels alter with what the last layer gives to the first."""
-    calm, (last, _) = without_spatial(weights), last_layer(weights)
+    calm, (last, _) = SPATIAL_STAGE.silenced(weights), last_layer(weights)
     if last not in calm:
         return 0
     moved = {**calm, last: calm[last].copy()}

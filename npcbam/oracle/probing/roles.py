@@ -64,8 +64,9 @@ def assignments(
     buffers: Mapping[str, Array],
     dead: Collection[str] = (),
     sizes: tuple[int, int] | None = None,
+    part: str = "whole",
 ) -> list[Roles]:
-    """Return the ways to see the arrays as a CBAM's, none if there are none.
+    """Return the ways to see the arrays as a CBAM's, or as those of its `part`.
 
     The ways that place the most arrays which have an effect come first, then those that place the
     most of the others, `dead` by name; at most `MOST`, and all of the same `sizes`, by default
@@ -75,14 +76,14 @@ def assignments(
     """
     parameters = {**parameters, **{k: v for k, v in buffers.items() if is_weight(v)}}
     width = sizes[0] if sizes else 0
-    found = [*itertools.islice(_every(parameters, buffers, width), LOOKED_AT)]
+    found = [*itertools.islice(_every(parameters, buffers, part, width), LOOKED_AT)]
     found.sort(key=lambda roles: (-sum(role.name not in dead for role in roles), -len(roles)))
     wanted = sizes or (sizes_of(found[0]) if found else None)
     return [roles for roles in found if sizes_of(roles) == wanted][:MOST]
 
 
 def every_size(
-    parameters: Mapping[str, Array], buffers: Mapping[str, Array]
+    parameters: Mapping[str, Array], buffers: Mapping[str, Array], part: str = "whole"
 ) -> list[tuple[int, int]]:
     """Return all `sizes_of` that the shapes allow, the likeliest first.
 
@@ -91,7 +92,7 @@ def every_size(
     parameters = {**parameters, **{k: v for k, v in buffers.items() if is_weight(v)}}
     hidden = [role.shape[role.axes[0]] for role, _ in _pairs(parameters)]
     widths = dict.fromkeys((0, *hidden))
-    ways = (_every(parameters, buffers, width) for width in widths)
+    ways = (_every(parameters, buffers, part, width) for width in widths)
     found = (sizes_of(roles) for way in ways for roles in itertools.islice(way, LOOKED_AT))
     return [*dict.fromkeys(found)]
 
@@ -109,21 +110,18 @@ def sizes_of(roles: Roles) -> tuple[int, int]:
 
 
 def _every(
-    parameters: Mapping[str, Array], buffers: Mapping[str, Array], width: int = 0
+    parameters: Mapping[str, Array], buffers: Mapping[str, Array], part: str, width: int = 0
 ) -> Iterator[Roles]:
     """Yield every way; with `width`, those in which that is the number of channels."""
-    for mlps in _mlps(parameters, width):
+    for mlps in [()] if part == "spatial" else _mlps(parameters, width):
         sizes: dict[str, int] = {}
         for role in mlps:
             out, kind = role.shape[role.axes[0]], "b" + role.path[-1]
             sizes[role.path[:-2] + kind] = out
         rest = _without(parameters, *(role.name for role in mlps))
-        kernels: list[Role | None] = [role for k, v in rest.items() for role in _kernels(k, v)]
-        if not kernels and not mlps:
-            return
-        if not kernels:
-            # What has no kernel's shape is sooner a bias.
-            kernels = [None, *(role for k, v in rest.items() for role in _in_order(k, v))]
+        kernels = _of_kernel(rest, part)
+        if not mlps and kernels[:1] == [None]:
+            return  # Vectors alone are nothing.
         for kernel in kernels:
             fixed, vectors, slots = mlps, rest, sizes
             if kernel is not None:
@@ -132,6 +130,17 @@ def _every(
             for placed in _vectors(slots, vectors):
                 for norm in _norms(placed, kernel, buffers):
                     yield (*fixed, *placed, *norm)
+
+
+def _of_kernel(arrays: Mapping[str, Array], part: str) -> list[Role | None]:
+    """Return what may be the kernel; None, for none, comes before what is sooner a bias."""
+    if part == "channel":
+        return [None]
+    found = [role for name, v in arrays.items() for role in _kernels(name, v)]
+    if found:
+        return [*found]
+    stored = [role for name, v in arrays.items() for role in _in_order(name, v)]
+    return [*stored] if part == "spatial" else [None, *stored]
 
 
 def _mlps(parameters: Mapping[str, Array], width: int) -> Iterator[Roles]:

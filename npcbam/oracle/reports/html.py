@@ -14,6 +14,7 @@ import numpy as np
 from npcbam.arguments import Array
 from npcbam.oracle.findings import Finding
 from npcbam.oracle.reports.report import Report
+from npcbam.oracle.rules.page import anchor
 from npcbam.pages import document, table, text
 
 NO_MAPS = "There are no pictures: the two maps could not be read off this candidate."
@@ -51,13 +52,19 @@ def _findings(findings: Sequence[Finding]) -> Iterable[str]:
     for finding in findings:
         head = f"{finding.status}, {finding.stage}: {finding.code}"
         yield f"<section><h3>{text(finding.message)}</h3>"
-        yield f'<p class="soft">{text(head)}</p>'
+        yield f'<p class="soft">{text(head)}{_link(finding.code)}</p>'
         if finding.evidence:
             cells = [(key, _number(value)) for key, value in finding.evidence.items()]
             yield from table("", ("evidence", ""), cells)
         if finding.snippet:
             yield f"<pre><code>{text(finding.snippet)}</code></pre>"
         yield "</section>"
+
+
+def _link(code: str) -> str:
+    """Return a link to the rule, on the page that `npcbam rules --html` writes."""
+    address = anchor(code)
+    return f' (<a href="{text(address)}">why, and how to mend it</a>)' if address else ""
 
 
 def _conventions(report: Report) -> Iterable[str]:

@@ -8,7 +8,9 @@ The JSON, of `schema` 3, has at its top
 - `ok`: whether the candidate is what `expect` asks for; `headline`: the verdict in one sentence;
 - `conventions`: the value of each axis; `departures`: the axes that depart from Eqs. 1 to 3;
   `presets`: those that compute the same;
-- `findings`, the most important first: `stage`, `code`, `message`, `status`, `evidence`, `snippet`;
+- `findings`, the most important first: `stage`, `code`, `message`, `status`, `evidence`, `snippet`,
+  `rule`, its place on the page that `npcbam rules --html rules.html` writes, and `was`, the codes
+  by which version 0.1 told the same; `npcbam explain CODE` says more;
 - `tried`: for each `input` and `tensor` the largest error in units of the allowed one, `times`, and
   the `smallest` error of an entry that would have been caught; `index`, `got`, `expected` of it;
 - `inputs`: why each input is there.
@@ -25,12 +27,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import numpy as np
-
-from npcbam.arguments import Array
+from npcbam.oracle.comparison.rows import Row
 from npcbam.oracle.findings import Finding
-from npcbam.oracle.precision import CLOSE
+from npcbam.oracle.rules.catalogue import RULES
 from npcbam.oracle.rules.conventions import FAITHFUL, Convention, meets, presets_of, unmet
+from npcbam.oracle.rules.page import anchor
 
 SCHEMA = 3
 PARTS = {
@@ -39,50 +40,6 @@ PARTS = {
     "whole": ("CBAM", "Eqs. 1 to 3"),
 }
 UNSEEN = {"channel": "the spatial gate", "spatial": "the channel gate"}
-
-
-@dataclass(frozen=True)
-class Row:
-    """The worst entry of one tensor on one input.
-
-    Attributes
-    ----------
-    times : |got - expected| in units of the allowed error; inf for NaN
-    smallest : the smallest error of an entry that would have been caught
-    index, got, expected : where it is worst, and both values there
-    """
-
-    input: str
-    tensor: str
-    times: float
-    smallest: float
-    index: tuple[int, ...]
-    got: float
-    expected: float
-
-    @property
-    def ok(self) -> bool:
-        """Whether rounding explains the error."""
-        return self.times <= 1
-
-
-def compare(
-    name: str, tensor: str, got: Array, expected: Array, room: float = CLOSE["float64"]
-) -> Row:
-    """Return the worst entry of `got`; `room` is allowed, of the largest entry of `expected`."""
-    scale = float(np.abs(expected).max(initial=0)) or 1.0
-    with np.errstate(invalid="ignore"):
-        gap = np.abs(got - expected) / (room * scale)
-    gap = np.where(np.isnan(gap), np.inf, gap)
-    index = tuple(int(i) for i in np.unravel_index(np.argmax(gap), gap.shape))
-    values = float(gap[index]), room * scale, index, float(got[index]), float(expected[index])
-    return Row(name, tensor, *values)
-
-
-def evidence_of(row: Row) -> dict[str, Any]:
-    """Return a row as the evidence of a finding."""
-    found = {name: value for name, value in asdict(row).items() if name != "smallest"}
-    return found | {"index": list(row.index)}
 
 
 @dataclass(frozen=True)
@@ -186,7 +143,7 @@ class Report:
             "conventions": {row.axis: row.value for row in self.conventions},
             "departures": [row.axis for row in self.conventions if row.departs],
             "presets": list(self.presets),
-            "findings": [asdict(finding) for finding in self.findings],
+            "findings": [_linked(finding) for finding in self.findings],
             "tried": rows,
             "inputs": self.inputs,
         }
@@ -233,6 +190,13 @@ class Report:
         if all(row.tensor == "y" for row in self.rows):
             lines.append("  Gradients were not seen.")
         return lines
+
+
+def _linked(finding: Finding) -> dict[str, Any]:
+    """Return a finding with where its rule stands, and the codes that it had."""
+    known = RULES.get(finding.code)
+    was = list(known.was) if known else []
+    return asdict(finding) | {"rule": anchor(finding.code), "was": was}
 
 
 def _short(times: float) -> str:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from npcbam.oracle.candidates.candidate import Candidate
-from npcbam.oracle.candidates.completed import Half
 from npcbam.oracle.findings import Finding
 
 # The numerics make such inputs of noise of their own.
@@ -19,15 +18,12 @@ MADE = {
     "NaN in one sample": "x[1, 0] = np.nan",
     "infinity in one sample": "x[1, 0] = np.inf",
 }
-# What is compared as y of the block that completes a half.
-COMPLETED = ("differs-on-input", "more-than-rounding")
 
 
 def with_snippet(finding: Finding, candidate: Candidate, channels: int, seed: int) -> Finding:
     """Return the finding with the code that replays its evidence, where it has any.
 
-    `case` draws weights, x and dy anew. What lies in gradients, or in the y of a half that was
-    completed, is replayed through the adapter.
+    `case` draws weights, x and dy anew. What lies in gradients is replayed through the adapter.
     """
     if not finding.evidence:
         return finding
@@ -35,10 +31,12 @@ def with_snippet(finding: Finding, candidate: Candidate, channels: int, seed: in
     low = candidate.at(seen["dtype"]) if "dtype" in seen else candidate
     tensor = str(seen.get("tensor", "y"))
     backward = tensor == "dx" or finding.stage == "gradient" or tensor.startswith("d")
-    completed = finding.code in COMPLETED or finding.stage == "numerics"
     lines = _given(seen, finding.stage, low, (channels, seed))
-    if backward or (completed and isinstance(candidate, Half)):
-        lines += _through_adapter(low, channels, backward)
+    if tensor == "y" and "index" in seen:
+        seen = seen | {"index": list(candidate.index(tuple(seen["index"])))}
+        finding = replace(finding, evidence=seen)
+    if backward:
+        lines += _through_adapter(low, channels)
         shown = _shown(tensor, seen, moved=False)
     else:
         # What binds the block stands above already.
@@ -54,7 +52,7 @@ def _given(
     channels, seed = drawn
     name, shape = str(seen.get("input", "noise")), seen.get("shape")
     own = stage in ("numerics", "effects")
-    part = f", stage={low.part!r}" if isinstance(low, Half) else ""
+    part = f", stage={low.stage!r}" if low.stage != "whole" else ""
     how = f"channels={channels}, seed={seed}{part}"
     lines = [low.source, "from npcbam.oracle import case"]
     if "import numpy as np" not in low.source:
@@ -65,18 +63,14 @@ def _given(
     return lines + [made for key, made in MADE.items() if own and key == name]
 
 
-def _through_adapter(low: Candidate, channels: int, backward: bool) -> list[str]:
-    part = f", stage={low.part!r}" if isinstance(low, Half) else ""
+def _through_adapter(low: Candidate, channels: int) -> list[str]:
+    part = f", stage={low.stage!r}" if low.stage != "whole" else ""
     lines = [
         "from npcbam.oracle.candidates import adapt",
         f"candidate = adapt(block, {channels}, parameters=params{part})",
     ]
-    if isinstance(low, Half):
-        lines.insert(0, "from npcbam.oracle.candidates.completed import completed")
-        lines.append(f"candidate = completed(candidate, {channels})")
     lines += [f"candidate = candidate.at({low.dtype!r})"] * (low.dtype != low.dtypes[0])
-    call = "dparams, dx = candidate.vjp(params, x, dy)"
-    return [*lines, call if backward else "y = candidate.forward(params, x)"]
+    return [*lines, "dparams, dx = candidate.vjp(params, x, dy)"]
 
 
 def _shown(tensor: str, seen: Mapping[str, Any], moved: bool) -> str:

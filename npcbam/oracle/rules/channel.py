@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from npcbam.oracle.rules import (
     channel_positions,
 )
 from npcbam.oracle.rules.functions import NONE, POOLS, RELU, SIGMOID
-from npcbam.oracle.rules.rule import FAITHFUL, Row, Rule, Weights, counted
+from npcbam.oracle.rules.rule import Rule, Weights
 
 CHANNEL_PAPER: dict[str, Any] = {
     "pools": ("avg", "max"),
@@ -45,10 +45,6 @@ RULES: tuple[Rule, ...] = (
 
 
 # Those that say how Mc is computed. Their readers know a rule as a row, until they know it as a rule.
-CHANNEL = cast(
-    "tuple[Row, ...]",
-    tuple(rule for rule in counted(RULES) if rule.sets or rule.status == FAITHFUL),
-)
 
 
 def channel_logits(axes: Mapping[str, Any], weights: Weights, x: Array) -> Array:

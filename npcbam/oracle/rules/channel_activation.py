@@ -37,7 +37,12 @@ SOFTPLUS = Pointwise("softplus", _softplus)
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 # Usual slopes below 0, PyTorch's first; logits are affine in it. At 0 it is ReLU, and at 1 nothing.
 SLOPE = Parameter(
-    "activation", (0.01, 0.1, 0.2), lambda slope, weights: leaky(slope), low=-2.0, high=2.0
+    "activation",
+    (0.01, 0.1, 0.2),
+    lambda slope, weights: leaky(slope),
+    low=-2.0,
+    high=2.0,
+    others=(0.0, 1.0),
 )
 
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from npcbam.arguments import Array
-from npcbam.oracle.identification.reading import Reading
-from npcbam.oracle.rules import CHANNEL, CHANNEL_PAPER, COMPOSE, SPATIAL, SPATIAL_PAPER
+from npcbam.oracle.rules.block import CBAM, CHANNEL_ONLY, CHANNEL_STAGE, SPATIAL_STAGE
 from npcbam.pooling import POOLS, TIES
 from npcbam.presets import PRESETS
 
@@ -58,6 +55,12 @@ PATTERNS = {
     "kernel": ("sizes, such as 7x7", r"\d+(x\d+)*"),
     "eps": ("a number, such as 1e-05", r"\d[\d.]*(e-?\d+)?"),
 }
+# Whose values are those of an axis of a stage.
+SET_BY = {
+    "channel-pools": (CHANNEL_STAGE, "pools"),
+    "channel-merge": (CHANNEL_STAGE, "merge"),
+    "planes": (SPATIAL_STAGE, "pools"),
+}
 # What can be told of one half alone.
 OF_BOTH = ("residual", "ties", "layout")
 OF_STAGE = {
@@ -82,85 +85,18 @@ class Convention:
             return False
         return self.axis not in AXES or (self.axis in BINDING and self.value != self.paper)
 
-
-def conventions(
-    reading: Reading, weights: Mapping[str, Array], ties: str, layout: str
-) -> tuple[Convention, ...]:
-    """Return one row an axis, of the stages that are known.
-
-    Parameters
-    ----------
-    weights : by key
-    ties : the tie rules that the gradients follow, `NOT_SEEN` if there were none
-    layout : "NCHW" or "NHWC"
-    """
-    values: dict[str, str] = {}
-    extra: list[Convention] = []
-    if reading.compose is not None:
-        values |= _of_composition(reading.compose)
-    if reading.channel is not None:
-        axes = reading.channel.axes
-        values["channel-pools"] = "+".join(sorted(axes["pools"], key=_usual))
-        values["channel-merge"] = axes["merge"]
-        extra += _odd("channel", axes, CHANNEL_PAPER, ("pools", "merge"))
-    values |= _of_mlp(weights)
-    if reading.spatial is not None and "k" in weights:
-        axes = reading.spatial.axes
-        values["planes"] = "+".join(axes["pools"])
-        extra += _odd("spatial", axes, SPATIAL_PAPER, ("pools", "eps"))
-        values |= _of_kernel(weights, axes)
-    values |= {"ties": ties, "layout": layout}
-    known = [Convention(a, values[a], *AXES[a]) for a in AXES if a in values]
-    return (*known, *extra)
+    def is_of(self, part: str) -> bool:
+        """Tell whether it is about a part of a CBAM: "whole", or one half."""
+        return part == "whole" or _is_of(self.axis, part)
 
 
-def of_stage(rows: Iterable[Convention], stage: str) -> tuple[Convention, ...]:
-    """Return the rows about one half; all of them for the stage "whole"."""
-    return tuple(row for row in rows if stage == "whole" or _is_of(row.axis, stage))
+def usual(pool: str) -> int:
+    """Return the place of a pool in the usual order."""
+    return [*POOLS].index(pool) if pool in POOLS else len(POOLS)
 
 
 def _is_of(axis: str, stage: str) -> bool:
     return axis in OF_STAGE[stage] or axis.startswith(f"{stage}-")
-
-
-def _of_composition(name: str) -> dict[str, str]:
-    order = name.removesuffix("-residual")
-    added = order != name or name == "residual"
-    return {
-        "order": "channel-first" if name == "residual" else order,
-        "residual": "yes" if added else "no",
-    }
-
-
-def _of_mlp(weights: Mapping[str, Array]) -> dict[str, str]:
-    biases = [name for name in ("b0", "b1") if name in weights]
-    if "w0" not in weights:
-        return {}
-    hidden, channels = weights["w0"].shape
-    return {"hidden": f"{hidden} of {channels}", "mlp-biases": "+".join(biases) or "none"}
-
-
-def _of_kernel(weights: Mapping[str, Array], axes: Mapping[str, Any]) -> dict[str, str]:
-    found = {
-        "kernel": "x".join(map(str, weights["k"].shape[2:])),
-        "conv-bias": "yes" if "kb" in weights else "no",
-        "norm": "batch" if "mean" in weights else "none",
-    }
-    return found | ({"eps": f"{axes['eps']:g}"} if "mean" in weights else {})
-
-
-def _usual(pool: str) -> int:
-    return [*POOLS].index(pool) if pool in POOLS else len(POOLS)
-
-
-def _odd(
-    stage: str, axes: Mapping[str, Any], paper: Mapping[str, Any], known: Iterable[str]
-) -> list[Convention]:
-    return [
-        Convention(f"{stage}-{axis}", str(axes[axis]), str(paper[axis]), str(paper[axis]))
-        for axis in paper
-        if axis not in known and axes[axis] != paper[axis]
-    ]
 
 
 def preset_axes(name: str) -> dict[str, str]:
@@ -215,14 +151,13 @@ def _known_values(axis: str) -> tuple[str, str]:
         return PATTERNS[axis]
     names: Iterable[str] = VALUES.get(axis, ())
     if axis == "order":
-        names = (_of_composition(name)["order"] for name in COMPOSE)
-    if axis == "channel-pools":
-        pools = [row.sets.get("pools", CHANNEL_PAPER["pools"]) for row in CHANNEL]
-        names = ("+".join(sorted(each, key=_usual)) for each in pools)
-    if axis == "channel-merge":
-        names = (str(row.sets.get("merge", CHANNEL_PAPER["merge"])) for row in CHANNEL)
-    if axis == "planes":
-        names = ("+".join(row.sets.get("pools", SPATIAL_PAPER["pools"])) for row in SPATIAL)
+        names = (each.rule.code for each in (*CBAM.compositions, *CHANNEL_ONLY.compositions))
+    if axis in SET_BY:
+        stage, key = SET_BY[axis]
+        values = [rule.sets.get(key, stage.paper[key]) for rule in stage.rules]
+        if axis == "channel-pools":
+            values = [sorted(pools, key=usual) for pools in values]
+        names = (value if isinstance(value, str) else "+".join(value) for value in values)
     known = list(dict.fromkeys(names))
     return ", ".join(known), "|".join(map(re.escape, known))
 

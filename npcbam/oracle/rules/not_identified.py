@@ -73,7 +73,7 @@ RULES = (
         sentence="either gate alone is known, but not what is done with both",
         why="Channel gate and spatial gate are each as some rule has them, and no order, sum or product that is known "
         "gives y. Hold what is done with both maps against Eq. 1, line by line.",
-        bad="f = channel(x) * x\ny = spatial(f) * f + 0.1 * x * x",
+        bad="f, g = channel(x) * x, spatial(x) * x\ny = spatial(f) * channel(g) * x",
         fix=RIGHT,
         sources=("Eq. 1",),
     ),

@@ -14,6 +14,8 @@ VARIANT: Status = "variant"
 WRONG: Status = "wrong"
 UNDECIDED: Status = "undecided"
 NOTE: Status = "note"
+# How far from the paper, as what is nearest is told.
+COSTS: dict[Status, int] = {"faithful": 0, "variant": 10, "wrong": 1000}
 Weights = Mapping[str, Array]
 # y of a candidate for weights, by the keys of the stages, and an input.
 Run = Callable[[Weights, Array], Array]
@@ -45,6 +47,7 @@ class Parameter:
     set_to : what the axis is set to, from a number u in which the stage's logits are affine, and
         the weights; where numbers cannot be counted, u is solved for
     low, high : the numbers that make sense
+    others : those among them that are other rules
     spelled : the number that is said, from u and the weights; u itself where it is None
     """
 
@@ -53,7 +56,13 @@ class Parameter:
     set_to: Callable[[float, Weights], Any] = lambda u, weights: u
     low: float = -float("inf")
     high: float = float("inf")
+    others: Sequence[float] = ()
     spelled: Callable[[float, Weights], float] | None = None
+
+    @property
+    def solved(self) -> bool:
+        """Whether the number is solved for, and not only tried."""
+        return not self.values or self.low > -float("inf") or self.high < float("inf")
 
     def setting(self, number: float) -> Any:
         """Return what the axis is set to for a number of `values`."""
@@ -98,11 +107,6 @@ class Rule:
     was: tuple[str, ...] = ()
 
     @property
-    def message(self) -> str:
-        """Return the sentence: what rows call it, until all are rules."""
-        return self.sentence
-
-    @property
     def number(self) -> str:
         """Return the axis of the number that the sentence says, "" if it says none."""
         return self.parameter.axis if self.parameter and "{value}" in self.sentence else ""
@@ -142,13 +146,3 @@ def counted(rules: Sequence[Rule]) -> tuple[Rule, ...]:
         numbers = several.values if several else ()
         found += [rule.at(several.setting(n), n) for n in numbers if several] or [rule]
     return tuple(found)
-
-
-@dataclass(frozen=True)
-class Row:
-    """A way to compute a stage, as the tables have it that are no rules yet."""
-
-    code: str
-    status: Status
-    message: str
-    sets: Mapping[str, Any] = field(default_factory=dict)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from npcbam.oracle.rules import (
     spatial_pools,
 )
 from npcbam.oracle.rules.functions import NONE, POOLS, SIGMOID
-from npcbam.oracle.rules.rule import FAITHFUL, VARIANT, Row, Rule, Weights
+from npcbam.oracle.rules.rule import Rule, Weights
 
 SPATIAL_PAPER: dict[str, Any] = {
     "pools": ("avg", "max"),
@@ -44,33 +43,6 @@ RULES: tuple[Rule, ...] = (
     *spatial_gate.RULES,
 )
 
-
-def _tried(rules: Iterable[Rule]) -> Iterator[Rule]:
-    """Yield the rules that say how Ms is computed: those with a number once for each usual one."""
-    for rule in rules:
-        if rule.parameter is not None:
-            # Under the codes of old, until the numbers are read off.
-            numbers = rule.parameter.values
-            names = (rule.code, *rule.was)[-len(numbers) :] if numbers else ()
-            for code, number in zip(names, numbers, strict=False):
-                yield replace(rule.at(rule.parameter.setting(number), number), code=code)
-        elif rule.sets or rule.code == "spatial-paper":
-            yield rule
-
-
-# Two rules at once each, until one that is faithful goes with any other.
-TWO_AT_ONCE = (
-    Rule(
-        "spatial-eps-0.001-max-avg", "spatial", FAITHFUL, "planes [max, avg], and eps 0.001",
-        sets={"pools": ("max", "avg"), "eps": 1e-3},
-    ),
-    Rule(
-        "spatial-light-eps", "spatial", VARIANT, "one plane, the mean of both pools; eps 0.001",
-        sets={"pools": ("blend",), "eps": 1e-3},
-    ),
-)  # fmt: skip
-# Their readers know a rule as a row, until they know it as a rule.
-SPATIAL = cast("tuple[Row, ...]", (*_tried(RULES), *TWO_AT_ONCE))
 
 PLANES: dict[str, Callable[[Array], Array]] = {
     "blend": lambda x: (pooling.mean(x, (1,)) + pooling.max(x, (1,))) / 2,

@@ -21,6 +21,7 @@ from torch.func import functional_call
 
 from npcbam.oracle.candidates import adapt
 from npcbam.oracle.check import judge
+from npcbam.oracle.question import Question
 
 CHANNELS = 16
 
@@ -133,7 +134,7 @@ def test_same_verdict_in_every_framework(framework, how, tmp_path, monkeypatch):
         monkeypatch.setitem(judge.__globals__, "effects", lambda *args: [])
     # The tests of each adapter try the other precisions.
     candidate.dtypes = ("float64",)
-    report = judge(candidate, channels=CHANNELS)
+    report = judge(candidate, Question(CHANNELS))
     assert (report.verdict, told(report)) == CASES[how], str(report)
     unseen = "Gradients were not seen." in str(report)
     if framework in FORWARD_ONLY:

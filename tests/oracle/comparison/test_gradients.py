@@ -100,13 +100,13 @@ def at_one(block, dtype):
 
 @pytest.mark.parametrize("tensor", ["dx", "d conv.weight"])
 def test_error_that_would_have_been_caught_is_true(tensor, monkeypatch):
-    rooms, row = {}, gradients._row
+    rooms, row = {}, gradients.worst
 
     def spy(name, which, got, expected, room):
         rooms[name, which] = room
         return row(name, which, got, expected, room)
 
-    monkeypatch.setattr(gradients, "_row", spy)
+    monkeypatch.setattr(gradients, "worst", spy)
 
     def seen(at=0, error=0.0):
         candidate = at_one(Official(), "float64")

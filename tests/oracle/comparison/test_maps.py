@@ -1,13 +1,16 @@
 """The maps of the pictures: those of the candidate, and those that it should compute."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from npcbam.channel_attention import ChannelAttention, SharedMLP
 from npcbam.conv import Conv
 from npcbam.oracle.comparison.maps import maps
-from npcbam.oracle.identification.reading import Choice, Reading
-from npcbam.oracle.rules import CHANNEL, CHANNEL_PAPER, SPATIAL, SPATIAL_PAPER
+from npcbam.oracle.identification.reading import Reading
+from npcbam.oracle.rules.block import CBAM
+from npcbam.oracle.rules.stage import Composition
 from npcbam.spatial_attention import SpatialAttention
 
 RNG = np.random.default_rng(0)
@@ -19,14 +22,13 @@ WEIGHTS = {
 X = RNG.standard_normal((2, 6, 5, 4))
 
 
-def choice(table, code):
-    paper = CHANNEL_PAPER if table is CHANNEL else SPATIAL_PAPER
-    (row,) = [row for row in table if row.code == code]
-    return Choice((row,), {**paper, **row.sets})
-
-
-def reading(channel="channel-paper", spatial=SPATIAL[0].code, compose="channel-first"):
-    return Reading(choice(CHANNEL, channel), choice(SPATIAL, spatial), compose)
+def reading(channel="channel-paper", spatial="spatial-paper", compose="channel-first"):
+    codes = {"channel": channel, "spatial": spatial}
+    ways = {
+        stage.name: next(w for w in stage.singly() if w.rules[0].code == codes[stage.name])
+        for stage in CBAM.stages
+    }
+    return Reading(CBAM, ways, next(c for c in CBAM.compositions if c.rule.code == compose))
 
 
 def by_layers():
@@ -43,8 +45,10 @@ def test_the_reference_is_the_paper():
 
 
 def test_a_right_one_has_the_same_maps():
-    for compose in ("channel-first", "residual"):
-        found = maps(reading(compose=compose), WEIGHTS, X)
+    for residual in (False, True):
+        right = reading()
+        composition = Composition(right.composition.rule, residual)
+        found = maps(replace(right, composition=composition), WEIGHTS, X)
         assert found["candidate_mc"] == found["reference_mc"]
         assert found["candidate_ms"] == found["reference_ms"]
 
@@ -75,8 +79,7 @@ def test_a_map_that_is_not_applied_is_left_out(compose, seen):
 
 
 def test_not_known():
-    assert maps(Reading(None, None, None), WEIGHTS, X) is None
+    assert maps(Reading(CBAM, {}), WEIGHTS, X) is None
     two = WEIGHTS | {"w0'": WEIGHTS["w0"], "w1'": WEIGHTS["w1"]}
     one_plane = two | {"k": WEIGHTS["k"][:, :1]}
-    plane = next(row for row in SPATIAL if len(row.sets.get("pools", ())) == 1)
-    assert maps(reading(spatial=plane.code), one_plane, X) is None
+    assert maps(reading(spatial="spatial-avg-only"), one_plane, X) is None

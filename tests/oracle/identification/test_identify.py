@@ -1,67 +1,90 @@
-"""Identification: every row, and pairs of rows in different stages, are found again."""
+"""Identification: every rule, and pairs of rules in different stages, are found again."""
 
 import numpy as np
 import pytest
-from drawn_weights import KERNELS, MLPS, X
+from drawn_weights import KERNELS, MLPS, X, weights_for
 
 from npcbam.oracle.identification.identify import identify
-from npcbam.oracle.identification.reading import Choice, Reading, choices, fits_weights
-from npcbam.oracle.rules import CHANNEL, CHANNEL_PAPER, COMPOSE, SPATIAL, SPATIAL_PAPER
+from npcbam.oracle.identification.reading import Reading
+from npcbam.oracle.rules.block import (
+    CBAM,
+    CHANNEL_HALF,
+    CHANNEL_ONLY,
+    CHANNEL_STAGE,
+    SPATIAL_HALF,
+    SPATIAL_STAGE,
+)
 
-PAPER = Choice((CHANNEL[0],), CHANNEL_PAPER), Choice((SPATIAL[0],), SPATIAL_PAPER)
+PAPER = {stage.name: stage.way(stage.rules[0]) for stage in CBAM.stages}
+FIRST = CBAM.compositions[0]
 PLAIN = MLPS["shared"] | KERNELS["two planes, norm"]
+# Of one gate alone these are the same.
+ALIKE = {"subtracted"}
 
 
-def found(channel, spatial, compose, weights):
-    reading = Reading(channel, spatial, compose)
-    again = identify(reading.predict, weights, X)
+def found(ways, composition=FIRST, weights=PLAIN, block=CBAM):
+    """Return the codes of what is found again, and whether x is added."""
+    reading = Reading(block, ways, composition)
+    again = identify(block, reading.predict, weights, X)
     assert again.known
-    rows = (*again.channel.rows, *again.spatial.rows)
-    codes = {row.code for row in rows if not row.code.endswith("-paper")}
-    return codes | ({again.compose} if again.compose != "channel-first" else set())
+    rules = [rule for way in again.ways.values() for rule in way.rules]
+    codes = {rule.code for rule in rules if not rule.code.endswith("-paper")}
+    if again.composition.rule is not block.compositions[0].rule:
+        codes.add(again.composition.rule.code)
+    return codes, again.residual
 
 
-def weights_for(choice):
-    for mlps in MLPS.values():
-        for kernel in KERNELS.values():
-            if fits_weights(choice, mlps | kernel):
-                return mlps | kernel
-    raise AssertionError(choice)
+def named(way):
+    return f"{way.rules[0].code}-{'-'.join(map(str, way.rules[0].sets.values()))}"
 
 
-@pytest.mark.parametrize("row", CHANNEL[1:], ids=lambda row: row.code)
-def test_channel_rows(row):
-    choice = Choice((row,), CHANNEL_PAPER | dict(row.sets))
-    got = found(choice, PAPER[1], "channel-first", weights_for(choice) | KERNELS["two planes"])
-    assert got == {row.code}
+@pytest.mark.parametrize("way", CHANNEL_STAGE.singly()[1:], ids=named)
+def test_rules_of_the_channel_gate(way):
+    weights = weights_for(way) | KERNELS["two planes"]
+    assert found(PAPER | {"channel": way}, weights=weights) == ({way.rules[0].code}, False)
 
 
-@pytest.mark.parametrize("row", SPATIAL[1:], ids=lambda row: row.code)
-def test_spatial_rows(row):
-    choice = Choice((row,), SPATIAL_PAPER | dict(row.sets))
-    weights = MLPS["shared"] | next(
-        k for k in KERNELS.values() if fits_weights(choice, MLPS["shared"] | k)
-    )
-    assert found(PAPER[0], choice, "channel-first", weights) == {row.code}
+@pytest.mark.parametrize("way", SPATIAL_STAGE.singly()[1:], ids=named)
+def test_rules_of_the_spatial_gate(way):
+    weights = weights_for(way) | MLPS["shared"]
+    assert found(PAPER | {"spatial": way}, weights=weights) == ({way.rules[0].code}, False)
 
 
-@pytest.mark.parametrize("name", [name for name in COMPOSE if not name.startswith("channel-only")])
-def test_compositions(name):
-    got = found(*PAPER, name, PLAIN)
-    assert got == ({name} if name != "channel-first" else set())
+@pytest.mark.parametrize(
+    "composition", CBAM.compositions, ids=lambda c: f"{c.rule.code}-{c.residual}"
+)
+def test_compositions(composition):
+    codes, residual = found(PAPER, composition)
+    assert codes == ({composition.rule.code} if composition.rule is not FIRST.rule else set())
+    assert residual == composition.residual
+
+
+@pytest.mark.parametrize("block", [CHANNEL_HALF, SPATIAL_HALF, CHANNEL_ONLY], ids=lambda b: b.part)
+def test_compositions_of_one_gate(block):
+    name = block.stages[0].name
+    weights = MLPS["shared"] if name == "channel" else KERNELS["two planes, norm"]
+    for composition in block.compositions:
+        if composition.rule.code not in ALIKE:
+            codes, residual = found({name: PAPER[name]}, composition, weights, block)
+            first = composition.rule is block.compositions[0].rule
+            assert codes == (set() if first else {composition.rule.code})
+            assert residual == composition.residual
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_pairs_of_stages(seed):
     rng = np.random.default_rng(seed)
-    shared = [c for c in choices(CHANNEL, CHANNEL_PAPER, False) if fits_weights(c, PLAIN)]
-    planes = [c for c in choices(SPATIAL, SPATIAL_PAPER, False) if fits_weights(c, PLAIN)]
-    one, two = shared[rng.integers(1, len(shared))], planes[rng.integers(1, len(planes))]
-    got = found(one, two, "residual", PLAIN)
-    assert got == {one.rows[0].code, two.rows[0].code, "residual"}
+    ways = {}
+    for stage in CBAM.stages:
+        known = [way for way in stage.singly()[1:] if way.fits(PLAIN)]
+        ways[stage.name] = known[rng.integers(len(known))]
+    residual = CBAM.compositions[1]
+    assert residual.residual
+    codes = {way.rules[0].code for way in ways.values()}
+    assert found(ways, residual) == (codes, True)
 
 
 def test_nothing_known_is_said_so():
-    reading = identify(lambda weights, x: np.cos(x), PLAIN, X)
+    reading = identify(CBAM, lambda weights, x: np.cos(x), PLAIN, X)
     assert not reading.known
-    assert not identify(lambda weights, x: x * np.nan, PLAIN, X).known
+    assert not identify(CBAM, lambda weights, x: x * np.nan, PLAIN, X).known

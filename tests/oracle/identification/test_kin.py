@@ -15,9 +15,9 @@ from torch import nn
 import npcbam
 from npcbam import CBAM
 from npcbam.oracle.candidates import adapt
-from npcbam.oracle.candidates.completed import completed
 from npcbam.oracle.identification import kin
 from npcbam.oracle.identification.kin import kin_of
+from npcbam.oracle.probing.trial import with_a_column
 from npcbam.oracle.rules import lines
 from npcbam.oracle.rules.kin import RULES
 from npcbam.presets import PRESETS
@@ -129,7 +129,7 @@ class EcaMap(kin_torch.Eca):
 
 
 def test_a_half_that_gives_its_map():
-    half = completed(adapt(EcaMap(32), 32, stage="channel"), 32)
+    half = with_a_column(adapt(EcaMap(32), 32, stage="channel"))
     assert kin_of(half, 32, 0).code == "eca"
     assert npcbam.check(EcaMap(32), channels=32, stage="channel").findings[0].code == "eca"
     # The whole of a block is no map.

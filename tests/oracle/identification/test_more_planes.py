@@ -11,7 +11,7 @@ from npcbam import check
 def test_what_else_is_wrong_is_still_seen():
     detached = type("Detached", (ThreePlanes,), {"others": (lambda f: least(f).detach(),)})
     found = {(f.stage, f.code) for f in check(detached, channels=32).findings}
-    assert found == {("spatial", "three-planes"), ("gradient", "gradient-wrong")}
+    assert found == {("spatial", "more-planes"), ("gradient", "gradient-wrong")}
 
 
 def test_three_dimensions_are_no_planes():

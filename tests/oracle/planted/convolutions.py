@@ -57,21 +57,21 @@ class ReflectPadding(Right):
         return torch.sigmoid(F.conv2d(wide, self.conv.weight))
 
 
-@wrong("spatial: spatial-shifted-back")
+@wrong("spatial: spatial-shifted")
 class PaddedOnOneSide(Right):
     def ms(self, f):
         wide = F.pad(torch.cat(self.planes(f), 1), (2, 4, 2, 4))
         return torch.sigmoid(F.conv2d(wide, self.conv.weight))
 
 
-@wrong("spatial: spatial-shifted-3")
+@wrong("spatial: spatial-shifted")
 class PaddedOnOneSideMore(Right):
     def ms(self, f):
         wide = F.pad(torch.cat(self.planes(f), 1), (6, 0, 6, 0))
         return torch.sigmoid(F.conv2d(wide, self.conv.weight))
 
 
-@wrong("spatial: spatial-dilated-2")
+@wrong("spatial: spatial-dilated")
 class Dilated(Right):
     def ms(self, f):
         planes = torch.cat(self.planes(f), 1)

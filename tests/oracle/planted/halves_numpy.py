@@ -53,7 +53,7 @@ def spatial(params, x):
     return ms, spatial_pullback
 
 
-@wrong("gradient: spatial-pools-scaled", stage="spatial", parameters=SPATIAL_PARAMETERS)
+@wrong("gradient: gradient-scaled", stage="spatial", parameters=SPATIAL_PARAMETERS)
 def spatial_half_gradient(params, x):
     ms, spatial_pullback = spatial(params, x)
 

@@ -19,7 +19,7 @@ def cubes(f):
     return (f**3).mean(1, keepdim=True)
 
 
-@wrong("spatial: three-planes", says="[avg, max, min], where Eq. 3")
+@wrong("spatial: more-planes", says="[avg, max, min], where Eq. 3")
 class ThreePlanes(Right):
     """Average and maximum, and others after them."""
 
@@ -33,41 +33,41 @@ class ThreePlanes(Right):
         return *super().planes(f), *(other(f) for other in self.others)
 
 
-@wrong("spatial: three-planes", says="[avg, max, std], where Eq. 3 has two")
+@wrong("spatial: more-planes", says="[avg, max, std], where Eq. 3 has two")
 class DeviationPlaneToo(ThreePlanes):
     others = (deviation,)
 
 
-@wrong("spatial: four-planes", says="[avg, max, min, std], where Eq. 3 has two")
+@wrong("spatial: more-planes", says="[avg, max, min, std], where Eq. 3 has two")
 class FourPlanes(ThreePlanes):
     others = (least, deviation)
 
 
-@wrong("spatial: three-planes", says="[avg, max, ?], where Eq. 3 has two, [avg, max]; one or more")
+@wrong("spatial: more-planes", says="[avg, max, ?] (? is no pool that is known), where Eq. 3")
 class CubesToo(ThreePlanes):
     others = (cubes,)
 
 
-@wrong("spatial: three-planes", says="[min, max, avg], where Eq. 3 has two")
+@wrong("spatial: more-planes", says="[min, max, avg], where Eq. 3 has two")
 class ThreePlanesReversed(ThreePlanes):
     def planes(self, f):
         return super().planes(f)[::-1]
 
 
-@wrong("spatial: three-planes", "compose: residual", says="[avg, max, min], where Eq. 3")
+@wrong("spatial: more-planes", "compose: residual", says="[avg, max, min], where Eq. 3")
 class ThreePlanesAddedBack(ThreePlanes):
     def forward(self, x):
         return super().forward(x) + x
 
 
-@wrong("spatial: three-planes", "compose: spatial-first", says="[avg, max, min], where Eq. 3")
+@wrong("spatial: more-planes", "compose: spatial-first", says="[avg, max, min], where Eq. 3")
 class ThreePlanesFirst(ThreePlanes):
     def forward(self, x):
         f = self.ms(x) * x
         return self.mc(f) * f
 
 
-@wrong("spatial: three-planes", says="[avg, max, min], where Eq. 3")
+@wrong("spatial: more-planes", says="[avg, max, min], where Eq. 3")
 class ThreePlanesNormed(ThreePlanes):
     def __init__(self, channels=64):
         super().__init__(channels)
@@ -77,7 +77,7 @@ class ThreePlanesNormed(ThreePlanes):
         return torch.sigmoid(self.norm(z))
 
 
-@wrong("spatial: three-planes", says="[avg, max, ?], where Eq. 3")
+@wrong("spatial: more-planes", says="[avg, max, ?] (? is no pool that is known)")
 class OfAnotherConvolution(ThreePlanes):
     """The third plane has weights of its own, in an array that could be a bias."""
 
@@ -87,7 +87,7 @@ class OfAnotherConvolution(ThreePlanes):
         self.others = (self.third,)
 
 
-@wrong("spatial: three-planes", says="convolution, where Eq. 3 has two, [avg, max]; one")
+@wrong("spatial: more-planes", says="[?, ?, ?] (? is no pool that is known)")
 class NoSigmoidToo(ThreePlanes):
     """Two mistakes: as long as the map is no sigmoid's, no plane can be told."""
 
@@ -95,7 +95,7 @@ class NoSigmoidToo(ThreePlanes):
 
 
 @wrong(
-    "spatial: three-planes",
+    "spatial: more-planes",
     "channel: channel-avg-twice",
     says="[avg, max, min], where Eq. 3 has two",
 )

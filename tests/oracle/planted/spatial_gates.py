@@ -125,7 +125,7 @@ class GroupNormed(Right):
         return torch.sigmoid(self.norm(z))
 
 
-@wrong("spatial: spatial-sample-statistics-unbiased")
+@wrong("spatial: spatial-sample-statistics")
 class UnbiasedNorm(NoEps):
     def squash(self, z):
         less = min(1, z[0].numel() - 1)
@@ -134,7 +134,7 @@ class UnbiasedNorm(NoEps):
         return torch.sigmoid(self.norm.weight * z + self.norm.bias)
 
 
-@wrong("spatial: spatial-batch-statistics", "effects: batch-statistics")
+@wrong("spatial: spatial-batch-statistics")
 class BatchStatistics(NoEps):
     def squash(self, z):
         n = self.norm

@@ -22,7 +22,7 @@ class AverageTwicePlanes(Right):
         return f.mean(1, keepdim=True), f.mean(1, keepdim=True)
 
 
-@wrong("spatial: spatial-std-for-avg-biased")
+@wrong("spatial: spatial-std-for-avg")
 class DeviationPlane(Right):
     def planes(self, f):
         return f.std(1, keepdim=True, correction=0), f.amax(1, keepdim=True)

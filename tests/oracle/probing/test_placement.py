@@ -8,10 +8,10 @@ from torch.nn import functional as F  # noqa: N812, its usual name
 
 import npcbam
 from npcbam.oracle.candidates import adapt
-from npcbam.oracle.check import _try
 from npcbam.oracle.probing.inputs import telling
 from npcbam.oracle.probing.placement import placed
 from npcbam.oracle.probing.roles import assignments
+from npcbam.oracle.probing.trial import tried
 
 
 class FeaturesFirst(base.Right):
@@ -49,9 +49,9 @@ def ways(block):
     """Return the keys of the first two weights in every way that the shapes allow, and of those
     that are left."""
     candidate = adapt(block, 16)
-    tried = _try(candidate, 0, 16)
-    known = assignments(candidate.parameters, candidate.buffers, sizes=tried.sizes)
-    left = placed(known, tried, telling(tried.rng, 16, 6, 5))
+    trial = tried(candidate, 16)
+    known = assignments(candidate.parameters, candidate.buffers, sizes=trial.sizes)
+    left = placed(known, trial, telling(trial.draws(0), 16, 6, 5))
     return [[{role.name: (role.key, role.axes) for role in each} for each in these]
             for these in (known, left)]  # fmt: skip
 

@@ -7,7 +7,7 @@ import pytest
 
 import npcbam
 from npcbam.oracle.rules import given_weights, lines
-from npcbam.oracle.rules.catalogue import RULES, settled
+from npcbam.oracle.rules.catalogue import RULES
 from npcbam.oracle.rules.rule import FAITHFUL, NOTE
 
 # Why some are read and not run: they need what NumPy has not.
@@ -23,14 +23,6 @@ NOT_RUN = {
     "exits": "it would take the test with it",
     "one-size-only": "NumPy has no window of a fixed size",
 }
-# Under which code of old some may still be told: where it goes, so does its line.
-EARLIER = {
-    "more-planes": "three-planes",
-    "spatial-dilated": "spatial-dilated-2",
-    "weights-unplaced": "weights-out-of-reach",
-    "weights-elsewhere": "weights-out-of-reach",
-    "nothing-known": "compose-unknown",
-}
 # What given weights alone can show, no check can; their own tests run their lines.
 GIVEN = {rule.code for rule in given_weights.RULES}
 RUN = [code for code, rule in RULES.items() if lines.is_run(rule.bad) and code not in GIVEN]
@@ -44,7 +36,7 @@ def found(text, stage):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of what is wrong: it overflows
         report = npcbam.check(f, parameters=parameters, channels=lines.CHANNELS)
-    each = settled(report.findings)
+    each = report.findings
     notes = {f.code for f in each if f.status == NOTE}
     return report.verdict, [f.code for f in each if f.status != NOTE], notes
 
@@ -59,7 +51,7 @@ def test_bad_gives_its_code(code):
         assert (verdict, codes) == (FAITHFUL, [])
     else:
         assert verdict == rule.status
-        assert codes in ([code], [EARLIER.get(code)])
+        assert codes == [code]
 
 
 @pytest.mark.second_tier

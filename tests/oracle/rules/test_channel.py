@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from npcbam.oracle.identification.reading import stages
-from npcbam.oracle.rules import CHANNEL, CHANNEL_PAPER, COMPOSE, SPATIAL_PAPER, channel_map
 from npcbam.oracle.rules import channel as channel_rules
-from npcbam.oracle.rules.channel import channel_logits
+from npcbam.oracle.rules.block import CBAM, CHANNEL_STAGE
+from npcbam.oracle.rules.channel import CHANNEL_PAPER, channel_logits, channel_map
 from npcbam.oracle.rules.channel_activation import leaky
 from npcbam.oracle.rules.lines import candidate
+from npcbam.oracle.rules.stage import Way
 
 RNG = np.random.default_rng(0)
 # What the lines have for the number of a rule.
@@ -26,6 +26,13 @@ KEYS = {"v0": "w0'", "v1": "w1'"}
 COMPUTED = [rule for rule in channel_rules.RULES if rule.sets or rule.parameter]
 
 
+def refined(axes, weights, x):
+    """Return y of Eq. 1 with the channel gate by these axes."""
+    channel, spatial = CBAM.stages
+    gates = Way(channel, (), axes).gates(weights) | spatial.way().gates(weights)
+    return CBAM.compositions[0](x, CBAM.maps(gates))
+
+
 def axes_of(rule):
     own = {rule.parameter.axis: SHOWN[rule.code]} if rule.parameter else rule.sets
     return CHANNEL_PAPER | dict(own)
@@ -39,8 +46,7 @@ def test_the_axes_of_a_rule_are_its_lines(rule):
     x = 3 * RNG.normal(size=(2, 16, 5, 4))
     x[:, :2] = -abs(x[:, :2])
     weights = {KEYS.get(name, name): value for name, value in params.items()}
-    maps = stages(axes_of(rule), SPATIAL_PAPER, weights)
-    want = COMPOSE["channel-first"][2](x, maps)
+    want = refined(axes_of(rule), weights, x)
     np.testing.assert_allclose(f(params, x), want, rtol=1e-10, atol=1e-12)
 
 
@@ -49,8 +55,7 @@ def test_what_is_put_right_is_the_paper(rule):
     f, parameters = candidate(rule, "fix")
     params = {name: RNG.normal(size=value.shape) for name, value in parameters.items()}
     x = RNG.normal(size=(2, 16, 5, 4))
-    maps = stages(CHANNEL_PAPER, SPATIAL_PAPER, params)
-    want = COMPOSE["channel-first"][2](x, maps)
+    want = refined(CHANNEL_PAPER, params, x)
     np.testing.assert_allclose(f(params, x), want, rtol=1e-10, atol=1e-12)
 
 
@@ -73,8 +78,9 @@ def test_three_axes_of_space_are_pooled_as_one():
 
 
 def test_what_is_tried_sets_an_axis_or_is_the_paper():
-    assert [row.code for row in CHANNEL if not row.sets] == ["channel-paper"]
-    seen = {rule.code for rule in channel_rules.RULES} - {row.code for row in CHANNEL}
+    tried = CHANNEL_STAGE.rules
+    assert [rule.code for rule in tried if not rule.sets] == ["channel-paper"]
+    seen = {rule.code for rule in channel_rules.RULES} - {rule.code for rule in tried}
     assert seen == {
         "channel-temperature",
         "channel-reads-positions",

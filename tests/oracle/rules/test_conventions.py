@@ -4,7 +4,7 @@ import pytest
 from planted import base, compositions
 
 import npcbam
-from npcbam.oracle.rules.conventions import AXES, asked, of_stage, preset_axes
+from npcbam.oracle.rules.conventions import AXES, asked, preset_axes
 from npcbam.presets import PRESETS
 
 
@@ -50,11 +50,11 @@ def test_what_is_not_known(expect, said):
     assert "\n" not in str(caught.value)
 
 
-def test_of_stage():
+def test_what_can_be_told_of_a_half():
     rows = npcbam.check(base.Right, channels=32).conventions
-    assert of_stage(rows, "whole") == rows
-    channel = {row.axis for row in of_stage(rows, "channel")}
-    spatial = {row.axis for row in of_stage(rows, "spatial")}
+    assert all(row.is_of("whole") for row in rows)
+    channel = {row.axis for row in rows if row.is_of("channel")}
+    spatial = {row.axis for row in rows if row.is_of("spatial")}
     assert channel & spatial == {"residual", "ties", "layout"}
     assert channel | spatial == AXES.keys() - {"order", "eps"}
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.special import expit, softmax
 
-from npcbam.oracle.rules import GATES, functions
+from npcbam.oracle.rules import functions
+from npcbam.oracle.rules.block import CBAM
 from npcbam.oracle.rules.channel import RULES
 from npcbam.oracle.rules.channel_activation import SOFTPLUS, leaky
 from npcbam.oracle.rules.functions import POOLS
@@ -66,6 +67,11 @@ def test_activations_are_torchs(name):
     np.testing.assert_allclose(ACTIVATIONS[name](Z), want, rtol=1e-12, atol=1e-15)
 
 
+GATES = {
+    str(gate): gate
+    for stage in CBAM.stages
+    for gate in (stage.paper["gate"], *(r.sets["gate"] for r in stage.rules if "gate" in r.sets))
+}
 GATES_BY_HAND = {
     "sigmoid": expit,
     "none": lambda z: z,

@@ -1,90 +1,108 @@
-"""No two rules of a stage agree where both apply, and each runs on complex numbers."""
+"""The rules of a stage: each on complex numbers, and no two that agree where both apply."""
 
 import itertools
 
 import numpy as np
 import pytest
-from drawn_weights import KERNELS, MLPS, NO_EPS, RNG, SHARED, X, fits, outputs, ways
+from drawn_weights import KERNELS, MLPS, NO_EPS, RNG, SHARED, C, X, outputs
 
 from npcbam.oracle.precision import CLOSE
-from npcbam.oracle.rules import channel, composition, composition_gates, composition_output, spatial
-from npcbam.oracle.rules.right_block import RightBlock
+from npcbam.oracle.rules.block import CBAM, CHANNEL_STAGE, SPATIAL_STAGE
+from npcbam.oracle.rules.channel_activation import SOFTPLUS
+from npcbam.pointwise import sigmoid
 from npcbam.slopes import STEP
 
-COMPOSITIONS = [
-    rule
-    for file in (composition, composition_gates, composition_output)
-    for rule in file.RULES
-    if rule.made is not None
-]
-# The same function, told apart by whether there is a kernel.
-TWINS = {("channel-only", "spatial-not-applied")}
+# The same function, told apart by whether there is a kernel, or by what the weights allow.
+TWINS = ({"channel-only", "spatial-not-applied"},)
 
 
-def assert_all_apart(found, alike=()):
-    for (one, a), (two, b) in itertools.combinations(found.items(), 2):
-        gap = abs(a - b).max() / max(abs(a).max(), abs(b).max())
-        assert (one, two) in alike or gap > 100 * CLOSE["float64"], (one, two)
+def assert_all_apart(found):
+    for (one, a), (two, b) in itertools.combinations(found, 2):
+        if {one, two} != NO_EPS:
+            gap = abs(a - b).max() / max(abs(a).max(), abs(b).max())
+            assert gap > 100 * CLOSE["float64"], (one, two)
 
 
 @pytest.mark.parametrize("mlps", MLPS)
-def test_no_two_channel_rules_agree(mlps):
-    found = outputs(channel.RULES, MLPS[mlps])
+def test_no_two_rules_of_the_channel_gate_agree(mlps):
+    found = outputs(CHANNEL_STAGE, MLPS[mlps] | KERNELS["two planes"])
     assert found
     assert_all_apart(found)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
-def test_no_two_spatial_rules_agree(kernel):
-    found = outputs(spatial.RULES, KERNELS[kernel])
+def test_no_two_rules_of_the_spatial_gate_agree(kernel):
+    found = outputs(SPATIAL_STAGE, SHARED | KERNELS[kernel])
     assert len(found) > 1
-    assert_all_apart(found, {NO_EPS})
-
-
-def test_no_rule_is_left_out():
-    for rules, drawn in ((channel.RULES, MLPS), (spatial.RULES, KERNELS)):
-        told = {name for weights in drawn.values() for name in outputs(rules, weights)}
-        assert told == {name for name, _ in ways(rules)}
+    assert_all_apart(found)
 
 
 def test_an_eps_shows_where_the_variance_is_0():
-    weights = KERNELS["two planes, norm"] | {key: np.zeros(1) for key in ("mean", "var")}
+    weights = SHARED | KERNELS["two planes, norm"] | {key: np.zeros(1) for key in ("mean", "var")}
     weights |= {"k": 0 * weights["k"], "kb": np.zeros(1)}
-    found = outputs(spatial.RULES, weights)
-    finite = {name for name, ms in found.items() if np.isfinite(ms).all()}
-    assert set(found) - finite == {"spatial-no-eps"}
+    finite = {(code, bool(np.isfinite(ms).all())) for code, ms in outputs(SPATIAL_STAGE, weights)}
+    assert {code for code, is_finite in finite if not is_finite} == {"spatial-no-eps"}
+
+
+def allowed(stage, weights):
+    """Return the pairs of ways that these weights allow."""
+    fitting = [i for i, way in enumerate(stage.singly()) if way.fits(weights)]
+    return set(itertools.combinations(fitting, 2))
+
+
+def test_no_pair_is_left_out():
+    # All pairs that any weights allow at all; the others are told apart by their weights.
+    two, bias, norm = np.zeros((1, 2, 3, 3)), {"b1": np.zeros(C)}, {"mean": np.zeros(1)}
+    mlps = [m | b for m in MLPS.values() for b in ({}, bias)]
+    kernels = [{"k": k} | n for k in (two, two[:, :1]) for n in ({}, norm)]
+    every = set().union(*(allowed(CHANNEL_STAGE, m | {"k": two}) for m in mlps))
+    seen = set().union(*(allowed(CHANNEL_STAGE, m | {"k": two}) for m in MLPS.values()))
+    assert seen == every
+    every = set().union(*(allowed(SPATIAL_STAGE, SHARED | k) for k in kernels))
+    seen = set().union(*(allowed(SPATIAL_STAGE, SHARED | k) for k in KERNELS.values()))
+    assert seen == every
+    assert {i for pair in every for i in pair} == set(range(len(SPATIAL_STAGE.rules)))
 
 
 def test_no_two_compositions_agree():
-    weights, papers = SHARED | KERNELS["two planes"], (channel.CHANNEL_PAPER, spatial.SPATIAL_PAPER)
-    found = {r.code: RightBlock(*papers, r.made, False, weights)(X) for r in COMPOSITIONS}
-    assert_all_apart(found, TWINS)
-    for one, two in TWINS:
-        np.testing.assert_array_equal(found[one], found[two])
+    weights = SHARED | KERNELS["two planes"]
+    gates = {k: g for s in CBAM.stages for k, g in s.way(s.rules[0]).gates(weights).items()}
+    maps = CBAM.maps(gates)
+    found = [(c, c(X, maps)) for c in CBAM.compositions]
+    for (one, a), (two, b) in itertools.combinations(found, 2):
+        gap = abs(a - b).max() / max(abs(a).max(), abs(b).max())
+        assert gap > 100 * CLOSE["float64"], (one.rule.code, two.rule.code)
 
 
-@pytest.mark.parametrize("stage", [channel, spatial])
+@pytest.mark.parametrize("stage", CBAM.stages, ids=lambda stage: stage.name)
 def test_rules_run_on_complex_numbers(stage):
     v, h = RNG.normal(size=X.shape), 1e-6
-    for weights in (MLPS if stage is channel else KERNELS).values():
-        several = {key: value + 0j for key, value in weights.items()}
-        steps = outputs(stage.RULES, several, X + 1j * STEP * v)
-        after, before = (outputs(stage.RULES, several, X + 0j + d * v) for d in (h, -h))
-        for name, step in steps.items():
-            difference = (after[name] - before[name]).real / (2 * h)
-            room = 1e-6 * max(abs(difference).max(), 1e-3)
-            assert np.median(abs(step.imag / STEP - difference)) <= room, name
+    for mlps, kernel in itertools.product(MLPS, KERNELS):
+        weights = {k: w + 0j for k, w in (MLPS[mlps] | KERNELS[kernel]).items()}
+        other = kernel != "two planes" if stage is CHANNEL_STAGE else mlps != "shared"
+        for way in () if other else stage.singly():
+            if not way.fits(weights):
+                continue
+
+            def run(x, way=way, weights=weights):
+                return stage.map(way.axes, weights, x)
+
+            step = run(X + 1j * STEP * v).imag / STEP
+            difference = (run(X + h * v + 0j) - run(X - h * v + 0j)).real / (2 * h)
+            scale = abs(difference).max()
+            gap = np.median(abs(step - difference))
+            assert gap <= 1e-6 * max(scale, 1e-3), way.rules[0].code
 
 
 def test_axes_are_those_of_the_stage():
-    for stage, paper in ((channel, channel.CHANNEL_PAPER), (spatial, spatial.SPATIAL_PAPER)):
-        for rule in stage.RULES:
-            axes = {*rule.sets, *([rule.parameter.axis] if rule.parameter else [])}
-            assert axes <= paper.keys(), rule.code
+    for stage in CBAM.stages:
+        for rule in (*stage.rules, *stage.numbered):
+            assert set(rule.sets) <= set(stage.paper), rule.code
 
 
-def test_weights_are_told_by_what_is_there():
-    shared, separate = MLPS["shared"], MLPS["separate"]
-    paper = next(rule for _, rule in ways(channel.RULES))
-    assert fits(paper, shared)
-    assert not fits(paper, separate)
+@pytest.mark.parametrize("at", [-800.0, -1.0, 0.0, 1.0, 800.0])
+def test_softplus_does_not_overflow_and_has_the_slope_of_the_sigmoid(at):
+    z = np.array([at])
+    np.testing.assert_allclose(SOFTPLUS(z), np.logaddexp(0, z), rtol=1e-15)
+    slope = SOFTPLUS(z + 1j * STEP).imag / STEP
+    np.testing.assert_allclose(slope, sigmoid(z), rtol=1e-15)

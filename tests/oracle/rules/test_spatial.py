@@ -8,10 +8,11 @@ import pytest
 from npcbam import SpatialAttention
 from npcbam.conv import Conv
 from npcbam.norm import BatchNorm
-from npcbam.oracle.rules import CHANNEL_PAPER, SPATIAL, SPATIAL_PAPER, channel_map, spatial_map
+from npcbam.oracle.rules.block import SPATIAL_STAGE
+from npcbam.oracle.rules.channel import CHANNEL_PAPER, channel_map
 from npcbam.oracle.rules.lines import CHANNELS, candidate
 from npcbam.oracle.rules.rule import counted
-from npcbam.oracle.rules.spatial import RULES
+from npcbam.oracle.rules.spatial import RULES, SPATIAL_PAPER, spatial_map
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(3, CHANNELS, 8, 6))
@@ -90,7 +91,7 @@ def test_what_the_positions_share(code):
 
 
 def test_rows_and_codes_of_old():
-    assert {row.code for row in SPATIAL} >= {"spatial-shifted-back-3", "spatial-eps-1e-12"}
+    assert {rule.code for rule in SPATIAL_STAGE.rules} >= {"spatial-shifted", "spatial-eps"}
     codes = [*BY_CODE, *(code for rule in RULES for code in rule.was)]
     assert len(codes) == len(set(codes))
-    assert SPATIAL[0].code == "spatial-paper"
+    assert SPATIAL_STAGE.rules[0].code == "spatial-paper"

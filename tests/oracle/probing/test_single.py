@@ -5,8 +5,8 @@ import pytest
 
 from npcbam.oracle import examples
 from npcbam.oracle.candidates import adapt
-from npcbam.oracle.comparison.roughness import only_single
 from npcbam.oracle.precision import rounded
+from npcbam.oracle.probing.single import only_single
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(2, 32, 6, 5))

@@ -1,4 +1,6 @@
-"""One gate alone: no formula is tried twice, and a search in vain ends soon."""
+"""One stage alone: no formula is tried twice, and a search in vain ends soon."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,48 +8,58 @@ from drawn_weights import KERNELS, MLPS, X
 from planted import compositions
 
 import npcbam
-from npcbam.oracle.identification import reading as choosing
-from npcbam.oracle.identification.reading import Reading, single
-from npcbam.oracle.identification.single_gate import Alone, Effort, efforts, look, ways
-from npcbam.oracle.rules import CHANNEL, COMPOSE
+from npcbam.oracle.identification.one_stage import Effort, look
+from npcbam.oracle.identification.reading import Reading
+from npcbam.oracle.rules import block
+from npcbam.oracle.rules.block import CBAM, CHANNEL_STAGE, SPATIAL_STAGE
 
 WEIGHTS = MLPS["shared"] | KERNELS["two planes"]
+COMPOSITIONS = {(c.rule.code, c.residual): c for c in CBAM.compositions}
+
+
+def alone(stage, code="channel-first", residual=False):
+    """Return what a right block in a composition gives with one stage alone."""
+    ways = {each.name: each.way(each.rules[0]) for each in CBAM.stages}
+    reading = Reading(CBAM, ways, COMPOSITIONS[code, residual])
+    found = look(CBAM, reading.predict, WEIGHTS, X, 1e-9)
+    return next(each for each in found if each.stage is stage)
+
+
+def fresh(each, codes, numbers, known):
+    effort = Effort(tuple(COMPOSITIONS[code, False] for code in codes), numbers)
+    return [(c.rule.code, found) for c, found in each._fresh(effort, known)]
 
 
 def test_what_comes_to_the_same_is_tried_once():
-    known = set()
-    names = ("channel-first", "spatial-reads-input", "channel-only", "parallel")
-    assert ways(True, Effort(False, names, (0.5, 1.0)), known) == [
+    known, channel = set(), alone(CHANNEL_STAGE)
+    names = ("channel-first", "spatial-reads-input", "parallel")
+    assert fresh(channel, names, (0.5, 1.0), known) == [
         ("channel-first", [0.5, 1.0]),
         ("parallel", [0.5]),
     ]
-    assert ways(True, Effort(False, names, (1.0, 2.0)), known) == [("channel-first", [2.0])]
+    assert fresh(channel, names, (1.0, 2.0), known) == [("channel-first", [2.0])]
     # Logits are none of the map's, and a map of F' is none of x.
-    assert ways(False, Effort(False, names[:2], (0.5, 1.0)), set()) == [
+    assert fresh(alone(SPATIAL_STAGE), names[:2], (0.5, 1.0), set()) == [
         ("channel-first", [0.5, 1.0]),
         ("spatial-reads-input", [0.5]),
     ]
 
 
-def seen_of(compose):
-    """Return the channel gate of a right block in a composition, alone, and its first effort."""
-    reading = Reading(single(True)[0], single(False)[0], compose)
-    seen = look(reading.predict, WEIGHTS, X)
-    return Alone(seen, X, True, 1e-9), [*efforts(seen, X, "wide")]
-
-
-@pytest.mark.parametrize("compose", ["channel-first", "residual", "channel-features-squared"])
-def test_the_row_is_found_with_its_composition(compose):
-    alone, several = seen_of(compose)
-    effort = next(each for each in several if compose in each.compositions)
-    fits = [*alone.explain(CHANNEL, effort)]
-    assert [fit.choice.rows[0].code for fit in fits] == ["channel-paper"]
-    assert compose in fits[0].compositions
-    assert len(fits[0].compositions) < len(COMPOSE) / 2
+@pytest.mark.parametrize(
+    ("code", "residual"),
+    [("channel-first", False), ("channel-first", True), ("channel-features-squared", False)],
+)
+def test_the_rule_is_found_with_its_composition(code, residual):
+    seen = alone(CHANNEL_STAGE, code, residual)
+    effort = Effort((COMPOSITIONS[code, residual],), (0.5,))
+    fits = [*seen.explained(CHANNEL_STAGE.singly(), effort)]
+    assert [fit.way.rules[0].code for fit in fits] == ["channel-paper"]
+    assert COMPOSITIONS[code, residual] in fits[0].compositions
+    assert len(fits[0].compositions) < len(CBAM.compositions) / 2
 
 
 def test_a_search_in_vain_ends_soon(monkeypatch):
-    """It takes 8000 maps; were every row tried beside every other one, it would take 50,000."""
+    """It takes 11,000 maps; were every rule tried beside every other one, it would be 60,000."""
     maps = 0
 
     def counted(f):
@@ -58,11 +70,11 @@ def test_a_search_in_vain_ends_soon(monkeypatch):
 
         return counting
 
-    for name in ("channel_map", "spatial_map"):
-        monkeypatch.setattr(choosing, name, counted(getattr(choosing, name)))
+    stages = [replace(stage, map=counted(stage.map)) for stage in CBAM.stages]
+    monkeypatch.setitem(block.BLOCKS, "whole", replace(CBAM, stages=tuple(stages)))
     report = npcbam.check(compositions.LearnedAlpha, channels=16)
     assert "spatial-unknown" in [f.code for f in report.findings]
-    assert 1000 < maps < 10_000
+    assert 1000 < maps < 13_000
 
 
 def excited(activation, gate=np.tanh):

@@ -1,0 +1,62 @@
+"""A trial: weights, inputs, and what came out, as the block is seen."""
+
+import numpy as np
+import pytest
+
+from npcbam import CBAM, ChannelAttention, SharedMLP
+from npcbam.oracle.candidates import adapt
+from npcbam.oracle.candidates.candidate import CannotRun
+from npcbam.oracle.probing.roles import assignments
+from npcbam.oracle.probing.trial import tried, with_a_column
+
+RNG = np.random.default_rng(0)
+WEIGHTS = {"w0": RNG.normal(size=(2, 16)), "w1": RNG.normal(size=(16, 2))}
+
+
+def flat(params, x):
+    gate = ChannelAttention(SharedMLP(params["w0"], params["w1"]))
+    return gate(x)[:, :, 0, 0]
+
+
+def test_every_input_is_run_forward_and_backward():
+    trial = tried(adapt(CBAM.init(0, 16)), 64)
+    assert trial.channels == 16
+    assert trial.outcomes[0].input.name == "noise"
+    assert all(each.error is None for each in trial.outcomes)
+    assert all(each.cotangents[1].shape == each.input.x.shape for each in trial.seen)
+    assert "point" not in {each.input.name for each in trial.large}
+
+
+def test_weights_go_in_by_role_and_one_sample_at_a_time():
+    def mixing(params, x):
+        return CBAM.init(0, 16)(x) + 0 * params["w0"].sum() + len(x)
+
+    candidate = adapt(mixing, 16, parameters=WEIGHTS)
+    trial = tried(candidate, 16)
+    roles = assignments(candidate.parameters, {})[0]
+    x = RNG.normal(size=(3, 16, 4, 3))
+    together = trial.runs(roles)(trial.weights(roles), x)
+    alone = type(trial)(**vars(trial) | {"alone": True})
+    np.testing.assert_allclose(together - alone.runs(roles)(trial.weights(roles), x), 2)
+
+
+def test_a_flat_map_gets_axes_for_the_positions():
+    candidate = with_a_column(adapt(flat, 16, parameters=WEIGHTS, stage="channel"))
+    trial = tried(candidate, 16)
+    assert trial.seen[0].y.shape == (3, 16, 1, 1)
+    assert trial.seen[0].dy.shape == (3, 16, 1, 1)
+
+
+def test_what_runs_on_no_input():
+    def fails(params, x):
+        raise ValueError("no")
+
+    with pytest.raises(CannotRun, match=r"^fails fails on shape \(3, 16, 7, 5\): ValueError: no$"):
+        tried(adapt(fails, 16, parameters=WEIGHTS), 16)
+
+
+def test_purposes_draw_numbers_of_their_own():
+    trial = tried(adapt(CBAM.init(0, 16)), 64)
+    one, two = (trial.draws(purpose).normal(size=3) for purpose in (0, 1))
+    assert not (one == two).any()
+    assert (trial.draws(0).normal(size=3) == one).all()
