@@ -261,7 +261,7 @@ TESTED_IN = {
     "oracle/comparison/test_gradients.py": "oracle/comparison/directional",
     "oracle/comparison/test_lost_digits.py": "oracle/comparison/roughness",
     "oracle/comparison/test_numerics.py": "oracle/comparison/coarser oracle/comparison/extremes",
-    "oracle/identification/test_kin.py": "oracle/identification/kin_*",
+    "oracle/identification/test_kin.py": "oracle/identification/kin_* oracle/rules/kin_*",
     "oracle/rules/test_bad_and_fix.py": "oracle/rules/*",
     "oracle/test_check.py": """
         oracle/comparison/comparison oracle/comparison/reference oracle/examples

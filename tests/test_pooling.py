@@ -52,7 +52,9 @@ from npcbam.pooling import (
 from npcbam.strategies import feature_maps, layouts
 
 ALL = (AVG, MAX, MAX_EVEN, LP, LSE)
-EVERY_POOL = pytest.mark.parametrize("pool_vjp", [pool.vjp for pool in ALL], ids=lambda f: f.__name__)
+EVERY_POOL = pytest.mark.parametrize(
+    "pool_vjp", [pool.vjp for pool in ALL], ids=lambda f: f.__name__
+)
 SHAPES = [(2, 3, 4), (2, 3, 2, 3), (2, 2, 3, 1, 2)]
 
 

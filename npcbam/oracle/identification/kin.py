@@ -14,14 +14,14 @@ import numpy as np
 from npcbam.arguments import Array
 from npcbam.oracle.candidates.candidate import Candidate
 from npcbam.oracle.findings import Finding
-from npcbam.oracle.identification import kin_bam, kin_of_channels, kin_of_positions
 from npcbam.oracle.identification.kin_arrays import placements
-from npcbam.oracle.identification.kin_of_channels import eca_kernel
-from npcbam.oracle.identification.kin_value import Kin, Way, Weights
 from npcbam.oracle.identification.reading import close
 from npcbam.oracle.precision import CLOSE, rounded
 from npcbam.oracle.probing.weights import draw
+from npcbam.oracle.rules import kin_bam, kin_of_channels, kin_of_positions
 from npcbam.oracle.rules.catalogue import rule
+from npcbam.oracle.rules.kin_of_channels import eca_kernel
+from npcbam.oracle.rules.kin_value import Formula, Kin, Weights
 
 # In half precision other blocks give as near a y.
 SURE = ("float64", "float32")
@@ -46,8 +46,8 @@ def kin_of(candidate: Candidate, channels: int, seed: int) -> Finding | None:
             if width not in looked:
                 looked[width] = _look(own, values, width, rng)
             seen, allowed = looked[width]
-            for way in kin.ways if seen else ():
-                found = _found(way, weights, seen, allowed)
+            for formula in kin.formulas if seen else ():
+                found = _found(formula, weights, seen, allowed)
                 if found is not None:
                     return _named(kin, found, weights, width)
     return None
@@ -121,18 +121,20 @@ def _run(candidate: Candidate, values: Weights, x: Array) -> Array | None:
     return y if np.shape(y) == x.shape and np.isfinite(y).all() else None
 
 
-def _found(way: Way, weights: Weights, seen: Seen, allowed: float) -> dict[str, object] | None:
-    """Return what is said of a way that gives the same y, with its number; None if it does not."""
+def _found(
+    formula: Formula, weights: Weights, seen: Seen, allowed: float
+) -> dict[str, object] | None:
+    """Return what is said of a formula that gives the same y, with its number; None if it does not."""
     number: dict[str, float] = {}
     with np.errstate(all="ignore"):
-        if way.solved:
-            number = {way.solved: way.solve(*seen[0])}
-            if not way.low <= number[way.solved] <= way.high:
+        if formula.solved:
+            number = {formula.solved: formula.solve(*seen[0])}
+            if not formula.low <= number[formula.solved] <= formula.high:
                 return None
         for x, y in seen:
-            if not close(way.y(weights, x, *number.values()), y, allowed):
+            if not close(formula.y(weights, x, *number.values()), y, allowed):
                 return None
-    return {**way.said, **{name: float(f"{value:.6g}") for name, value in number.items()}}
+    return {**formula.said, **{name: float(f"{value:.6g}") for name, value in number.items()}}
 
 
 def _named(kin: Kin, said: dict[str, object], weights: Weights, channels: int) -> Finding:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from npcbam.arguments import Array
-from npcbam.oracle.identification.kin_value import Kin, Weights
+from npcbam.oracle.rules.kin_value import Kin, Weights
 
 # How many ways to see the arrays are tried, and of how many they are the likeliest.
 FEW, LOOKED_AT = 48, 3000

@@ -46,7 +46,7 @@ Expected values are computed in extended precision, where the platform has it, f
 inputs that are exact in the dtype of the case, and then rounded once.
 """
 
-from npcbam.oracle.vectors.compare import Comparison, compare
+from npcbam.oracle.vectors.compare import Judgement, compare
 from npcbam.oracle.vectors.writing import SCHEMA, write
 
-__all__ = ["SCHEMA", "Comparison", "compare", "write"]
+__all__ = ["SCHEMA", "Judgement", "compare", "write"]

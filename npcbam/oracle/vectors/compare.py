@@ -30,7 +30,7 @@ TELLING = {"y": 0, "dx": 1}
 
 
 @dataclass(frozen=True)
-class Row:
+class Result:
     """The worst entry of one tensor in one case.
 
     Attributes
@@ -59,7 +59,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Judgement:
     """What was found.
 
     Attributes
@@ -70,7 +70,7 @@ class Comparison:
     ignored : files in the results that no case asks for
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[Result, ...]
     cases: int
     unseen: tuple[str, ...]
     ignored: tuple[str, ...]
@@ -81,9 +81,9 @@ class Comparison:
         return all(row.ok for row in self.rows)
 
     @property
-    def first(self) -> list[Row]:
+    def first(self) -> list[Result]:
         """In each case that differs, the first tensor that does; with the mistake, if known."""
-        found: dict[str, Row] = {}
+        found: dict[str, Result] = {}
         for row in self.rows:
             if not row.ok:
                 found.setdefault(row.case, row)
@@ -129,7 +129,7 @@ class Comparison:
 
     def text(self, every: bool = False) -> str:
         """Return the report: the worst of each tensor over all cases, or `every` row."""
-        worst: dict[object, Row] = {}
+        worst: dict[object, Result] = {}
         for row in self.rows:
             key = (row.case, row.tensor) if every else row.tensor
             if key not in worst or row.error > worst[key].error:
@@ -182,7 +182,7 @@ class Comparison:
         return list(found.values())
 
 
-def compare(folder: str | os.PathLike[str], results: str | os.PathLike[str]) -> Comparison:
+def compare(folder: str | os.PathLike[str], results: str | os.PathLike[str]) -> Judgement:
     """Compare the results of another program with the vectors.
 
     Parameters
@@ -213,7 +213,7 @@ def compare(folder: str | os.PathLike[str], results: str | os.PathLike[str]) -> 
         had = f"; it has {ignored[0]}" if ignored else ""
         raise CannotRun(f"{place}: no results; expected files such as {example}{had}")
     unseen = tuple(code for code in _told(known) if code not in seen)
-    return Comparison(tuple(_settled(rows)), len(known), unseen, tuple(ignored))
+    return Judgement(tuple(_settled(rows)), len(known), unseen, tuple(ignored))
 
 
 def _found(entry: Entry, place: Path) -> list[tuple[str, Path]]:
@@ -225,19 +225,19 @@ def _found(entry: Entry, place: Path) -> list[tuple[str, Path]]:
     return [(name, file) for name, file in files if file.exists()]
 
 
-def _judge(entry: Entry, tensor: str, got: Array) -> Row:
+def _judge(entry: Entry, tensor: str, got: Array) -> Result:
     expected = entry.values(tensor)
     if got.shape != expected.shape:
-        return Row(entry.name, tensor, math.inf, (), math.nan, math.nan, got.shape)
+        return Result(entry.name, tensor, math.inf, (), math.nan, math.nan, got.shape)
     with np.errstate(invalid="ignore"):
         gap = np.abs(got - expected) / entry.tensors[tensor].allowed
     gap = np.where(np.isnan(gap), np.inf, gap)
     index = tuple(int(i) for i in np.unravel_index(np.argmax(gap), gap.shape))
     worst = float(gap[index]), index, float(got[index]), float(expected[index])
-    return Row(entry.name, tensor, *worst)
+    return Result(entry.name, tensor, *worst)
 
 
-def _settled(rows: Sequence[Row]) -> Iterator[Row]:
+def _settled(rows: Sequence[Result]) -> Iterator[Result]:
     """Yield the rows with their mistake: of those alike, what explains the most rows."""
     count = Counter(code for row in rows for code in row.alike)
     for row in rows:
@@ -260,14 +260,14 @@ def _stage(tensor: str) -> str:
     return next((stage for stage, names in STAGES.items() if tensor in names), "gradient")
 
 
-def _plain(row: Row) -> dict[str, object]:
+def _plain(row: Result) -> dict[str, object]:
     plain = asdict(row) | {"ok": row.ok, "alike": list(row.alike)}
     for key in ("error", "got", "expected"):
         plain[key] = plain[key] if math.isfinite(plain[key]) else None
     return plain
 
 
-def _table(rows: Sequence[Row]) -> list[str]:
+def _table(rows: Sequence[Result]) -> list[str]:
     cells = [("tensor", "worst error", "case", "at", "got", "expected", "")]
     for row in rows:
         at = f"[{', '.join(map(str, row.index))}]"

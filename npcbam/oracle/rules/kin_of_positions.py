@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from npcbam.arguments import Array
-from npcbam.oracle.identification.kin_value import (
+from npcbam.oracle.rules.kin_value import (
     CHANNEL,
     EPS,
     HIDDEN,
     ONE,
+    Formula,
     Kin,
     Shape,
-    Way,
     Weights,
     average,
     column,
@@ -41,13 +41,13 @@ def _scse(w: Weights, x: Array, merge: str) -> Array:
 def scses() -> Iterator[Kin]:
     """Yield scSE with biases and without; its two halves are merged in one of three ways."""
     merges = ("sum", "maximum", "product")
-    ways = tuple(
-        Way(lambda w, x, merge=merge: _scse(w, x, merge), {"merge": merge}) for merge in merges
+    formulas = tuple(
+        Formula(lambda w, x, merge=merge: _scse(w, x, merge), {"merge": merge}) for merge in merges
     )
     for of_mlp, of_conv in itertools.product((False, True), repeat=2):
         arrays: dict[str, Shape] = {"fc1.w": ("h", "C"), "fc2.w": ("C", "h"), "conv.w": (1, "C")}
         arrays |= {"fc1.b": HIDDEN, "fc2.b": CHANNEL} if of_mlp else {}
-        yield Kin("scse", arrays | ({"conv.b": ONE} if of_conv else {}), ways)
+        yield Kin("scse", arrays | ({"conv.b": ONE} if of_conv else {}), formulas)
 
 
 # SimAM: each entry's distance from the mean of its channel, beside the variance.
@@ -71,7 +71,7 @@ def _lambda(x: Array, y: Array) -> float:
 
 def simams() -> Iterator[Kin]:
     """Yield SimAM, which has no arrays; its lambda is read off."""
-    yield Kin("simam", {}, (Way(_simam, {}, "lambda", _lambda, high=1.0),))
+    yield Kin("simam", {}, (Formula(_simam, {}, "lambda", _lambda, high=1.0),))
 
 
 # Coordinate attention: averages of rows and of columns, through one layer, then through two.
@@ -95,8 +95,8 @@ def coordinates() -> Iterator[Kin]:
     """Yield coordinate attention with a norm or without, and with any of its biases."""
     acts = {"h_swish": _h_swish, "relu": relu, "silu": lambda z: z * gate(z)}
     for normed, first, last in itertools.product((True, False), (True, False), (True, False)):
-        ways = tuple(
-            Way(lambda w, x, act=acts[name], eps=eps: _coordinate(w, x, act, eps),
+        formulas = tuple(
+            Formula(lambda w, x, act=acts[name], eps=eps: _coordinate(w, x, act, eps),
                 {"activation": name} | ({"eps": eps} if normed else {}))
             for name, eps in itertools.product(acts, EPS if normed else EPS[:1])
         )  # fmt: skip
@@ -104,4 +104,4 @@ def coordinates() -> Iterator[Kin]:
         arrays |= norm_arrays("bn", HIDDEN) if normed else {}
         arrays |= {"rows.w": ("C", "h"), "columns.w": ("C", "h")}
         arrays |= {"rows.b": CHANNEL, "columns.b": CHANNEL} if last else {}
-        yield Kin("coordinate-attention", arrays, ways)
+        yield Kin("coordinate-attention", arrays, formulas)

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from npcbam.arguments import Array
-from npcbam.oracle.identification.kin_value import (
+from npcbam.oracle.rules.kin_value import (
     CHANNEL,
     EPS,
     HIDDEN,
     ONE,
+    Formula,
     Kin,
     Shape,
-    Way,
     Weights,
     average,
     column,
@@ -76,12 +76,12 @@ def _arrays(layers: int, dilated: int, normed: Collection[str], biases: str) -> 
     return found
 
 
-def _ways(depths: tuple[int, int], normed: Collection[str]) -> tuple[Way, ...]:
+def _ways(depths: tuple[int, int], normed: Collection[str]) -> tuple[Formula, ...]:
     # Without a norm after it the first convolution may have no ReLU either.
     bare = (False,) if "reduce" in normed else (False, True)
     opens = itertools.product(DILATIONS, ("sum", "product"), bare, EPS if normed else EPS[:1])
     return tuple(
-        Way(
+        Formula(
             lambda w, x, how=how: _bam(w, x, depths, how),
             {"dilation": how.dilation, "merge": how.merge, "norms": ", ".join(normed) or "none"},
         )

@@ -1,6 +1,6 @@
 """A kin of CBAM as a value: what arrays it has, and what it makes of them and of x.
 
-What a paper or its code leaves open (biases, norms, how two maps are put together) is another way
+What a paper or its code leaves open (biases, norms, how two maps are put together) is another formula
 of the same kin. Numbers that no shape tells are tried, or solved for. Below: the layers that the
 kin share.
 """
@@ -25,13 +25,13 @@ CHANNEL, HIDDEN, ONE = ("C",), ("h",), (1,)
 
 
 @dataclass(frozen=True)
-class Way:
+class Formula:
     """One way to compute a kin from its arrays.
 
     Attributes
     ----------
     y : of the arrays by key and of x (N, C, H, W)
-    said : what sets this way apart, for the evidence
+    said : what sets this formula apart, for the evidence
     solved : what `said` and `y` lack: a number under this name, `solve` of x and y
     low, high : the numbers that make sense, 0 in spite of rounding
     """
@@ -52,12 +52,12 @@ class Kin:
     ----------
     code : of its rule
     arrays : their shapes by key, in the order in which they are most often listed
-    ways : how it may be computed from these arrays
+    formulas : how it may be computed from these arrays
     """
 
     code: str
     arrays: Mapping[str, Shape]
-    ways: tuple[Way, ...]
+    formulas: tuple[Formula, ...]
 
 
 def average(x: Array) -> Array:

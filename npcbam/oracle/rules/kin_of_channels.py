@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from npcbam.arguments import Array
-from npcbam.oracle.identification.kin_value import (
+from npcbam.oracle.rules.kin_value import (
     CHANNEL,
     ONE,
+    Formula,
     Kin,
-    Way,
     Weights,
     along,
     average,
@@ -42,12 +42,12 @@ def eca_kernel(channels: int) -> int:
 
 def ecas() -> Iterator[Kin]:
     """Yield ECA without a bias and with one, padded with zeros or around."""
-    ways = (
-        Way(lambda w, x: _eca(w, x, "constant"), {"padding": "zeros"}),
-        Way(lambda w, x: _eca(w, x, "wrap"), {"padding": "circular"}),
+    formulas = (
+        Formula(lambda w, x: _eca(w, x, "constant"), {"padding": "zeros"}),
+        Formula(lambda w, x: _eca(w, x, "wrap"), {"padding": "circular"}),
     )
-    yield Kin("eca", {"k": ("k",)}, ways)
-    yield Kin("eca", {"k": ("k",), "b": ONE}, ways)
+    yield Kin("eca", {"k": ("k",)}, formulas)
+    yield Kin("eca", {"k": ("k",), "b": ONE}, formulas)
 
 
 # Gated channel transformation: norms of the channels, compared with each other.
@@ -67,12 +67,12 @@ def _gated(w: Weights, x: Array, how: str, eps: float) -> Array:
 
 def gated() -> Iterator[Kin]:
     """Yield the gated channel transformation by either norm, the l1 of values above 0 too."""
-    ways = tuple(
-        Way(lambda w, x, how=how, eps=eps: _gated(w, x, how, eps), {"norm": how, "eps": eps})
+    formulas = tuple(
+        Formula(lambda w, x, how=how, eps=eps: _gated(w, x, how, eps), {"norm": how, "eps": eps})
         for how, eps in itertools.product(("l2", "l1", "l1 after a ReLU"), (1e-5, 1e-6, 1e-8, 0.0))
     )
     arrays = {"alpha": CHANNEL, "gamma": CHANNEL, "beta": CHANNEL}
-    yield Kin("gated-channel-transformation", arrays, ways)
+    yield Kin("gated-channel-transformation", arrays, formulas)
 
 
 # Gaussian context transformer: the averages, normalised over the channels, through a bell curve.
@@ -116,7 +116,7 @@ def gaussians() -> Iterator[Kin]:
         def of_theta(w: Weights, x: Array, less: int = less, eps: float = eps) -> Array:
             return _bell(x, 0.5 / (3 * gate(w["theta"]) + 1) ** 2, less, eps)
 
-        fixed.append(Way(bell, how, "rate", rate, *WIDTHS))
-        learnt.append(Way(of_theta, how))
+        fixed.append(Formula(bell, how, "rate", rate, *WIDTHS))
+        learnt.append(Formula(of_theta, how))
     yield Kin(code, {}, tuple(fixed))
     yield Kin(code, {"theta": ONE}, tuple(learnt))
