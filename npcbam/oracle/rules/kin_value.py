@@ -16,7 +16,6 @@ from npcbam.arguments import Array
 from npcbam.pointwise import sigmoid
 
 Weights = Mapping[str, Array]
-Formula = Callable[[Weights, Array], Array]
 # Sizes by letter: C channels, h hidden units, k an odd kernel.
 Shape = tuple[str | int, ...]
 # The usual eps of norms: of torch and flax, of Keras.
