@@ -124,7 +124,7 @@ def _run(candidate: Candidate, values: Weights, x: Array) -> Array | None:
 def _found(
     formula: Formula, weights: Weights, seen: Seen, allowed: float
 ) -> dict[str, object] | None:
-    """Return what is said of a formula that gives the same y, and its number; None if it does not."""
+    """Return what is said of a formula that gives the same y, and its number; else None."""
     number: dict[str, float] = {}
     with np.errstate(all="ignore"):
         if formula.solved:
