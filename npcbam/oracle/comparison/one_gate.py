@@ -30,6 +30,7 @@ class OneGate:
     gives : "map" for Mc (N, C, 1, ...) or Ms (N, 1, *S), "spread" for the map broadcast to x, and
         "features" for the map times x
 
+    >>> from npcbam.conv import Conv
     >>> gate = OneGate(spatial=SpatialAttention(Conv(w=np.ones((1, 2, 7, 7)))), gives="map")
     >>> y, pullback = gate.vjp(np.ones((2, 8, 4, 3)))
     >>> dgate, dx = pullback(np.ones_like(y))
