@@ -10,8 +10,6 @@ from npcbam.oracle.findings import Finding, Status
 # The sizes that are tried, up to three spatial axes of each.
 SIZES = {"even": (8, 12, 6), "odd": (9, 11, 7), "small": (2, 3, 2), "point": (1, 1, 1)}
 SQUARE = (8, 8, 8)
-# Exported graphs have the sizes of the example that they were exported with.
-STATIC = ("onnx",)
 
 
 def sizes(seen: Watched) -> Iterator[Finding]:
@@ -46,4 +44,4 @@ def refusal(seen: Watched, shape: tuple[int, ...]) -> BaseException | None:
 
 def if_static(seen: Watched) -> Status | None:
     """Return that one size alone is worth a note, where that is so."""
-    return "note" if seen.candidate.framework in STATIC else None
+    return "note" if seen.candidate.is_static else None

@@ -62,6 +62,7 @@ class Candidate(ABC):
     recipe : lines that run it; {params}, {x} and {dtype} stand for what is filled in
     device : what it runs on
     layout : "NCHW" or "NHWC", how it takes its input; here all arrays are (N, C, *S) all the same
+    is_static : whether it has the sizes of an example that it was exported with
     stage : "whole", or "channel" or "spatial" where it is one half of a CBAM
     dtypes : the precisions that it can run at
     dtype : the one that it runs at
@@ -81,6 +82,7 @@ class Candidate(ABC):
     recipe: str = "y = block({params}, {x})"
     layout: str = "NCHW"
     device: str = "cpu"
+    is_static: bool = False
     stage: str = "whole"
     dtypes: tuple[str, ...] = DTYPES[:1]
     dtype: str = DTYPES[0]

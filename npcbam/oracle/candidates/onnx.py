@@ -49,6 +49,7 @@ class OnnxCandidate(Adapter):
     """A model of one input and one output, whose initialisers of real numbers can be set."""
 
     framework = "onnx"
+    is_static = True
 
     def __init__(self, model: Any, name: str) -> None:
         self.name, self._model = name, model

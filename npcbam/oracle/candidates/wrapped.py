@@ -25,6 +25,7 @@ class Wrapped(Candidate):
         self.inner = inner
         self.name, self.framework, self.source = inner.name, inner.framework, inner.source
         self.layout, self.dtypes, self.dtype = inner.layout, inner.dtypes, inner.dtype
+        self.device, self.is_static = inner.device, inner.is_static
         self.stage, self.parameters, self.buffers = inner.stage, inner.parameters, inner.buffers
 
     def forward(self, params: Mapping[str, Array], x: Array) -> Array:

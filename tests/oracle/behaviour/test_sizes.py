@@ -51,7 +51,7 @@ def test_square_maps_only():
 
 def test_exported_graph_of_one_size_is_no_mistake():
     class Exported(ModuleCandidate):
-        framework = "onnx"
+        is_static = True
 
     candidate = Exported(FixedSize(), "block")
     (found,) = effects(candidate, np.ones((3, C, 6, 5)), {})
