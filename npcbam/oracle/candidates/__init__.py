@@ -106,7 +106,10 @@ def _adapt(target: Any, how: Options) -> Candidate:
 
 def _of_object(built: Any, name: str, how: Options) -> Candidate:
     found = framework.of_layer(built, name, how)
-    return found or in_its_layout(functions.from_object(built, name), how)
+    if found:
+        return found
+    with framework.failures_told():
+        return in_its_layout(functions.from_object(built, name), how)
 
 
 def _of_function(f: Any, name: str, how: Options) -> Candidate:
@@ -114,7 +117,10 @@ def _of_function(f: Any, name: str, how: Options) -> Candidate:
     if parameters is None:
         parameters = building.parameters_beside(f, name, how.channels, how.settings)
     found = framework.of_function(f, parameters, name, how)
-    return found or in_its_layout(functions.from_function(f, parameters, name), how)
+    if found:
+        return found
+    with framework.failures_told():
+        return in_its_layout(functions.from_function(f, parameters, name), how)
 
 
 def _of_file(path: str, how: Options) -> Candidate:

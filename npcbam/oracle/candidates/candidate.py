@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -59,7 +60,8 @@ class Candidate(ABC):
     framework : what it is written in, as in "numpy" or "torch"
     source : lines of Python that bind it to the name `block`, for the snippets of a report
     setting : lines that have to come before those
-    recipe : lines that run it; {params}, {x} and {dtype} stand for what is filled in
+    recipe : lines that run it; here and in `setting`, {params}, {x} and {dtype} stand for what is
+        filled in, and all other braces for themselves
     device : what it runs on
     layout : "NCHW" or "NHWC", how it takes its input; here all arrays are (N, C, *S) all the same
     is_static : whether it has the sizes of an example that it was exported with
@@ -113,8 +115,8 @@ class Candidate(ABC):
         `params` and `x` are expressions: a dict of NumPy arrays by name, and an array (N, C, *S).
         """
         laid = f"np.moveaxis({x}, 1, -1)" if self.layout == "NHWC" else x
-        recipe = self.recipe.format(params=params, x=laid, dtype=self.dtype)
-        setting = self.setting.format(dtype=self.dtype)
+        words = {"{params}": params, "{x}": laid, "{dtype}": self.dtype}
+        setting, recipe = (_filled(lines, words) for lines in (self.setting, self.recipe))
         return f"{setting}{self.source}\n{recipe}"
 
     def at(self, dtype: str) -> Self:
@@ -142,3 +144,8 @@ class Candidate(ABC):
     def state(self, params: Mapping[str, Array]) -> dict[str, Array]:
         """Return all parameters and buffers, with those in `params` set."""
         return self.parameters | self.buffers | dict(params)
+
+
+def _filled(lines: str, words: Mapping[str, str]) -> str:
+    """Return lines with these words filled in; braces of their own, as of a dict, stay."""
+    return re.sub("|".join(map(re.escape, words)), lambda found: words[found[0]], lines)

@@ -11,6 +11,7 @@ it begins with a dot as in ".tflite", for a file that ends so.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.metadata
 import sys
@@ -101,17 +102,38 @@ def _entries() -> tuple[EntryPoint, ...]:
     return *own, *importlib.metadata.entry_points(group=GROUP)
 
 
+@contextlib.contextmanager
+def failures_told() -> Iterator[None]:
+    """Where what is asked about is unknown, say which frameworks could not be asked, and why."""
+    try:
+        yield
+    except CannotRun as error:
+        failed = list(_failures())
+        if not failed:
+            raise
+        raise CannotRun("; ".join([str(error), *failed])) from error
+
+
+def _failures() -> Iterator[str]:
+    for entry in _asked():
+        try:
+            _loaded(entry)
+        except CannotRun as error:
+            yield sentence(error)
+
+
+def _asked() -> Iterator[EntryPoint]:
+    return (entry for entry in _entries() if sys.modules.get(entry.name) is not None)
+
+
 def _imported() -> Iterator[Framework]:
     """Yield the frameworks that are imported: who holds a layer of one has done so.
 
     One that is too old, say, for its file is none: what is asked about may be another's.
     """
-    for entry in _entries():
-        if sys.modules.get(entry.name) is not None:
-            try:
-                yield _loaded(entry)
-            except CannotRun:
-                continue
+    for entry in _asked():
+        with contextlib.suppress(CannotRun):
+            yield _loaded(entry)
 
 
 def _loaded(entry: EntryPoint) -> Framework:

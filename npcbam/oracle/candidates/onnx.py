@@ -42,7 +42,7 @@ for shaped in [*block.graph.input, *block.graph.output]:
         axis.Clear()  # the sizes of the example that it was exported with
 del block.graph.value_info[:]
 session = onnxruntime.InferenceSession(block.SerializeToString())
-y = session.run(None, {{session.get_inputs()[0].name: {x}.astype("{native}")}})[0]"""
+y = session.run(None, {session.get_inputs()[0].name: {x}.astype("{native}")})[0]"""
 
 
 class OnnxCandidate(Adapter):

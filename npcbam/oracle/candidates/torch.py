@@ -26,7 +26,7 @@ COMPILED = "_orig_mod."
 RECIPE = """\
 import torch
 block = block.to(torch.{dtype}).eval()
-state = {{name: torch.tensor(value) for name, value in {params}.items()}}
+state = {name: torch.tensor(value) for name, value in {params}.items()}
 block.load_state_dict(state, strict=False)
 y = block(torch.tensor({x}, dtype=torch.{dtype}))"""
 

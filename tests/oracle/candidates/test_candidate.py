@@ -21,3 +21,12 @@ def test_a_candidate_of_a_forward_alone():
     assert (seen.shape, seen.dtype, seen.printed) == ((1, 2), "float64", "")
     assert seen.params_after == {"w": [3.0], "mean": [0.0]}
     assert Double().replay("p", "x").endswith("y = block(p, x)")
+
+
+def test_a_replay_keeps_the_braces_of_its_own():
+    candidate = Double()
+    candidate.setting = "options = {'dtype': '{dtype}'}\n"
+    candidate.recipe = "y = block({k: 2 * v for k, v in {params}.items()}, {x}, {}, '{{x}}')"
+    said = candidate.replay("{'{x}': p}", "x")
+    assert said.startswith("options = {'dtype': 'float64'}\nblock = ")
+    assert said.endswith("y = block({k: 2 * v for k, v in {'{x}': p}.items()}, x, {}, '{x}')")

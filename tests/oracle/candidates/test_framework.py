@@ -159,6 +159,22 @@ def test_a_framework_that_cannot_be_loaded_stands_in_nobodys_way(declared):
     assert adapt(Nearer()).framework == "near"
 
 
+def test_what_could_not_be_loaded_is_said_of_what_nothing_knows(declared):
+    declared("FAR")
+    with pytest.raises(CannotRun, match=r", got Numbers$"):
+        adapt(Numbers())
+    declared("FAR", "NO_FRAMEWORK", "MISSING")
+    with pytest.raises(CannotRun) as caught:
+        adapt(Numbers())
+    told = str(caught.value).split("; ")
+    assert told[0].endswith(", got Numbers")
+    assert told[1].endswith(":NO_FRAMEWORK, for math: expected a Framework, got str")
+    assert ":MISSING, for math, raised AttributeError" in told[2]
+    assert len(told) == 3
+    with pytest.raises(CannotRun, match=r"expected an array, got Numbers; .*:NO_FRAMEWORK, for"):
+        adapt(lambda params, x: x, parameters={"a": Numbers()})
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
