@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from npcbam.arguments import Array
-from npcbam.oracle.rules import channel, composition, composition_gates, composition_output, spatial
+from npcbam.oracle.rules import channel, compositions, spatial
 from npcbam.oracle.rules.channel import CHANNEL_PAPER, channel_logits, channel_map
 from npcbam.oracle.rules.composition import Maps
 from npcbam.oracle.rules.rule import FAITHFUL, Rule, Weights
@@ -128,8 +128,7 @@ def _composed(*rules: Rule) -> tuple[Composition, ...]:
     )
 
 
-_RULES = (*composition.RULES, *composition_gates.RULES, *composition_output.RULES)
-_KNOWN = {rule.code: rule for rule in _RULES if rule.made is not None}
+_KNOWN = {rule.code: rule for rule in compositions.RULES if rule.made is not None}
 
 
 def _half(stage: Stage, only: str, missing: str) -> Block:

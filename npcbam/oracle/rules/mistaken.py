@@ -11,14 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from npcbam.arguments import Array
-from npcbam.oracle.rules import (
-    channel,
-    composition,
-    composition_gates,
-    composition_output,
-    given_weights,
-    spatial,
-)
+from npcbam.oracle.rules import channel, compositions, given_weights, spatial
 from npcbam.oracle.rules.right_block import RightBlock
 from npcbam.oracle.rules.rule import FAITHFUL, WRONG, Rule, counted
 
@@ -52,12 +45,11 @@ def _of_composition(rule: Rule) -> bool:
     return rule.status != FAITHFUL and rule.code != OF_NO_KERNEL
 
 
-COMPOSITIONS = (*composition.RULES, *composition_gates.RULES, *composition_output.RULES)
 # With its number, one that has several stands here once for each; the most usual first.
 MISTAKES: tuple[Rule, ...] = (
     *filter(_of_channel, counted(channel.RULES)),
     *filter(_of_spatial, counted(spatial.RULES)),
-    *filter(_of_composition, COMPOSITIONS),
+    *filter(_of_composition, compositions.RULES),
     *given_weights.RULES,
 )
 

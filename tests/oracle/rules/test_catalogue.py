@@ -16,7 +16,7 @@ from npcbam.oracle.rules.catalogue import FILES, RULES, WAS, rule, settled
 from npcbam.oracle.rules.rule import Rule
 
 # Stages as a whole: what their files hold together.
-SUMS = ("channel", "spatial", "catalogue")
+SUMS = ("channel", "spatial", "compositions", "catalogue")
 # Words for scripts: a code is never given to anything else, and one that goes stays in `was`.
 CODES = """
 approximate-sigmoid autocast-inside backward-fails bam batch-statistics both-residual
@@ -124,7 +124,7 @@ def test_a_code_finds_its_rule():
     assert rule("channel-first").code == "channel-first"
     assert rule("spatial-shifted-back").code == "spatial-shifted"
     with pytest.raises(
-        ValueError, match=r"^code: expected one that .* lists, got 'residul'; the "
+        ValueError, match=r"^code: expected one that .*, got 'residul'; the "
     ) as e:
         rule("residul")
     assert "residual" in str(e.value)

@@ -5,11 +5,10 @@ import itertools
 import numpy as np
 import pytest
 
-from npcbam.oracle.rules import composition, composition_gates, composition_output, lines
+from npcbam.oracle.rules import compositions, lines
 from npcbam.oracle.rules.composition import Maps
 
-RULES = (*composition.RULES, *composition_gates.RULES, *composition_output.RULES)
-MADE = [rule for rule in RULES if rule.made is not None]
+MADE = [rule for rule in compositions.RULES if rule.made is not None]
 X = np.random.default_rng(0).standard_normal((2, lines.CHANNELS, 8, 9))
 
 
@@ -70,6 +69,6 @@ def test_no_two_are_alike_with_x_added_or_without():
 
 
 def test_residual_is_a_rule_of_its_own():
-    rule = next(rule for rule in RULES if rule.code == "residual")
+    rule = next(rule for rule in compositions.RULES if rule.code == "residual")
     assert rule.made is None
     assert rule.sets == {"residual": True}
