@@ -123,9 +123,7 @@ def test_no_two_supersede_each_other():
 def test_a_code_finds_its_rule():
     assert rule("channel-first").code == "channel-first"
     assert rule("spatial-shifted-back").code == "spatial-shifted"
-    with pytest.raises(
-        ValueError, match=r"^code: expected one that .*, got 'residul'; the "
-    ) as e:
+    with pytest.raises(ValueError, match=r"^code: expected one that .*, got 'residul'; the ") as e:
         rule("residul")
     assert "residual" in str(e.value)
     with pytest.raises(ValueError, match=r"got '!'$"):
