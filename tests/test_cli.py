@@ -248,9 +248,24 @@ def test_what_the_candidate_prints_stays_out_of_the_report(alone, loud):
 @pytest.mark.parametrize(
     ("name", "options", "finding", "said"),
     [
-        ("leaves", [], "never-runs", "it fails on shape (3, 64, 7, 5): SystemExit: 0"),
-        ("dies", [], "exits", "it ended its process with status 0, while loading it and running"),
-        ("hangs", ["--timeout", "2"], "hangs", "it gave no answer within 2 s, while loading it"),
+        (
+            "leaves",
+            [],
+            "never-runs",
+            "it runs on no input: it fails on shape (3, 64, 7, 5): SystemExit: 0",
+        ),
+        (
+            "dies",
+            [],
+            "exits",
+            "it ends its process: it ended its process with status 0, while loading it and running",
+        ),
+        (
+            "hangs",
+            ["--timeout", "2"],
+            "hangs",
+            "it hangs: it gave no answer within 2 s, while loading it",
+        ),
     ],
 )
 def test_undecided_where_it_takes_the_process_with_it(alone, loud, name, options, finding, said):

@@ -105,6 +105,8 @@ def judge(
     """Say what a `Candidate` computes: the stages of a check, in order; see `check`."""
     question = question or Question()
     candidate, q = _as_one_block(candidate), question
+    if q.dtype is not None:
+        candidate.at(q.dtype)  # Raises if it has no such precision.
     seen = Seen(question, candidate)
     if (alien := undecided.of_parameters(candidate, q.channels, q.seed)) is not None:
         return reported(seen, [alien])

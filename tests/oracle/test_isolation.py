@@ -191,7 +191,7 @@ def test_what_it_does_in_every_forward(planted, running):
 )
 def test_what_never_runs_is_undecided(planted, running, said):
     found = planted(running)
-    assert f":cbam: {said}" in found["text"]
+    assert f":cbam: it runs on no input: {said}" in found["text"]
     assert json.loads(found["json"])["verdict"] == "undecided"
 
 
@@ -292,18 +292,23 @@ def test_a_failure_keeps_its_traceback():
 
 
 def test_what_stopped_is_a_finding_too():
-    stopped = Stopped("hangs", "here:cbam hangs")
-    found = report_of(stopped, "here:cbam", expect="seed", seed=3, channels=8, dtype="float32")
+    stopped = Stopped("hangs", "here:cbam gave no answer")
+    request = {"target": "here:cbam", "expect": "seed", "seed": 3, "dtype": "float32"}
+    found = report_of(stopped, request)
     data = json.loads(found["json"])
-    assert (found["ok"], data["verdict"], data["reason"]) == (False, "undecided", "it hangs")
+    assert (found["ok"], data["verdict"], data["reason"]) == (
+        False,
+        "undecided",
+        "it hangs: it gave no answer",
+    )
     assert (data["target"], data["expect"], data["seed"]) == ("here:cbam", "seed", 3)
     assert (data["framework"], data["dtype"], data["stage"]) == ("unknown", "float32", "whole")
-    assert found["text"] == "UNDECIDED: here:cbam: it hangs"
+    assert found["text"] == "UNDECIDED: here:cbam: it hangs: it gave no answer"
     (finding,) = data["findings"]
     assert (finding["stage"], finding["code"], finding["message"]) == (
         "effects",
         "hangs",
-        "it hangs",
+        "it hangs: it gave no answer",
     )
     assert "it hangs" in found["html"]
 

@@ -71,7 +71,11 @@ class _Comparing:
                 rows, lower, settled = self._compared(low, self._kind(settled[0]), settled)
                 ties = settled[1]
                 more += self._added(more, lower)
-            findings += more + self._precise(more, settled[0])
+            precise = self._precise(more, settled[0])
+            if any(finding.status == "wrong" for finding in precise):
+                # These say why, and at which precision.
+                more = [finding for finding in more if finding.code != "more-than-rounding"]
+            findings += more + precise
         layout = self.trial.candidate.layout
         told = conventions(self.reading, self.weights, ties, layout)
         return Comparison(tuple(rows), tuple(findings), told)
@@ -190,7 +194,9 @@ class _Comparing:
                 continue  # weights of another shape than the paper's block has
             tolerance = CLOSE[self.dtype] * float(np.abs(want).max(initial=0) or 1)
             seen.append(evidence(first.input.name, "y", first.y, want, tolerance))
-        nearest = min(seen, key=lambda e: float(e["times"]), default={})
+        # What is no more than rounding proves nothing.
+        told = (each for each in seen if each["times"] > 1)
+        nearest = min(told, key=lambda e: float(e["times"]), default={})
         return replace(finding, evidence=nearest)
 
 

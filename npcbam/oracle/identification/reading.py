@@ -73,8 +73,10 @@ class Reading:
                     yield each.finding(), [self._with(name, other) for other in ways]
         if self.composition is None:
             return
-        paper = self.block.compositions[0].rule
-        right = [replace(self, composition=Composition(paper, added)) for added in (False, True)]
+        paper, rule_of_it = self.block.compositions[0].rule, self.composition.rule
+        # A rule that settles whether x is added may be either way when it is put right.
+        added = (False, True) if "residual" in rule_of_it.sets else (self.composition.residual,)
+        right = [replace(self, composition=Composition(paper, each)) for each in added]
         if self.composition.rule.status != FAITHFUL:
             yield self.composition.rule.finding(), right
         if self.composition.residual:

@@ -13,11 +13,12 @@ import numpy as np
 
 from npcbam.arguments import Array
 from npcbam.oracle.findings import Finding
-from npcbam.oracle.reports.report import Report
+from npcbam.oracle.reports.report import Report, told_apart
 from npcbam.oracle.rules.page import anchor
 from npcbam.pages import document, table, text
 
 NO_MAPS = "There are no pictures: the two maps could not be read off this candidate."
+RULES = "Links lead to rules.html, which `npcbam rules --html rules.html` writes beside this page."
 # Cells of a heat map and bars of a bar chart that are still to be seen.
 MOST = 4096
 WIDTH, HEIGHT = 280, 180
@@ -49,16 +50,26 @@ def _findings(findings: Sequence[Finding]) -> Iterable[str]:
     yield "<h2>Findings</h2>"
     if not findings:
         yield "<p>None: nothing sets it apart from what it was compared with.</p>"
+    if any(anchor(finding.code) for finding in findings):
+        yield f'<p class="soft">{text(RULES)}</p>'
     for finding in findings:
         head = f"{finding.status}, {finding.stage}: {finding.code}"
         yield f"<section><h3>{text(finding.message)}</h3>"
         yield f'<p class="soft">{text(head)}{_link(finding.code)}</p>'
         if finding.evidence:
-            cells = [(key, _number(value)) for key, value in finding.evidence.items()]
+            cells = [(key, _number(value)) for key, value in _apart(finding.evidence).items()]
             yield from table("", ("evidence", ""), cells)
         if finding.snippet:
             yield f"<pre><code>{text(finding.snippet)}</code></pre>"
         yield "</section>"
+
+
+def _apart(seen: dict[str, Any]) -> dict[str, Any]:
+    """Return the evidence with what came and what was expected in digits that differ."""
+    if "index" not in seen:
+        return seen
+    got, expected = told_apart(seen["got"], seen["expected"])
+    return seen | {"got": got, "expected": expected}
 
 
 def _link(code: str) -> str:

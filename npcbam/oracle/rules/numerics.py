@@ -57,7 +57,6 @@ RULES = (
         bad="def sigmoid(z): return expit(z.astype(np.float32)).astype(z.dtype)",
         fix="def sigmoid(z): return expit(z)",
         sources=("Eq. 2", "Eq. 3"),
-        supersedes=OFF,
     ),
     Rule(
         code="tf32-inside",
