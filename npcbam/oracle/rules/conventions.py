@@ -166,8 +166,10 @@ def unmet(rows: Iterable[Convention], expect: str, stage: str = "whole") -> list
     """Say in which axes the conventions are not those asked for, or depart though none asks it.
 
     A preset has any size of kernel, and tie rules that were not seen are not held against it. Of a
-    half, only its own axes are.
+    half, only its own axes are, and a preset without a spatial gate is none of a spatial half.
     """
+    if stage == "spatial" and expect in PRESETS and PRESETS[expect].planes is None:
+        return [f"there is a spatial gate, and `{expect}` has none"]
     wanted, found = asked(expect), {row.axis: row for row in rows}
     if stage != "whole" and expect in PRESETS:
         wanted = {axis: value for axis, value in wanted.items() if _is_of(axis, stage)}

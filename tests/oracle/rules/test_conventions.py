@@ -4,7 +4,7 @@ import pytest
 from planted import base, compositions
 
 import npcbam
-from npcbam.oracle.rules.conventions import AXES, asked, preset_axes
+from npcbam.oracle.rules.conventions import AXES, asked, preset_axes, presets_of, unmet
 from npcbam.presets import PRESETS
 
 
@@ -57,6 +57,15 @@ def test_what_can_be_told_of_a_half():
     spatial = {row.axis for row in rows if row.is_of("spatial")}
     assert channel & spatial == {"residual", "ties", "layout"}
     assert channel | spatial == AXES.keys() - {"order", "eps"}
+
+
+def test_a_preset_without_a_spatial_gate_is_none_of_a_spatial_half():
+    rows = npcbam.check(base.Right, channels=32).conventions
+    spatial = [row for row in rows if row.is_of("spatial")]
+    assert unmet(spatial, "se", "spatial") == ["there is a spatial gate, and `se` has none"]
+    assert "se" not in presets_of(spatial, "spatial")
+    assert "paper" in presets_of(spatial, "spatial")
+    assert unmet(spatial, "kernel=7x7", "spatial") == []
 
 
 def test_channels_last_is_a_convention():
