@@ -30,8 +30,10 @@ from planted.digits import (
     WrongEnd,
     WrongGradient,
 )
+from planted.halves import Channel, half
 from torch_blocks import BLOCKS
 
+import npcbam
 from npcbam import CBAM, presets
 from npcbam.oracle.candidates import adapt
 from npcbam.oracle.candidates.torch import ModuleCandidate
@@ -134,6 +136,37 @@ def test_another_block_is_no_matter_of_precision():
         return CBAM(seed.channel, seed.spatial, residual=False)
 
     assert numerics(candidate, carry(candidate.state({})), carry) == []
+
+
+class NaNInGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, dy):
+        dx = dy.clone()
+        dx[0, 0, 0, 0] = torch.nan
+        return dx
+
+
+def test_what_ordinary_weights_give_is_no_overflow():
+    class Spoilt(Stepwise):
+        def forward(self, x):
+            return super().forward(NaNInGradient.apply(x))
+
+    found = find(ModuleCandidate(Spoilt(), "block"), "paper_biased")
+    assert "exp-overflow" not in found
+
+
+@pytest.mark.parametrize("gives", ["map", "flat", "spread", "features"])
+def test_nan_is_judged_whatever_a_half_gives(gives):
+    class Swallows(half(Channel, gives=gives)):
+        def forward(self, x):
+            return torch.nan_to_num(super().forward(x), nan=1.0)
+
+    codes = {each.code for each in npcbam.check(Swallows, channels=32, stage="channel").findings}
+    assert "nan-swallowed" in codes
 
 
 def test_block_of_one_size_is_seen_at_its_size():
