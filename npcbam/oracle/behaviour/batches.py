@@ -21,8 +21,11 @@ def batches(seen: Watched) -> Iterator[Finding]:
     more, one, none = (refusal(seen, (n, *rest)) for n in (samples + 1, 1, 0))
     if more is not None:
         shape = (samples + 1, *rest)
-        yield failure("fixed-batch", shape, more, if_static(seen), samples=samples)
-        return
+        if one is not None and refusal(seen, (samples - 1, *rest)) is not None:
+            yield failure("fixed-batch", shape, more, if_static(seen), samples=samples)
+            return
+        where = f"on a batch of {samples + 1} samples"
+        yield failure("raises", shape, more, where=where)
     if one is not None:
         yield failure("fails-on-single", (1, *rest), one)
     if none is not None:

@@ -1,9 +1,13 @@
 """Samples that come together."""
 
+import numpy as np
 import pytest
 import torch
 from behaving import Block, C, codes
 from torch import nn
+
+from npcbam.oracle.behaviour.effects import effects
+from npcbam.oracle.candidates.torch import ModuleCandidate
 
 
 class PoolsBatch(Block):
@@ -50,6 +54,18 @@ class Squeezes(Block):
         return logits.sigmoid()[:, :, None, None]
 
 
+class UpToThree(Block):
+    def forward(self, x):
+        assert x.shape[0] < 4, "at most 3 samples"
+        return super().forward(x)
+
+
+class TwoOrThree(Block):
+    def forward(self, x):
+        assert x.shape[0] in (2, 3), "2 or 3 samples"
+        return super().forward(x)
+
+
 class Empty(Block):
     def forward(self, x):
         assert x.shape[0], "no samples"
@@ -74,3 +90,13 @@ def test_it_is_found_and_nothing_else(module, expected):
 
 def test_one_number_of_samples_only():
     assert codes(FixedBatch()) == {"fixed-batch": "wrong"}
+
+
+def test_of_other_sizes_that_it_takes_nothing_is_said():
+    assert codes(UpToThree()) == {"raises": "wrong"}
+    assert codes(TwoOrThree()) == {
+        "raises": "wrong", "fails-on-single": "wrong", "fails-on-empty": "note",
+    }  # fmt: skip
+    candidate = ModuleCandidate(UpToThree(), "block")
+    (found,) = effects(candidate, np.random.default_rng(0).normal(size=(3, C, 8, 6)), {})
+    assert found.message == ("it fails on a batch of 4 samples: AssertionError: at most 3 samples")
