@@ -8,6 +8,8 @@ from torch import nn
 
 from npcbam.oracle.behaviour.effects import effects
 from npcbam.oracle.candidates.torch import ModuleCandidate
+from npcbam.oracle.reports.html import to_html
+from npcbam.oracle.reports.report import Report
 
 
 class WritesInput(Block):
@@ -73,6 +75,18 @@ def test_evidence_says_where():
     assert found.evidence["tensor"] == "x"
     assert (found.evidence["got"], found.evidence["expected"]) == (6.0, 3.0)
     assert (x == 3).all()
+
+
+@pytest.mark.parametrize("module", [WritesInput, WritesParameters])
+def test_no_error_is_allowed_of_what_is_written(module):
+    values = {"fc1.bias": np.ones(3)}
+    (found,) = effects(ModuleCandidate(module(), "block"), np.full((2, C, 4, 4), 3.0), values)
+    assert found.evidence.keys() == {"input", "tensor", "index", "got", "expected"}
+    report = Report("block", "wrong", findings=(found,))
+    assert f"got {2 * found.evidence['expected']:g}, expected" in str(report)
+    assert "allowed" not in str(report)
+    assert "<td>got</td>" in to_html(report)
+    assert "times" not in to_html(report)
 
 
 def test_two_effects_are_both_found():
