@@ -39,6 +39,8 @@ PARTS = {
     "spatial": ("the spatial attention of CBAM", "Eq. 3"),
     "whole": ("CBAM", "Eqs. 1 to 3"),
 }
+# No two numbers of float64 are spelled alike in so many.
+MOST_DIGITS = 17
 UNSEEN = {"channel": "the spatial gate", "spatial": "the channel gate"}
 
 
@@ -162,7 +164,7 @@ class Report:
         e = finding.evidence
         if "index" in e:
             at = f"{e['tensor']}[{', '.join(map(str, e['index']))}]".removesuffix("[]")
-            how = f"got {e['got']:.6g}, expected {e['expected']:.6g}"
+            how = "got {}, expected {}".format(*told_apart(e["got"], e["expected"]))
             times = f", {e['times']:.1e} times the allowed error" if "times" in e else ""
             lines.append(f"  {'':<9} {at} on `{e['input']}`: {how}{times}")
         return lines
@@ -190,6 +192,19 @@ class Report:
         if all(row.tensor == "y" for row in self.rows):
             lines.append("  Gradients were not seen.")
         return lines
+
+
+def told_apart(got: float, expected: float, digits: int = 6) -> tuple[str, str]:
+    """Spell two numbers in so many digits, or as many more as tell them apart.
+
+    >>> told_apart(-0.25, 0.5), told_apart(1.0, 1.0 + 1e-9)
+    (('-0.25', '0.5'), ('1', '1.000000001'))
+    """
+    for many in range(digits, MOST_DIGITS + 1):
+        spelled = f"{got:.{many}g}", f"{expected:.{many}g}"
+        if spelled[0] != spelled[1]:
+            return spelled
+    return f"{got:.{digits}g}", f"{expected:.{digits}g}"
 
 
 def _linked(finding: Finding) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from npcbam.oracle.candidates.candidate import Candidate
 from npcbam.oracle.findings import Finding
+from npcbam.oracle.reports.report import told_apart
 
 # The numerics make such inputs of noise of their own.
 MADE = {
@@ -93,4 +94,4 @@ def _values(finding: Finding) -> str:
     seen = finding.evidence
     if finding.stage in ("numerics", "effects") or "index" not in seen:
         return ""
-    return f"  # {seen['got']:.9g}, expected {seen['expected']:.9g}"
+    return "  # {}, expected {}".format(*told_apart(seen["got"], seen["expected"], 9))

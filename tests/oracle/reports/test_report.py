@@ -107,6 +107,21 @@ def test_text():
     assert "not seen" not in str(replace(BAD, rows=(replace(RIGHT, tensor="dx"),)))
 
 
+@pytest.mark.parametrize(
+    ("got", "expected", "said"),
+    [
+        (-0.259308 - 1e-9, -0.259308, "got -0.259308001, expected -0.259308"),
+        (np.nextafter(0.1, 1), 0.1, "got 0.10000000000000002, expected 0.10000000000000001"),
+        (1 / 3, 1 / 3, "got 0.333333, expected 0.333333"),
+        (np.nan, 0.5, "got nan, expected 0.5"),
+    ],
+)
+def test_numbers_that_differ_are_spelled_so(got, expected, said):
+    seen = TWICE.evidence | {"got": got, "expected": expected}
+    report = replace(BAD, findings=(replace(TWICE, evidence=seen),))
+    assert f": {said}, " in str(report)
+
+
 def test_what_a_half_is_called():
     half = replace(REPORT, stage="channel")
     assert half.headline == (
