@@ -90,9 +90,9 @@ def rule(code: str) -> Rule:
 
 def unknown(code: str, known: Iterable[str]) -> str:
     """Say that there is no such code, and which are spelled alike."""
-    near = difflib.get_close_matches(code, tuple(known), NAMED, ALIKE)
+    near = difflib.get_close_matches(code.lower(), tuple(known), NAMED, ALIKE)
     meant = f"; the nearest {'are' if len(near) > 1 else 'is'} {', '.join(near)}" if near else ""
-    return f"code: expected one that `npcbam rules` lists, got {code!r}{meant}"
+    return f"code: expected one that a report gives, got {code!r}{meant}"
 
 
 def settled(findings: Iterable[Finding]) -> list[Finding]:

@@ -70,7 +70,16 @@ def explain(code: str) -> str:
 
 
 def _explain(args: argparse.Namespace) -> int:
-    say("\n\n".join([explain(code) for code in args.codes]))
+    known, missed = list[str](), list[str]()
+    for code in args.codes:
+        try:
+            known.append(explain(code))
+        except CannotRun as error:
+            missed.append(str(error))
+    if known:
+        say("\n\n".join(known))
+    if missed:
+        raise CannotRun("; ".join(missed))
     return 0
 
 

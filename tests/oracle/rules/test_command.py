@@ -61,16 +61,28 @@ def test_a_word_with_two_meanings_has_both():
 
 
 @pytest.mark.parametrize(
-    ("code", "near"), [("chanel-two-sigmoid", "channel-two-sigmoids"), ("mismach", "mismatch")]
+    ("code", "near"),
+    [
+        ("chanel-two-sigmoid", "channel-two-sigmoids"),
+        ("mismach", "mismatch"),
+        ("CHANNEL-TWO-SIGMOIDS", "channel-two-sigmoids"),
+    ],
 )
 def test_an_unknown_code(code, near, capsys):
     assert cli.main(["explain", code]) == 2
     err = capsys.readouterr().err
-    assert err.startswith(
-        f"npcbam: code: expected one that `npcbam rules` lists, got {code!r}; the"
-    )
+    assert err.startswith(f"npcbam: code: expected one that a report gives, got {code!r}; the")
     assert near in err
     assert err.count("\n") == 1
+
+
+def test_unknown_codes_beside_known_ones(capsys):
+    assert cli.main(["explain", "spatial-tanh", "?", "jump", "!"]) == 2
+    out, err = capsys.readouterr()
+    assert out.rstrip("\n") == "\n\n".join([explain("spatial-tanh"), explain("jump")])
+    assert err.count("\n") == 1
+    assert "got '?'" in err
+    assert "got '!'" in err
 
 
 def test_a_code_like_no_other(capsys):
