@@ -40,6 +40,18 @@ class Fit:
 
 
 @dataclass(frozen=True, eq=False)
+class _Gated:
+    """A way with its gates, and what compositions made of the first sample, by code and constants.
+
+    A composition with x added makes the same as without.
+    """
+
+    way: Way
+    gates: dict[str, Gate]
+    made: dict[tuple[object, ...], Array] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
 class Alone:
     """What the candidate gave with one stage alone.
 
@@ -70,11 +82,11 @@ class Alone:
         for way in ways:
             if not way.fits(self.weights) or self.divides not in (None, _divides(way)):
                 continue
-            gates = way.gates(self.weights)
-            fits = any(self._gives(*each, gates, way) for each in fresh)
-            if fits and not self._saturates(gates):
+            gated = _Gated(way, way.gates(self.weights))
+            fits = any(self._gives(*each, gated) for each in fresh)
+            if fits and not self._saturates(gated):
                 known = self.block.compositions
-                near = (c for c in known if self._near(c, self.constants, gates, way))
+                near = (c for c in known if self._near(c, self.constants, gated))
                 yield Fit(way, tuple(near))
 
     def seen(self, y: Array) -> Iterator[tuple[Array, Array, Array]]:
@@ -103,25 +115,27 @@ class Alone:
                 found.append((composition, new))
         return found
 
-    def _saturates(self, gates: dict[str, Gate]) -> bool:
+    def _saturates(self, gated: _Gated) -> bool:
         """Tell whether the map is one number, which any gate that is never applied looks like."""
-        gate = gates[f"m{self.stage.symbol}"](self.x)
+        gate = gated.gates[f"m{self.stage.symbol}"](self.x)
         return gate.size > 1 and not np.ptp(gate)
 
-    def _gives(
-        self, composition: Composition, numbers: Sequence[float], gates: dict[str, Gate], way: Way
-    ) -> bool:
-        near = self._near(composition, numbers, gates, way)
-        outputs = (composition(self.x, _maps(self.block, self.stage, gates, [c])) for c in near)
-        return any(close(self.y, y, self.tolerance) for y in outputs)
+    def _gives(self, composition: Composition, numbers: Sequence[float], gated: _Gated) -> bool:
+        near = self._near(composition, numbers, gated)
+        maps = (_maps(self.block, self.stage, gated.gates, [number]) for number in near)
+        return any(close(self.y, composition(self.x, each), self.tolerance) for each in maps)
 
     def _near(
-        self, composition: Composition, numbers: Sequence[float], gates: dict[str, Gate], way: Way
+        self, composition: Composition, numbers: Sequence[float], gated: _Gated
     ) -> Sequence[float]:
         """Return the constants with which the first sample agrees: all are tried at once."""
-        if way.mixes:
+        if gated.way.mixes:
             return numbers
-        got = composition(self.x[:1], _maps(self.block, self.stage, gates, numbers))
+        x, key = self.x[:1], (composition.rule.code, *numbers)
+        if key not in gated.made:
+            maps = _maps(self.block, self.stage, gated.gates, numbers)
+            gated.made[key] = composition.made(x, maps)
+        got = composition.added(gated.made[key], x)
         over = tuple(range(1, self.x.ndim))
         with np.errstate(invalid="ignore"):
             gap = np.abs(got - self.y[:1]).max(axis=over)

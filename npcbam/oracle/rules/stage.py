@@ -114,8 +114,16 @@ class Composition:
 
     def __call__(self, x: Array, maps: Any) -> Array:
         """Return y (N, C, *S) of x and both maps."""
+        return self.added(self.made(x, maps), x)
+
+    def made(self, x: Array, maps: Any) -> Array:
+        """Return y before x is added, which compositions with and without it share."""
         assert self.rule.made is not None
         y: Array = self.rule.made(x, maps)
+        return y
+
+    def added(self, y: Array, x: Array) -> Array:
+        """Return y with x added, where it is."""
         return y + x if self.residual else y
 
 
