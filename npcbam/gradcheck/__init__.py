@@ -52,6 +52,7 @@ Read on in `check`, then `trial`. `npcbam.gradcheck.museum` has 98 published mis
 
 from npcbam.gradcheck.adjoint import check_adjoint
 from npcbam.gradcheck.check import check_vjp, examine
+from npcbam.gradcheck.findings import Entry, Finding, LeafCheck
 from npcbam.gradcheck.forms import (
     check_cached,
     check_grad,
@@ -62,15 +63,7 @@ from npcbam.gradcheck.forms import (
     check_pair,
     pullback_as_function,
 )
-from npcbam.gradcheck.report import (
-    CannotTellError,
-    Entry,
-    Finding,
-    GradientError,
-    GradReport,
-    LeafCheck,
-    WrongGradientError,
-)
+from npcbam.gradcheck.report import CannotTellError, GradientError, GradReport, WrongGradientError
 
 __all__ = [
     "CannotTellError",

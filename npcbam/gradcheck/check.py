@@ -11,14 +11,10 @@ from typing import Any
 import numpy as np
 
 from npcbam.gradcheck import frameworks, hints, options, snippet
+from npcbam.gradcheck.findings import Finding
 from npcbam.gradcheck.layout import Layout
 from npcbam.gradcheck.outcomes import Stop
-from npcbam.gradcheck.report import (
-    CannotTellError,
-    Finding,
-    GradReport,
-    WrongGradientError,
-)
+from npcbam.gradcheck.report import CannotTellError, GradReport, WrongGradientError
 from npcbam.gradcheck.trial import Trial, examined
 
 

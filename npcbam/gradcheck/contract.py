@@ -9,13 +9,13 @@ import numpy as np
 from npcbam.arguments import Array
 from npcbam.gradcheck.again import Again
 from npcbam.gradcheck.cotangents import Cotangent, draw, spread
+from npcbam.gradcheck.findings import Finding
 from npcbam.gradcheck.formats import largest_of
 from npcbam.gradcheck.forward import Forward, Pullback
 from npcbam.gradcheck.kept import Kept, raised, same
 from npcbam.gradcheck.layout import Layout, Results, branches
 from npcbam.gradcheck.outcomes import Stop
 from npcbam.gradcheck.reading import Reading, read
-from npcbam.gradcheck.report import Finding
 
 
 def keep(forward: Forward, rng: np.random.Generator, unit: float, away: Array) -> Kept:

@@ -10,9 +10,9 @@ import numpy as np
 from npcbam import diagnosis
 from npcbam.arguments import Array
 from npcbam.gradcheck.columns import Move, Sums
+from npcbam.gradcheck.findings import Finding, LeafCheck
 from npcbam.gradcheck.judge import Judge
 from npcbam.gradcheck.numbers import NOISE, SUM, Numbers
-from npcbam.gradcheck.report import Finding, LeafCheck
 
 LEAST = 32  # calls of f at least, to find out what is wrong,
 TIMES = 0.6  # and so many times those that it took to find out that something is.

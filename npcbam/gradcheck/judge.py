@@ -9,10 +9,10 @@ import numpy as np
 from npcbam.arguments import Array
 from npcbam.gradcheck.columns import Move
 from npcbam.gradcheck.directions import Directions
+from npcbam.gradcheck.findings import Entry
 from npcbam.gradcheck.kinks import Near
 from npcbam.gradcheck.numbers import Numbers
 from npcbam.gradcheck.reference import Reference
-from npcbam.gradcheck.report import Entry
 from npcbam.gradcheck.seen import Seen
 from npcbam.gradcheck.singly import Singly
 from npcbam.slopes import Slopes

@@ -8,8 +8,8 @@ import numpy as np
 
 from npcbam.arguments import Array
 from npcbam.gradcheck.cotangents import Cotangent
+from npcbam.gradcheck.findings import Finding
 from npcbam.gradcheck.reading import Reading
-from npcbam.gradcheck.report import Finding
 from npcbam.messages import sentence
 
 

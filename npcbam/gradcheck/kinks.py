@@ -9,8 +9,8 @@ import numpy as np
 from npcbam.arguments import Array
 from npcbam.differences import Differences
 from npcbam.gradcheck.directions import Directions
+from npcbam.gradcheck.findings import Entry
 from npcbam.gradcheck.reference import Reference
-from npcbam.gradcheck.report import Entry
 
 ROUNDINGS = 4  # of the arguments, within which a tie may fall either way
 

@@ -10,10 +10,10 @@ import numpy as np
 from npcbam.arguments import Array
 from npcbam.gradcheck.columns import Move
 from npcbam.gradcheck.cotangents import Cotangent
+from npcbam.gradcheck.findings import Entry
 from npcbam.gradcheck.formats import tiny_of
 from npcbam.gradcheck.forward import Forward
 from npcbam.gradcheck.reading import Reading
-from npcbam.gradcheck.report import Entry
 from npcbam.slopes import Slopes
 
 # The allowed error is derived from the run itself. Each term is a rounding of the precision that f

@@ -17,12 +17,12 @@ from npcbam.arguments import Array
 from npcbam.gradcheck import contract, noise
 from npcbam.gradcheck.cotangents import Cotangent, spread
 from npcbam.gradcheck.directions import Directions
+from npcbam.gradcheck.findings import Finding
 from npcbam.gradcheck.formats import tiny_of, unit_of
 from npcbam.gradcheck.forward import Forward
 from npcbam.gradcheck.layout import Layout
 from npcbam.gradcheck.numbers import NOISE, SUM, Numbers
 from npcbam.gradcheck.reading import Reading, read
-from npcbam.gradcheck.report import Finding
 
 PLACES, MORE_PLACES = 6, 24
 DIGITS = 1e-9  # of the largest: smaller cotangents may be a few roundings

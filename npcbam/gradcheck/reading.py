@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from npcbam.arguments import Array
+from npcbam.gradcheck.findings import Finding
 from npcbam.gradcheck.layout import Layout, Leaf, Path, branches, floating, leaves, number, spell
 from npcbam.gradcheck.outcomes import Stop
-from npcbam.gradcheck.report import Finding
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from npcbam.arguments import Array
-from npcbam.gradcheck.report import Entry
+from npcbam.gradcheck.findings import Entry
 
 
 @dataclass(eq=False)

@@ -1,35 +1,22 @@
-"""A report as text for a terminal: the verdict, what shows it, and what was looked at."""
+"""The parts of a report's text for a terminal: findings, and the table of what was looked at."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from npcbam.gradcheck.report import GradReport, LeafCheck
+from npcbam.gradcheck.findings import Finding, LeafCheck
 
 # More findings or leaves than this nobody reads; all of them stand in the report itself.
 FINDINGS, LEAVES = 10, 40
 
 
-def to_text(report: GradReport) -> str:
-    """Return a report as text, the outcome first."""
-    lines = [f"{report.outcome}: {report.reason}", *indented(2, report.evidence)]
-    told = [finding for finding in report.findings if finding.sentence != report.reason]
-    for finding in told[:FINDINGS]:
+def told(findings: Sequence[Finding]) -> list[str]:
+    """Return what each finding says, with its evidence below."""
+    lines = []
+    for finding in findings[:FINDINGS]:
         lines += [f"  {finding.sentence}", *indented(4, finding.evidence)]
-    if len(told) > FINDINGS:
-        lines.append(f"  and {len(told) - FINDINGS} more, which the report has as `findings`")
-    if report.leaves:
-        lines += ["", *table(report.leaves)]
-    for title, text in (("ties", report.ties), ("switch", report.switch)):
-        if text and text not in report.reason:
-            lines.append(f"{title}: {text}")
-    lines += [f"note: {note}" for note in report.notes]
-    lines.append(f"{report.source}seed {report.seed}")
-    if report.snippet and report.outcome != "right":
-        lines += ["", "To see it again:", *indented(4, report.snippet)]
-    return "\n".join(lines)
+    more = len(findings) - FINDINGS
+    return lines + ([f"  and {more} more, which the report has as `findings`"] if more > 0 else [])
 
 
 def table(leaves: Sequence[LeafCheck]) -> list[str]:

@@ -12,6 +12,7 @@ from npcbam.gradcheck import contract, hints, kinks, noise, precision, verdict
 from npcbam.gradcheck.directions import Directions
 from npcbam.gradcheck.domain import domains
 from npcbam.gradcheck.explain import explained
+from npcbam.gradcheck.findings import Finding, LeafCheck
 from npcbam.gradcheck.forward import Forward
 from npcbam.gradcheck.judge import Judge
 from npcbam.gradcheck.kept import Kept
@@ -20,7 +21,7 @@ from npcbam.gradcheck.layout import Layout
 from npcbam.gradcheck.numbers import NOISE, Numbers
 from npcbam.gradcheck.outcomes import Outcome
 from npcbam.gradcheck.reference import Reference, wide
-from npcbam.gradcheck.report import Finding, GradReport, LeafCheck
+from npcbam.gradcheck.report import GradReport
 from npcbam.gradcheck.seen import Seen
 
 ELSEWHERE = 0.25  # of the arguments' units: a place at which another use of f may be

@@ -9,9 +9,9 @@ import numpy as np
 
 from npcbam.arguments import Array
 from npcbam.gradcheck import kinks
+from npcbam.gradcheck.findings import Entry, Finding, LeafCheck
 from npcbam.gradcheck.layout import Layout
 from npcbam.gradcheck.outcomes import Outcome
-from npcbam.gradcheck.report import Entry, Finding, LeafCheck
 from npcbam.gradcheck.seen import Seen
 
 # A run that would pass a larger error than this, of the largest entry, can tell nothing.

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from npcbam.gradcheck.report import Entry, Finding, GradReport, LeafCheck
+from npcbam.gradcheck.findings import Entry, Finding, LeafCheck
+from npcbam.gradcheck.report import GradReport
 
 
 def leaf(name, got, want):

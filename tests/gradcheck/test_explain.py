@@ -5,7 +5,7 @@ import pytest
 
 from npcbam.gradcheck import examine
 from npcbam.gradcheck.explain import LEAST, _where
-from npcbam.gradcheck.report import Entry, LeafCheck
+from npcbam.gradcheck.findings import Entry, LeafCheck
 
 
 def normal(*shape, seed=0):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from npcbam.gradcheck.findings import Finding
 from npcbam.gradcheck.kept import Kept, raised, same
-from npcbam.gradcheck.report import Finding
 
 EPS = float(np.finfo(np.float64).eps)
 ONE = np.array([1.0, -2.0, 0.0])

@@ -6,8 +6,8 @@ from judging import EPS, X, bump, double, parts_of, real_only, seen_of
 
 from npcbam import pooling
 from npcbam.gradcheck import examine
+from npcbam.gradcheck.findings import Entry
 from npcbam.gradcheck.kinks import members, rule
-from npcbam.gradcheck.report import Entry
 from npcbam.pointwise import relu_vjp
 
 

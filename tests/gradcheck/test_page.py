@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from reported import leaf, right, wrong
 
+from npcbam.gradcheck.findings import Finding
 from npcbam.gradcheck.page import to_html
-from npcbam.gradcheck.report import Finding, GradReport
+from npcbam.gradcheck.report import GradReport
 
 VOID = {"meta", "rect", "path"}
 

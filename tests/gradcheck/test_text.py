@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from reported import right, wrong
 
-from npcbam.gradcheck.report import Finding
-from npcbam.gradcheck.text import FINDINGS, LEAVES, indented, table, to_text
+from npcbam.gradcheck.findings import Finding
+from npcbam.gradcheck.text import FINDINGS, LEAVES, indented, table
 
 
 def renamed(leaf, name):
@@ -47,7 +47,7 @@ def test_of_many_findings_some_are_shown():
     more = tuple(
         Finding("mismatch", f"w{i}", f"dw{i} differs", evidence="so") for i in range(FINDINGS + 5)
     )
-    lines = to_text(replace(report, findings=(*report.findings, *more))).split("\n")
+    lines = str(replace(report, findings=(*report.findings, *more))).split("\n")
     assert lines.count("    so") == FINDINGS - 1
     assert "  and 6 more, which the report has as `findings`" in lines
     assert f"dw{FINDINGS - 1} differs" not in "\n".join(lines)

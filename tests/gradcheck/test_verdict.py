@@ -5,8 +5,8 @@ import math
 
 import pytest
 
+from npcbam.gradcheck.findings import Entry, LeafCheck
 from npcbam.gradcheck.judge import Seen
-from npcbam.gradcheck.report import Entry, LeafCheck
 from npcbam.gradcheck.verdict import COARSE, doubts, mismatches
 
 FITS = Entry("x", (0,), got=1.0, left=1.0, right=1.0, allowed=0.5)
