@@ -267,7 +267,6 @@ TESTED_IN = {
         oracle/comparison/comparison oracle/comparison/reference oracle/examples
         oracle/identification/parameters oracle/identification/reading oracle/probing/running
     """,
-    "oracle/test_spellings.py": "oracle/candidates/two_kernels",
     "oracle/vectors/test_vectors.py": "oracle/vectors/*",
 }
 

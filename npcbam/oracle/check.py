@@ -15,7 +15,7 @@ from npcbam.arguments import Array
 from npcbam.oracle.behaviour.effects import effects
 from npcbam.oracle.candidates import adapt
 from npcbam.oracle.candidates.candidate import Candidate, CannotRun
-from npcbam.oracle.candidates.two_kernels import with_one_kernel
+from npcbam.oracle.candidates.wrapped import with_one_kernel
 from npcbam.oracle.comparison.comparison import compared
 from npcbam.oracle.comparison.maps import maps
 from npcbam.oracle.findings import Finding

@@ -14,7 +14,7 @@ LAYOUTS = {"channels_last": "with the channels innermost", "strided": "with gaps
 
 def shape_of_y(seen: Watched) -> Iterator[Finding]:
     """Look whether y has the shape of x."""
-    got, expected = seen.first.shape, seen.x.shape
+    got, expected = seen.first.y.shape, seen.x.shape
     if seen.candidate.stage == "whole" and got != expected:
         shapes = {"tensor": "y", "got": list(got), "expected": list(expected)}
         yield rule("output-shape").finding(shapes, got=got, expected=expected)

@@ -37,8 +37,8 @@ def refusal(seen: Watched, shape: tuple[int, ...]) -> BaseException | None:
     there = seen.run(seen.noise(shape))
     if isinstance(there, BaseException):
         return there
-    if seen.first.shape == seen.x.shape and there.shape != shape:
-        return ValueError(f"y has shape {there.shape}, where x has {shape}")
+    if seen.first.y.shape == seen.x.shape and there.y.shape != shape:
+        return ValueError(f"y has shape {there.y.shape}, where x has {shape}")
     return None
 
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import inspect
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from npcbam.arguments import Array
 from npcbam.oracle.candidates import building, framework, functions
-from npcbam.oracle.candidates.adapter import Options, in_its_layout
-from npcbam.oracle.candidates.candidate import Candidate, CannotRun, sentence
+from npcbam.oracle.candidates.adapter import Options
+from npcbam.oracle.candidates.candidate import Candidate, CannotRun
 from npcbam.targets import import_lines
 from npcbam.targets import load as load
 
@@ -49,83 +46,35 @@ def adapt(
     """
     if isinstance(target, Candidate):
         return target
-    how = Options(channels, settings or {}, parameters, layout, device)
-    with _on(device):
-        candidate = _adapt(target, how)
+    candidate = _adapt(target, Options(channels, settings or {}, parameters, layout, device))
     if device != "cpu" and candidate.device != device:
         raise CannotRun(f"{candidate.name}: only PyTorch takes a device, got {device}")
-    if candidate is not target:
-        candidate.stage = stage
+    candidate.stage = stage
     return candidate
-
-
-@contextlib.contextmanager
-def _on(device: str) -> Iterator[None]:
-    """Say of a device that torch does not have that it has none, whatever fails for that."""
-    try:
-        yield
-    except CannotRun as error:
-        torch = sys.modules.get("torch")
-        if device != "cpu" and torch is not None:
-            try:
-                torch.empty(0, device=device)
-            except (RuntimeError, AssertionError, NotImplementedError) as missing:
-                said = f"device: PyTorch has no {device} here: {sentence(missing)}"
-                raise CannotRun(said) from error
-        raise
 
 
 def _adapt(target: Any, how: Options) -> Candidate:
     """Load, build and wrap `target`, and note how to do so again."""
-    name, source = building.name_of(target), ""
+    name = building.name_of(target)
+    source, spelled = f"target = ...  # {name}", "target"
     if isinstance(target, str):
         if target.endswith(framework.suffixes()):
-            return _of_file(target, how)
+            return framework.of_file(target, how)
         name, source = target, import_lines(target)
         target = load(target)
-    built, spelled = target, "target"
     if functions.is_forward(target):
-        candidate = _of_function(target, name, how)
+        candidate = framework.of_function(target, name, how)
     else:
+        block = target
         if isinstance(target, type | functools.partial) or inspect.isroutine(target):
-            factory, called = building.factory_of(target)
-            built, spelled = building.construct(factory, how.channels, how.settings)
-            spelled = f"{called}{spelled}"
-            again = functools.partial(building.construct, factory, how.channels, how.settings)
-            how = replace(how, again=lambda: again()[0])
+            construct = functools.partial(building.construct, target, how.channels, how.settings)
+            block, spelled = construct()
+            how = replace(how, again=lambda: construct()[0])
         elif how.settings:
             raise CannotRun(f"{name} is an instance already: there is nothing to set in it")
-        if isinstance(built, Candidate):
-            return built
-        candidate = _of_object(built, name, how)
-    lines = ["import numpy as np", source or f"target = ...  # {name}"]
-    lines += building.imports_of(spelled)
-    candidate.source = "\n".join([*lines, f"block = {spelled}"])
+        if isinstance(block, Candidate):
+            return block
+        candidate = framework.of_layer(block, name, how)
+    imports = ["import numpy as np", source, *building.imports_of(spelled)]
+    candidate.source = "\n".join([*imports, f"block = {spelled}"])
     return candidate
-
-
-def _of_object(built: Any, name: str, how: Options) -> Candidate:
-    found = framework.of_layer(built, name, how)
-    if found:
-        return found
-    with framework.failures_told():
-        return in_its_layout(functions.from_object(built, name), how)
-
-
-def _of_function(f: Any, name: str, how: Options) -> Candidate:
-    parameters = how.parameters
-    if parameters is None:
-        parameters = building.parameters_beside(f, name, how.channels, how.settings)
-    found = framework.of_function(f, parameters, name, how)
-    if found:
-        return found
-    with framework.failures_told():
-        return in_its_layout(functions.from_function(f, parameters, name), how)
-
-
-def _of_file(path: str, how: Options) -> Candidate:
-    if not Path(path).is_file():
-        raise CannotRun(f"{path}: no such file")
-    if how.settings:
-        raise CannotRun(f"{path} is a file: there is nothing to set in it")
-    return framework.of_file(path, how)

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import inspect
 import io
 import itertools
-import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 import numpy as np
 
 from npcbam.arguments import Array
+from npcbam.oracle.candidates.attempt import attempt
 from npcbam.oracle.candidates.candidate import (
     LAYOUTS,
     MEMORY,
+    Arrays,
     Candidate,
     CannotRun,
+    Cotangents,
     Observation,
     sentence,
 )
 from npcbam.oracle.precision import rounded
 
+T = TypeVar("T")
 SomeAdapter = TypeVar("SomeAdapter", bound="Adapter")
 
 # Of the maps on which the layout is found out.
@@ -61,38 +65,33 @@ class Adapter(Candidate):
     arrays of the framework.
     """
 
-    def forward(self, params: Mapping[str, Array], x: Array) -> Array:
+    def forward(self, params: Arrays, x: Array) -> Array:
         """Return y; see `Candidate.forward`."""
         with self._scope():
-            return self._back("y", self._run(self._give_all(params), self._give(self._lay(x))))
+            return self._back("y", self._run(self._give_all(params), self._laid(x)))
 
-    def vjp(
-        self, params: Mapping[str, Array], x: Array, dy: Array
-    ) -> tuple[dict[str, Array], Array] | None:
+    def vjp(self, params: Arrays, x: Array, dy: Array) -> Cotangents | None:
         """Return the cotangents, or None if there is no backward; see `Candidate.vjp`."""
         with self._scope():
-            state, given = self._give_all(params), self._give(self._lay(x))
-            pulled = self._pull(state, given, self._give(self._lay(dy)))
+            pulled = self._pull(self._give_all(params), self._laid(x), self._laid(dy))
             if pulled is None:
                 return None
             dparams, dx = pulled
             found = {name: self._take(f"d {name}", dparams[name]) for name in self.parameters}
             return found, self._back("dx", dx)
 
-    def observe(
-        self, params: Mapping[str, Array], x: Array, *, layout: str = MEMORY[0]
-    ) -> Observation:
+    def observe(self, params: Arrays, x: Array, *, layout: str = MEMORY[0]) -> Observation:
         """Run forward with nothing protected from it; see `Candidate.observe`."""
         with self._scope(), contextlib.redirect_stdout(_Heard()) as printed:
             state = self._give_all(params)
-            given = self._arrange(self._give(self._lay(x)), layout)
+            given = self._arrange(self._laid(x), layout)
             raw = self._run(state, given)
             y = self._back("y", raw)
             after = {name: self._take(name, value) for name, value in state.items()}
             x_after = self._back("x", given)
         # Not all that speaks DLPack says its dtype.
         dtype = str(getattr(raw, "dtype", self.dtype))
-        return Observation(y, y.shape, dtype, x_after, after, printed.getvalue())
+        return Observation(y, dtype, x_after, after, printed.getvalue())
 
     def in_layout(self, layout: str) -> Self:
         """Return the same block, given its input as "NCHW" or "NHWC"."""
@@ -128,9 +127,9 @@ class Adapter(Candidate):
         """Return x laid otherwise in memory, where the framework's arrays have that."""
         return x
 
-    def _lay(self, x: Array) -> Array:
+    def _laid(self, x: Array) -> Any:
         x = rounded(x, self.dtype)
-        return np.moveaxis(x, 1, -1) if self.layout == "NHWC" and x.ndim > 2 else x
+        return self._give(np.moveaxis(x, 1, -1) if self.layout == "NHWC" and x.ndim > 2 else x)
 
     def _back(self, name: str, y: Any) -> Array:
         return self._lay_back(self._take(name, y))
@@ -138,7 +137,7 @@ class Adapter(Candidate):
     def _lay_back(self, y: Array) -> Array:
         return np.moveaxis(y, -1, 1) if self.layout == "NHWC" and y.ndim > 2 else y
 
-    def _give_all(self, params: Mapping[str, Array]) -> dict[str, Any]:
+    def _give_all(self, params: Arrays) -> dict[str, Any]:
         state = self.state(params)
         return {name: self._give(rounded(value, self.dtype)) for name, value in state.items()}
 
@@ -150,7 +149,7 @@ class _Heard(io.StringIO):
         """Stay open."""
 
 
-def split(arrays: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
+def split(arrays: Arrays) -> tuple[dict[str, Array], dict[str, Array]]:
     """Return parameters and buffers, where nothing but its name tells a norm's statistic."""
     statistics = {k: v for k, v in arrays.items() if k.endswith(STATISTICS) and v.size == 1}
     return {k: v for k, v in arrays.items() if k not in statistics}, statistics
@@ -171,6 +170,11 @@ def evaluating(call: Callable[..., Any]) -> dict[str, bool]:
     """Return the arguments by which `call` is told not to train, where it has any."""
     known = inspect.signature(call).parameters
     return {name: value for name, value in EVALUATION.items() if name in known}
+
+
+def spelled(arguments: Mapping[str, object]) -> str:
+    """Return arguments as they stand in a call behind another one, as in ", train=False"."""
+    return "".join(f", {name}={value!r}" for name, value in arguments.items())
 
 
 def in_its_layout(candidate: SomeAdapter, how: Options) -> SomeAdapter:
@@ -205,15 +209,14 @@ def built_in_its_layout(
         # Other sizes than the maps that it is then run on: what should be channels would change.
         shape = [size + 1 for size in space]
         shape.insert(0 if layout == "NCHW" else len(shape), how.channels)
-        try:
-            with _quiet():
-                candidate = build(np.zeros((1, *shape), np.float32)).in_layout(layout)
-        except Exception as error:
-            errors.append(error)
+        x = np.zeros((1, *shape), np.float32)
+        candidate = _unheard(functools.partial(build, x))
+        if isinstance(candidate, BaseException):
+            errors.append(candidate)
             continue
-        if _fits(candidate, (2, how.channels, *space)):
-            return candidate
-        tries.append(candidate)
+        tries.append(candidate.in_layout(layout))
+        if _fits(tries[-1], (2, how.channels, *space)):
+            return tries[-1]
     if not tries:
         said = sentence(errors[0])
         raise CannotRun(f"{name} cannot be built on {how.channels} channels: {said}")
@@ -225,15 +228,9 @@ def _fits(candidate: Adapter, shape: tuple[int, ...]) -> bool:
     ones = (1,) * (len(shape) - 2)
     maps = [shape, shape[:2], (*shape[:2], *ones), (shape[0], 1, *shape[2:])]
     x = np.random.default_rng(0).standard_normal(shape)
-    try:
-        with _quiet():
-            return candidate.shape_of(x) in maps
-    except (Exception, SystemExit):
-        return False
+    return _unheard(lambda: candidate.shape_of(x)) in maps
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+def _unheard(f: Callable[[], T]) -> T | BaseException:
+    with contextlib.redirect_stdout(io.StringIO()):
+        return attempt(f)

@@ -30,23 +30,15 @@ RANDOM = {
 }
 
 
-def factory_of(target: Any) -> tuple[Callable[..., Any], str]:
-    """Return what builds a candidate of a class or factory, and how it is spelled."""
-    # A dataclass of arrays is built from arrays; `init` draws them.
-    init = getattr(target, "init", None)
-    if dataclasses.is_dataclass(target) and inspect.ismethod(init):
-        return init, "target.init"
-    return target, "target"
+def construct(target: Any, channels: int, settings: Mapping[str, object]) -> tuple[Any, str]:
+    """Call a class or factory with `channels` where its signature takes them, and with `settings`.
 
-
-def construct(
-    factory: Callable[..., Any], channels: int, settings: Mapping[str, object]
-) -> tuple[Any, str]:
-    """Call `factory` with `channels` where its signature takes them, and with `settings`.
-
-    What it returns comes with how the call is spelled, as in "(channels=64)".
+    What it returns comes with how the call is spelled, as in "target(channels=64)".
     """
-    name = name_of(factory)
+    factory, called, init = target, "target", getattr(target, "init", None)
+    if dataclasses.is_dataclass(target) and inspect.ismethod(init):
+        # It is built from arrays; `init` draws them.
+        factory, called = init, "target.init"
     args, given = _arguments(factory, channels, settings)
     code = {key: repr(value) for key, value in given.items()}
     for key, (home, maker) in RANDOM.items():
@@ -55,9 +47,9 @@ def construct(
             given[key] = operator.attrgetter(maker)(sys.modules[home])(0)
     spelled = ", ".join([*map(repr, args), *(f"{key}={value}" for key, value in code.items())])
     try:
-        return factory(*args, **given), f"({spelled})"
+        return factory(*args, **given), f"{called}({spelled})"
     except (Exception, SystemExit) as error:
-        raise CannotRun(f"{name}({spelled}) raised {sentence(error)}") from error
+        raise CannotRun(f"{name_of(factory)}({spelled}) raised {sentence(error)}") from error
 
 
 def _arguments(

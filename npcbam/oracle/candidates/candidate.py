@@ -7,15 +7,18 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self, TypeVar
+from typing import Self, TypeAlias, TypeVar
 
 from npcbam.arguments import Array
 from npcbam.messages import CannotRun as CannotRun
 from npcbam.messages import Said
 from npcbam.messages import sentence as sentence
 from npcbam.oracle.precision import DTYPES
+from npcbam.routes import Cotangents as Cotangents
 
 T = TypeVar("T")
+# By the names of parameters and buffers.
+Arrays: TypeAlias = Mapping[str, Array]
 
 # How an input may lie in memory: one after the other, channels innermost, or with gaps.
 MEMORY = ("contiguous", "channels_last", "strided")
@@ -34,7 +37,6 @@ class Observation:
     Attributes
     ----------
     y : the output, in float64
-    shape : that of the output, laid as x is
     dtype : the output's, as the framework spells it
     x_after : the input after the call, equal to x unless the candidate writes to it
     params_after : parameters and buffers after the call, by name
@@ -42,7 +44,6 @@ class Observation:
     """
 
     y: Array
-    shape: tuple[int, ...]
     dtype: str
     x_after: Array
     params_after: dict[str, Array]
@@ -90,24 +91,20 @@ class Candidate(ABC):
     dtype: str = DTYPES[0]
 
     @abstractmethod
-    def forward(self, params: Mapping[str, Array], x: Array) -> Array:
+    def forward(self, params: Arrays, x: Array) -> Array:
         """Return y = f(params, x) in float64; raise BadOutput if y is no array."""
 
     @abstractmethod
-    def vjp(
-        self, params: Mapping[str, Array], x: Array, dy: Array
-    ) -> tuple[dict[str, Array], Array] | None:
+    def vjp(self, params: Arrays, x: Array, dy: Array) -> Cotangents | None:
         """Return the cotangents of all `parameters` and of x, or None if it has no backward."""
 
-    def observe(
-        self, params: Mapping[str, Array], x: Array, *, layout: str = MEMORY[0]
-    ) -> Observation:
+    def observe(self, params: Arrays, x: Array, *, layout: str = MEMORY[0]) -> Observation:
         """Run forward once on an input that lies in memory as `layout` says, and see all it does.
 
         Where a framework's arrays cannot be written to or have no layout, there is nothing to see.
         """
         y = self.forward(params, x)
-        return Observation(y, y.shape, self.dtype, x, self.state(params), "")
+        return Observation(y, self.dtype, x, self.state(params), "")
 
     def replay(self, params: str, x: str) -> str:
         """Return code of its own framework that computes y, as the framework lays it.
@@ -133,7 +130,7 @@ class Candidate(ABC):
         """The candidate under its own names, however it is seen."""
         return self
 
-    def own(self, params: Mapping[str, Array]) -> dict[str, Array]:
+    def own(self, params: Arrays) -> dict[str, Array]:
         """Return arrays under the names that they have in its own framework."""
         return dict(params)
 
@@ -141,7 +138,7 @@ class Candidate(ABC):
         """Return an index of y as its own framework lays it, channels aside."""
         return index
 
-    def state(self, params: Mapping[str, Array]) -> dict[str, Array]:
+    def state(self, params: Arrays) -> dict[str, Array]:
         """Return all parameters and buffers, with those in `params` set."""
         return self.parameters | self.buffers | dict(params)
 

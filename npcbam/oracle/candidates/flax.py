@@ -7,7 +7,13 @@ from typing import Any
 import jax
 from flax import linen, nnx
 
-from npcbam.oracle.candidates.adapter import Options, built_in_its_layout, evaluating, in_its_layout
+from npcbam.oracle.candidates.adapter import (
+    Options,
+    built_in_its_layout,
+    evaluating,
+    in_its_layout,
+    spelled,
+)
 from npcbam.oracle.candidates.candidate import Candidate
 from npcbam.oracle.candidates.framework import Framework
 from npcbam.oracle.candidates.jax import GIVEN, JaxCandidate, compiled, flattened, with_float64
@@ -64,8 +70,8 @@ def _is_real(path: Any, value: Any) -> bool:
 
 
 def _named(candidate: JaxCandidate, recipe: str, still: dict[str, bool]) -> JaxCandidate:
-    said = "".join(f", {name}={value}" for name, value in still.items())
-    candidate.framework, candidate.recipe = "flax", GIVEN + recipe.replace("{evaluating}", said)
+    candidate.framework = "flax"
+    candidate.recipe = GIVEN + recipe.replace("{evaluating}", spelled(still))
     return candidate
 
 

@@ -18,8 +18,10 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any
 
+from npcbam.oracle.candidates import building, functions
 from npcbam.oracle.candidates.adapter import Options
 from npcbam.oracle.candidates.candidate import Candidate, CannotRun, sentence
 from npcbam.targets import calls
@@ -62,25 +64,36 @@ class Framework:
     of_file: Callable[[str, str, Options], Candidate] | None = None
 
 
-def of_layer(layer: object, name: str, how: Options) -> Candidate | None:
-    """Return a layer as a candidate, or None where no framework knows its class."""
+def of_layer(layer: object, name: str, how: Options) -> Candidate:
+    """Return a layer as a candidate, of NumPy where no framework knows its class."""
     known = {kind: found.wrap for found in _imported() for kind in found.layers}
     # The nearest class, for a Keras layer may be a torch module too.
     wrap = next((known[kind] for kind in type(layer).__mro__ if kind in known), None)
-    return wrap(layer, name, how) if wrap else None
+    if wrap:
+        return wrap(layer, name, how)
+    with _failures_told():
+        return functions.wrap(layer, name, how)
 
 
-def of_function(f: Any, parameters: Any, name: str, how: Options) -> Candidate | None:
-    """Return f(params, x) as a candidate, or None where it is one of NumPy."""
+def of_function(f: Any, name: str, how: Options) -> Candidate:
+    """Return f(params, x) as a candidate, of NumPy where no framework knows it for its own."""
+    parameters = how.parameters
+    if parameters is None:
+        parameters = building.parameters_beside(f, name, how.channels, how.settings)
     for found in _imported():
         its_own = _holds(parameters, found.arrays) or (found.in_code and calls(f, found.in_code))
         if found.of_function and its_own:
             return found.of_function(f, parameters, name, how)
-    return None
+    with _failures_told():
+        return functions.of_function(f, parameters, name, how)
 
 
 def of_file(path: str, how: Options) -> Candidate:
     """Return a file as a candidate; its name ends in one of `suffixes()`."""
+    if not Path(path).is_file():
+        raise CannotRun(f"{path}: no such file")
+    if how.settings:
+        raise CannotRun(f"{path} is a file: there is nothing to set in it")
     entry = next(
         entry for entry in _entries() if entry.name.startswith(".") and path.endswith(entry.name)
     )
@@ -103,37 +116,31 @@ def _entries() -> tuple[EntryPoint, ...]:
 
 
 @contextlib.contextmanager
-def failures_told() -> Iterator[None]:
+def _failures_told() -> Iterator[None]:
     """Where what is asked about is unknown, say which frameworks could not be asked, and why."""
     try:
         yield
     except CannotRun as error:
-        failed = list(_failures())
-        if not failed:
-            raise
+        failed = [sentence(found) for found in _asked() if isinstance(found, CannotRun)]
         raise CannotRun("; ".join([str(error), *failed])) from error
 
 
-def _failures() -> Iterator[str]:
-    for entry in _asked():
-        try:
-            _loaded(entry)
-        except CannotRun as error:
-            yield sentence(error)
+def _asked() -> Iterator[Framework | CannotRun]:
+    """Yield the frameworks that are imported, or why the file of one cannot be loaded.
 
-
-def _asked() -> Iterator[EntryPoint]:
-    return (entry for entry in _entries() if sys.modules.get(entry.name) is not None)
-
-
-def _imported() -> Iterator[Framework]:
-    """Yield the frameworks that are imported: who holds a layer of one has done so.
-
-    One that is too old, say, for its file is none: what is asked about may be another's.
+    Who holds a layer of one has imported it.
     """
-    for entry in _asked():
-        with contextlib.suppress(CannotRun):
-            yield _loaded(entry)
+    for entry in _entries():
+        if sys.modules.get(entry.name) is not None:
+            try:
+                yield _loaded(entry)
+            except CannotRun as error:
+                yield error
+
+
+def _imported() -> list[Framework]:
+    # One that is too old, say, for its file is none: what is asked about may be another's.
+    return [found for found in _asked() if isinstance(found, Framework)]
 
 
 def _loaded(entry: EntryPoint) -> Framework:

@@ -13,8 +13,13 @@ import numpy as np
 
 from npcbam import tree
 from npcbam.arguments import Array
-from npcbam.oracle.candidates.adapter import Adapter, arranged, split
-from npcbam.oracle.candidates.candidate import BadOutput, CannotRun
+from npcbam.oracle.candidates.adapter import Adapter, Options, arranged, in_its_layout, split
+from npcbam.oracle.candidates.candidate import BadOutput, Candidate, CannotRun
+
+LAYER_RECIPE = """\
+from npcbam import tree
+leaves = ({params}[name] for name, _ in tree.leaves(block))
+y = tree.replace_leaves(block, leaves).vjp({x})[0]"""
 
 
 class FunctionCandidate(Adapter):
@@ -44,10 +49,17 @@ class FunctionCandidate(Adapter):
         return np.array(value, dtype=self.dtype)
 
     def _take(self, name: str, value: Any) -> Array:
-        return taken(name, value)
+        if hasattr(value, "__dlpack__") and not isinstance(value, np.ndarray):
+            try:
+                value = np.from_dlpack(value)
+            except (BufferError, RuntimeError, TypeError) as error:
+                raise BadOutput(f"{name}: DLPack does not hand it to NumPy: {error}") from error
+        if not isinstance(value, np.ndarray | np.generic) or value.dtype.kind not in "fiu":
+            raise BadOutput(f"{name}: expected an array of real numbers, got {_kind(value)}")
+        return np.array(value, dtype=np.float64)
 
     def _run(self, state: dict[str, Array], x: Array) -> Any:
-        return self._call(state, x)[0]
+        return _parted(self._f(state, x))[0]
 
     def _arrange(self, x: Array, memory: str) -> Array:
         return arranged(x, memory)
@@ -55,14 +67,11 @@ class FunctionCandidate(Adapter):
     def _pull(
         self, state: dict[str, Array], x: Array, dy: Array
     ) -> tuple[Mapping[str, Any], Any] | None:
-        y, pullback = self._call(state, x)
-        taken("y", y)
+        y, pullback = _parted(self._f(state, x))
+        self._take("y", y)
         if pullback is None:
             return None
-        returned = pullback(dy)
-        if not isinstance(returned, tuple) or len(returned) != 2:
-            raise BadOutput("the pullback returns no pair (dparams, dx)")
-        dparams, dx = returned
+        dparams, dx = _pair(pullback(dy))
         if not isinstance(dparams, Mapping):
             raise BadOutput(f"the pullback returns no dict of cotangents: {type(dparams).__name__}")
         missing = [key for key in self.parameters if key not in dparams]
@@ -70,11 +79,18 @@ class FunctionCandidate(Adapter):
             raise BadOutput(f"the pullback returns no cotangent of {', '.join(missing)}")
         return dparams, dx
 
-    def _call(self, state: dict[str, Array], x: Array) -> tuple[Any, Callable[[Array], Any] | None]:
-        returned = self._f(state, x)
-        if isinstance(returned, tuple) and len(returned) == 2 and callable(returned[1]):
-            return returned
-        return returned, None
+
+def _parted(returned: Any) -> tuple[Any, Callable[[Array], Any] | None]:
+    """Return y and the pullback, if there is one."""
+    if isinstance(returned, tuple) and len(returned) == 2 and callable(returned[1]):
+        return returned
+    return returned, None
+
+
+def _pair(returned: Any) -> tuple[Any, Any]:
+    if not isinstance(returned, tuple) or len(returned) != 2:
+        raise BadOutput("the pullback returns no pair (dparams, dx)")
+    return returned
 
 
 def is_forward(target: Any) -> TypeGuard[FunctionType]:
@@ -85,34 +101,48 @@ def is_forward(target: Any) -> TypeGuard[FunctionType]:
     return [*inspect.signature(inspect.unwrap(target)).parameters][1:2] == ["x"]
 
 
-def from_function(f: Callable[..., Any], parameters: object, name: str) -> FunctionCandidate:
+def of_function(f: Callable[..., Any], parameters: Any, name: str, how: Options) -> Candidate:
     """Return f(params, x) as a candidate; `parameters` is a dict of arrays, or a tree of them."""
-    if isinstance(parameters, Mapping) and not any(map(_branch, parameters.values())):
-        return FunctionCandidate(f, parameters, name)
-
-    def of_tree(state: dict[str, Array], x: Array) -> Any:
-        returned = f(_set(parameters, state), x)
-        if not (isinstance(returned, tuple) and len(returned) == 2 and callable(returned[1])):
-            return returned
-        return returned[0], _flat(returned[1])
-
-    return FunctionCandidate(of_tree, dict(tree.leaves(parameters)), name)
+    return in_its_layout(_of_function(f, parameters, name), how)
 
 
-def from_object(target: Any, name: str) -> FunctionCandidate:
+def wrap(target: Any, name: str, how: Options) -> Candidate:
     """Return a layer, or an object with a dict `parameters`, as a candidate.
 
     It computes by `vjp(x)`, which returns (y, pullback), or else by being called with x.
     """
     if dataclasses.is_dataclass(target) and hasattr(target, "vjp"):
-        layer = from_function(lambda layer, x: layer.vjp(x), target, name)
-        layer.dtypes = ("float64", "float32")
-        layer.recipe = (
-            "from npcbam import tree\n"
-            "leaves = ({params}[name] for name, _ in tree.leaves(block))\n"
-            "y = tree.replace_leaves(block, leaves).vjp({x})[0]"
-        )
-        return layer
+        return in_its_layout(_of_layer(target, name), how)
+    return in_its_layout(_of_object(target, name), how)
+
+
+def _of_function(f: Callable[..., Any], parameters: Any, name: str) -> FunctionCandidate:
+    if isinstance(parameters, Mapping) and not any(map(_branch, parameters.values())):
+        return FunctionCandidate(f, parameters, name)
+    arrays = dict(tree.leaves(parameters))
+
+    def of_tree(state: dict[str, Array], x: Array) -> Any:
+        filled = tree.replace_leaves(parameters, (state[name] for name in arrays))
+        y, pullback = _parted(f(filled, x))
+        if pullback is None:
+            return y
+
+        def flat_pullback(dy: Array) -> tuple[dict[str, Array], Any]:
+            dtree, dx = _pair(pullback(dy))
+            return dict(tree.leaves(dtree)), dx
+
+        return y, flat_pullback
+
+    return FunctionCandidate(of_tree, arrays, name)
+
+
+def _of_layer(layer: Any, name: str) -> FunctionCandidate:
+    found = _of_function(lambda layer, x: layer.vjp(x), layer, name)
+    found.dtypes, found.recipe = ("float64", "float32"), LAYER_RECIPE
+    return found
+
+
+def _of_object(target: Any, name: str) -> FunctionCandidate:
     parameters = getattr(target, "parameters", None)
     if not isinstance(parameters, dict) or not (hasattr(target, "vjp") or callable(target)):
         raise CannotRun(
@@ -143,32 +173,6 @@ def from_object(target: Any, name: str) -> FunctionCandidate:
 
 def _branch(value: object) -> bool:
     return isinstance(value, dict | list | tuple) or dataclasses.is_dataclass(value)
-
-
-def _set(trees: Any, state: Mapping[str, Array]) -> Any:
-    return tree.replace_leaves(trees, iter([state[key] for key, _ in tree.leaves(trees)]))
-
-
-def _flat(pullback: Callable[[Array], Any]) -> Callable[[Array], Any]:
-    def flat_pullback(dy: Array) -> Any:
-        returned = pullback(dy)
-        if not isinstance(returned, tuple) or len(returned) != 2:
-            return returned
-        return dict(tree.leaves(returned[0])), returned[1]
-
-    return flat_pullback
-
-
-def taken(name: str, value: Any) -> Array:
-    """Return an array of any library in float64, a NumPy array or one that gives DLPack."""
-    if hasattr(value, "__dlpack__") and not isinstance(value, np.ndarray):
-        try:
-            value = np.from_dlpack(value)
-        except (BufferError, RuntimeError, TypeError) as error:
-            raise BadOutput(f"{name}: DLPack does not hand it to NumPy: {error}") from error
-    if not isinstance(value, np.ndarray | np.generic) or value.dtype.kind not in "fiu":
-        raise BadOutput(f"{name}: expected an array of real numbers, got {_kind(value)}")
-    return np.array(value, dtype=np.float64)
 
 
 def _kind(value: object) -> str:

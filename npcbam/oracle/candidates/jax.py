@@ -15,7 +15,7 @@ import numpy as np
 
 from npcbam.arguments import Array
 from npcbam.oracle.candidates.adapter import Adapter, Options, in_its_layout, split
-from npcbam.oracle.candidates.candidate import MEMORY, BadOutput, Observation
+from npcbam.oracle.candidates.candidate import MEMORY, Arrays, BadOutput, Observation
 from npcbam.oracle.candidates.framework import Framework
 from npcbam.oracle.precision import DTYPES
 
@@ -72,12 +72,9 @@ class JaxCandidate(Adapter):
             raise BadOutput(f"{name}: expected an array of real numbers, got {value.dtype}")
         return np.asarray(value).astype(np.float64)
 
-    def observe(
-        self, params: Mapping[str, Array], x: Array, *, layout: str = MEMORY[0]
-    ) -> Observation:
+    def observe(self, params: Arrays, x: Array, *, layout: str = MEMORY[0]) -> Observation:
         """Run forward, and trace it, for what is compiled prints no more."""
-        with contextlib.redirect_stdout(io.StringIO()):
-            seen = super().observe(params, x, layout=layout)
+        seen = super().observe(params, x, layout=layout)
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             self._traced(params, x)
         return replace(seen, printed=printed.getvalue())
@@ -87,9 +84,9 @@ class JaxCandidate(Adapter):
         y = self._traced({}, x)
         return self._lay_back(np.empty(y.shape)).shape
 
-    def _traced(self, params: Mapping[str, Array], x: Array) -> Any:
+    def _traced(self, params: Arrays, x: Array) -> Any:
         with self._scope():
-            args = self._give_all(params), self._give(self._lay(x))
+            args = self._give_all(params), self._laid(x)
             # A new function each time, for JAX remembers what it has traced.
             return jax.eval_shape(lambda *args: self._checked(*args), *args)
 
@@ -109,8 +106,7 @@ class JaxCandidate(Adapter):
     def _checked(self, state: dict[str, Any], x: Any) -> Any:
         y = self._f(state, x)
         if not isinstance(y, jax.Array):
-            said = f"y: expected an array of real numbers, got {type(y).__name__}"
-            raise BadOutput(said)
+            raise BadOutput(f"y: expected an array of real numbers, got {type(y).__name__}")
         return y
 
 
@@ -143,7 +139,9 @@ def _quick() -> dict[str, Any]:
 def flattened(trees: Any) -> tuple[dict[str, Array], Callable[[Mapping[str, Any]], Any]]:
     """Return the leaves of a tree by their paths, and what makes a tree of other leaves."""
     pairs, structure = jax.tree_util.tree_flatten_with_path(trees)
-    names = [spelled(path) for path, _ in pairs]
+    # Behind a variable of flax stands its array, `.value`.
+    keys = [jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in pairs]
+    names = [key.removesuffix(".value") for key in keys]
     with with_float64():
         leaves = [np.asarray(leaf).astype(np.float64) for _, leaf in pairs]
 
@@ -151,13 +149,6 @@ def flattened(trees: Any) -> tuple[dict[str, Array], Callable[[Mapping[str, Any]
         return jax.tree_util.tree_unflatten(structure, [state[name] for name in names])
 
     return dict(zip(names, leaves, strict=True)), rebuild
-
-
-def spelled(path: tuple[Any, ...]) -> str:
-    """Return the path of a leaf as in "channel.fc1.kernel"."""
-    name: str = jax.tree_util.keystr(path, simple=True, separator=".")
-    # What flax puts between a variable and its array.
-    return name.removesuffix(".value")
 
 
 def with_float64() -> contextlib.AbstractContextManager[Any]:

@@ -19,6 +19,7 @@ from npcbam.oracle.candidates.adapter import (
     built_in_its_layout,
     evaluating,
     in_its_layout,
+    spelled,
 )
 from npcbam.oracle.candidates.candidate import CannotRun
 from npcbam.oracle.candidates.framework import Framework
@@ -77,13 +78,13 @@ def _candidate(layer: Any, name: str, how: Options) -> Adapter:
 
         candidate = JaxCandidate(name, call, parameters, buffers)
     else:
-        from npcbam.oracle.candidates.torch import TorchCandidate
+        from npcbam.oracle.candidates.torch import TorchCandidate, refuse_missing
 
+        refuse_missing(how.device)
         candidate = TorchCandidate(name, call, parameters, buffers, how.device)
-    said = "".join(f", {key}={value}" for key, value in still.items())
     names = [_name(each) for each in (*layer.trainable_variables, *layer.non_trainable_variables)]
-    candidate.framework = "keras"
-    candidate.recipe = RECIPE.replace("{evaluating}", said).replace("{names}", repr(names))
+    recipe = RECIPE.replace("{evaluating}", spelled(still))
+    candidate.framework, candidate.recipe = "keras", recipe.replace("{names}", repr(names))
     candidate.setting = (JAX_SETTING if backend == "jax" else "") + SETTING
     return candidate
 

@@ -108,8 +108,6 @@ def wrap(path: str, name: str, how: Options) -> OnnxCandidate:
         model = onnx.load(path)
         onnx.checker.check_model(model, full_check=True)
         model = inline_local_functions(model)
-    except FileNotFoundError as error:
-        raise CannotRun(f"{path}: no such file") from error
     except Exception as error:
         raise CannotRun(f"{path}: not a valid ONNX file: {sentence(error)}") from error
     foreign = {f"{node.domain}.{node.op_type}" for node in _nodes(model.graph) if _foreign(node)}

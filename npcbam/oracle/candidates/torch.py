@@ -155,6 +155,7 @@ def _plain(module: torch.nn.Module) -> torch.nn.Module:
 
 def wrap(module: torch.nn.Module, name: str, how: Options) -> ModuleCandidate:
     """Return a module as a candidate, in the layout that it runs in."""
+    refuse_missing(how.device)
     candidate = ModuleCandidate(module, name, how.device)
     # Compiled code is compiled anew for every shape: the eager one tells the layout as well.
     return candidate.in_layout(in_its_layout(candidate.eager(), how).layout)
@@ -162,11 +163,20 @@ def wrap(module: torch.nn.Module, name: str, how: Options) -> ModuleCandidate:
 
 def of_function(f: Call, tensors: Mapping[str, Any], name: str, how: Options) -> TorchCandidate:
     """Return a function f(params, x) of tensors as a candidate, in the layout that it runs in."""
+    refuse_missing(how.device)
     try:
         arrays = {key: _numpy(value) for key, value in tensors.items()}
     except AttributeError as error:
         raise CannotRun(f"{name}: expected a dict of tensors: {error}") from error
     return in_its_layout(TorchCandidate(name, f, *split(arrays), how.device), how)
+
+
+def refuse_missing(device: str) -> None:
+    """Raise CannotRun where torch has no such device here."""
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise CannotRun(f"device: PyTorch has no {device} here: {sentence(error)}") from error
 
 
 def _numpy(tensor: torch.Tensor) -> Array:

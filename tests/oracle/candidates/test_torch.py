@@ -95,7 +95,7 @@ def test_right_block_has_no_effects():
     seen = found.observe({}, X)
     np.testing.assert_array_equal(seen.x_after, X)
     np.testing.assert_array_equal(seen.y, found.forward({}, X))
-    assert (seen.shape, seen.dtype, seen.printed) == (X.shape, "torch.float64", "")
+    assert (seen.y.shape, seen.dtype, seen.printed) == (X.shape, "torch.float64", "")
     assert seen.params_after.keys() == found.parameters.keys()
 
 

@@ -37,7 +37,7 @@ def test_a_flat_map_has_axes_for_the_positions():
     seen = FlatMap(CANDIDATE)
     y = seen.forward(PARAMS, X)
     assert y.shape == (2, 5, 1, 1)
-    assert seen.observe(PARAMS, X).shape == y.shape
+    assert seen.observe(PARAMS, X).y.shape == y.shape
     assert seen.index((1, 2, 0, 0)) == (1, 2)
     dparams, dx = seen.vjp(PARAMS, X, DY)
     # Linear in x and in the weights: each gives <dy, y>.
