@@ -259,7 +259,6 @@ TESTED_IN = {
     "lessons/test_exercises.py": "lessons/*",
     "oracle/comparison/test_backward.py": "oracle/comparison/pulled",
     "oracle/comparison/test_gradients.py": "oracle/comparison/directional",
-    "oracle/comparison/test_lost_digits.py": "oracle/comparison/roughness",
     "oracle/comparison/test_numerics.py": "oracle/comparison/coarser oracle/comparison/extremes",
     "oracle/identification/test_kin.py": "oracle/identification/kin_* oracle/rules/kin_*",
     "oracle/rules/test_bad_and_fix.py": "oracle/rules/*",

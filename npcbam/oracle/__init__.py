@@ -6,7 +6,7 @@
 
 from npcbam.oracle.candidates.candidate import BadOutput, Candidate, CannotRun
 from npcbam.oracle.check import assert_faithful, case, check
-from npcbam.oracle.comparison.rows import Row
+from npcbam.oracle.findings import Row
 from npcbam.oracle.reports.report import Report
 
 __all__ = [

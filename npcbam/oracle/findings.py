@@ -40,33 +40,63 @@ class Finding:
     snippet: str = ""
 
 
-def evidence(
-    name: str, tensor: str, got: Array, expected: Array, tolerance: Array | float
-) -> dict[str, Any]:
-    """Return the worst entry of a tensor as evidence, in units of the allowed error.
+@dataclass(frozen=True)
+class Row:
+    """The worst entry of one tensor on one input.
+
+    Attributes
+    ----------
+    times : |got - expected| in units of the allowed error; inf for NaN
+    smallest : the smallest error of an entry that would have been caught
+    index, got, expected : where it is worst, and both values there
+    """
+
+    input: str
+    tensor: str
+    times: float
+    smallest: float
+    index: tuple[int, ...]
+    got: float
+    expected: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether rounding explains the error."""
+        return self.times <= 1
+
+    @property
+    def evidence(self) -> dict[str, Any]:
+        """The row as the evidence of a finding."""
+        return {
+            "input": self.input,
+            "tensor": self.tensor,
+            "index": list(self.index),
+            "got": self.got,
+            "expected": self.expected,
+            "times": self.times,
+        }
+
+
+def worst(name: str, tensor: str, got: Array, expected: Array, tolerance: Array | float) -> Row:
+    """Return the worst entry of a tensor on the input `name`, in units of the allowed error.
 
     Parameters
     ----------
-    name, tensor : the input, and what of it is compared
     got, expected : arrays of one shape
-    tolerance : the allowed error, an array of that shape or one number
+    tolerance : the allowed error, an array of that shape or one number; where it is infinite, as
+        where a precision may overflow, any number will do
     """
+    allowed = np.broadcast_to(np.asarray(tolerance, np.float64), expected.shape)
+    if expected.size == 0:
+        return Row(name, tensor, 0.0, 0.0, (), 0.0, 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        times = np.abs(got - expected) / np.asarray(tolerance, dtype=np.float64)
+        times = np.abs(got - expected) / allowed
     # Equal infinities and equal NaN are no error; NaN for a number is the largest.
-    same = (got == expected) | (np.isnan(got) & np.isnan(expected))
+    same = (got == expected) | (np.isnan(got) & np.isnan(expected)) | np.isinf(allowed)
     times = np.where(same, 0.0, np.where(np.isnan(times), np.inf, times))
-    if times.size == 0:
-        return {"input": name, "tensor": tensor, "times": 0.0}
-    index = tuple(int(i) for i in np.unravel_index(np.argmax(times), times.shape))
-    return {
-        "input": name,
-        "tensor": tensor,
-        "index": list(index),
-        "got": float(got[index]),
-        "expected": float(expected[index]),
-        "times": float(times[index]),
-    }
+    at = tuple(int(i) for i in np.unravel_index(np.argmax(times), times.shape))
+    most = float(allowed.max())
+    return Row(name, tensor, float(times[at]), most, at, float(got[at]), float(expected[at]))
 
 
 def by_importance(findings: Iterable[Finding]) -> list[Finding]:

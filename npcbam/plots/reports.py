@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from npcbam.oracle.comparison.rows import Row
+from npcbam.oracle.findings import Row
 from npcbam.oracle.reports.report import Report
 from npcbam.plots.axes import COLOURS, axes_or_new
 

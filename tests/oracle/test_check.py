@@ -22,7 +22,10 @@ from torch import nn
 import npcbam
 from npcbam import CBAM
 from npcbam.oracle import Candidate, assert_faithful, case, examples
+from npcbam.oracle.candidates import adapt
+from npcbam.oracle.check import judge
 from npcbam.oracle.comparison.tie_rules import OF_LAYERS, with_maxima
+from npcbam.oracle.question import Question
 from npcbam.presets import PRESETS
 
 FAITHFUL = ["paper", "paper_biased", "official", "timm"]
@@ -243,6 +246,39 @@ def test_gradients_not_seen():
 
 
 # What the check does to its candidate -------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [None, "float64", "float32"])
+def test_a_backward_that_fails_on_some_inputs_is_said_at_any_precision(dtype):
+    def block(params, x):
+        y, pullback = examples.right(params, x)
+
+        def block_pullback(dy):
+            if len(x) == 1:
+                raise ValueError("one sample")
+            return pullback(dy)
+
+        return y, block_pullback
+
+    report = npcbam.check(block, channels=32, parameters=examples.init(32), dtype=dtype)
+    assert told(report) == [("gradient", "backward-fails")]
+
+
+@pytest.mark.parametrize(
+    ("fails", "code"), [("forward", "fails-on-input"), ("vjp", "backward-fails")]
+)
+def test_what_fails_at_the_lower_precision_alone_is_said(fails, code):
+    candidate = adapt(CBAM.init(0, 32), 32)
+    kind = type(candidate)
+
+    def picky(self, params, x, *dy):
+        if self.dtype == "float32" and len(x) == 1:
+            raise ValueError("one sample")
+        return getattr(kind, fails)(self, params, x, *dy)
+
+    candidate.__class__ = type("Picky", (kind,), {fails: picky})
+    found = judge(candidate, Question(32, dtype="float32")).findings
+    assert code in {finding.code for finding in found}
 
 
 def test_the_candidate_is_not_touched():

@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 
-from npcbam.oracle.findings import Finding, by_importance, evidence
+from npcbam.oracle.findings import Finding, Row, by_importance, worst
 
 
 def test_the_worst_entry_by_hand():
     got, expected = np.array([[1.0, 2.5], [3.0, 4.1]]), np.array([[1.0, 2.0], [3.0, 4.0]])
-    found = evidence("noise", "y", got, expected, 0.25)
-    assert found == {
+    row = worst("noise", "y", got, expected, 0.25)
+    assert row == Row("noise", "y", 2.0, 0.25, (0, 1), 2.5, 2.0)
+    assert not row.ok
+    assert row.evidence == {
         "input": "noise",
         "tensor": "y",
         "index": [0, 1],
@@ -18,8 +20,9 @@ def test_the_worst_entry_by_hand():
         "times": 2.0,
     }
     # In units of what each entry is allowed, another is the worst.
-    found = evidence("noise", "y", got, expected, np.array([[1, 1], [1, 0.01]]))
-    assert (found["index"], found["times"]) == ([1, 1], pytest.approx(10))
+    row = worst("noise", "y", got, expected, np.array([[1, 1], [1, 0.01]]))
+    assert (row.index, row.times, row.smallest) == ((1, 1), pytest.approx(10), 1)
+    assert worst("noise", "y", got, got, 0.0).ok
 
 
 @pytest.mark.parametrize(
@@ -35,12 +38,14 @@ def test_the_worst_entry_by_hand():
 )
 def test_what_is_no_number(got, expected, times):
     for tolerance in (1.0, 0.0):
-        found = evidence("nan", "y", np.array([got]), np.array([expected]), tolerance)
-        assert found["times"] == times
+        row = worst("nan", "y", np.array([got]), np.array([expected]), tolerance)
+        assert row.times == times
+    # What may overflow may be anything.
+    assert worst("nan", "y", np.array([got]), np.array([expected]), np.array([np.inf])).ok
 
 
 def test_nothing_is_no_error():
-    assert evidence("empty", "y", np.ones((0, 3)), np.ones((0, 3)), 1.0)["times"] == 0
+    assert worst("empty", "y", np.ones((0, 3)), np.ones((0, 3)), 1.0).ok
 
 
 def test_what_decides_comes_first():

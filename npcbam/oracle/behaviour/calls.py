@@ -9,7 +9,7 @@ import numpy as np
 
 from npcbam.arguments import Array
 from npcbam.oracle.behaviour.watched import Watched, failure
-from npcbam.oracle.findings import Finding, evidence
+from npcbam.oracle.findings import Finding, worst
 from npcbam.oracle.precision import rounded
 from npcbam.oracle.rules.catalogue import rule
 
@@ -34,7 +34,7 @@ def writing(seen: Watched) -> Iterator[Finding]:
 
 def _written(tensor: str, after: Array, before: Array) -> dict[str, Any]:
     """Return the entry that a write changed most; no error is allowed there."""
-    found = evidence("noise", tensor, after, before, 1.0)
+    found = worst("noise", tensor, after, before, 1.0).evidence
     return {key: value for key, value in found.items() if key != "times"}
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from npcbam.arguments import Array
 from npcbam.oracle.candidates.attempt import attempt
 from npcbam.oracle.candidates.candidate import MEMORY, Candidate, Observation, sentence
-from npcbam.oracle.findings import Finding, Status, evidence
+from npcbam.oracle.findings import Finding, Status, worst
 from npcbam.oracle.precision import CANCELLED, PRECISIONS, rounded
 from npcbam.oracle.rules.catalogue import rule
 
@@ -52,8 +52,8 @@ class Watched:
         largest = float(np.abs(expected[np.isfinite(expected)]).max(initial=0))
         tolerance = CANCELLED * PRECISIONS[self.candidate.dtype].unit * largest
         tiny = float(np.finfo(np.float64).tiny)
-        found = evidence("noise", "y", got, expected, max(tolerance, tiny))
-        return found if found["times"] > 1 else {}
+        row = worst("noise", "y", got, expected, max(tolerance, tiny))
+        return {} if row.ok else row.evidence
 
     def unsteady(self) -> bool:
         """Tell whether it gives something else when it is called again."""

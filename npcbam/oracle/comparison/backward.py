@@ -37,11 +37,15 @@ ROUTES = _by_route()
 
 @dataclass(frozen=True, eq=False)
 class Slip:
-    """What is amiss with dx, and the gains that explain it on each input."""
+    """What is amiss with dx, and the gains that explain it, by input.
+
+    `left` is what of dx they leave unexplained, in units of the allowed error.
+    """
 
     code: str
     message: str
-    gains: Sequence[Gains]
+    gains: Mapping[str, Gains]
+    left: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,20 +75,14 @@ def name_dx(seen: Sequence[Pulled], right: Collection[str] = ()) -> Slip | None:
     shut = [
         {route: each.with_gains(gains_of([route], [0.0]))[1] for route in free} for each in seen
     ]
-    for many in (1, 2):
-        found: list[tuple[float, Slip]] = []
-        for routes in itertools.combinations(free, many):
-            names = [name for route in routes for name in route]
-            if len(set(names)) < len(names):
-                continue
-            fits = [_shares(*pair, routes) for pair in zip(seen, shut, strict=True)]
-            known = [fit for fit in fits if fit is not None]
-            if len(known) == len(seen) and (slip := _slip(routes, known, seen)) is not None:
-                found.append((max(fit.left for fit in known), slip))
+    alone = [(route,) for route in free]
+    pairs = [pair for pair in itertools.combinations(free, 2) if set(pair[0]).isdisjoint(pair[1])]
+    for several in (alone, pairs):
+        slips = [slip for routes in several if (slip := _slip(routes, seen, shut)) is not None]
         # Of several that are near enough the first, unless another is by far nearer.
-        nearest = min((left for left, _ in found), default=0.0)
-        if found:
-            return next(slip for left, slip in found if left <= 2 * nearest + 0.1)
+        nearest = min((slip.left for slip in slips), default=0.0)
+        if slips:
+            return next(slip for slip in slips if slip.left <= 2 * nearest + 0.1)
     return None
 
 
@@ -120,8 +118,16 @@ def _shares(each: Pulled, shut: Mapping[Route, Array], routes: Sequence[Route]) 
     return Shares(shares, doubt, float(np.sqrt(np.mean(np.square(gap / tolerance)))))
 
 
-def _slip(routes: Sequence[Route], fits: Sequence[Shares], seen: Sequence[Pulled]) -> Slip | None:
-    """Put the shares into words; None if a route has no common one on all inputs."""
+def _slip(
+    routes: Sequence[Route], seen: Sequence[Pulled], shut: Sequence[Mapping[Route, Array]]
+) -> Slip | None:
+    """Put the shares that explain dx into words; None if a route has no common one."""
+    fits = []
+    for pulled, closed in zip(seen, shut, strict=True):
+        fit = _shares(pulled, closed, routes)
+        if fit is None:
+            return None
+        fits.append(fit)
     said = []
     for i, route in enumerate(routes):
         shares, doubt = [fit.shares[i] for fit in fits], [fit.doubt[i] for fit in fits]
@@ -135,7 +141,9 @@ def _slip(routes: Sequence[Route], fits: Sequence[Shares], seen: Sequence[Pulled
         else:
             return None
     message = ", and ".join(sentence for _, sentence in said)
-    return Slip(said[0][0], message, [gains_of(routes, fit.shares) for fit in fits])
+    pairs = zip(seen, fits, strict=True)
+    gains = {each.name: gains_of(routes, fit.shares) for each, fit in pairs}
+    return Slip(said[0][0], message, gains, max(fit.left for fit in fits))
 
 
 def _wanted(gain: float | str, share: float, shape: tuple[int, ...]) -> float:
@@ -162,18 +170,15 @@ def name_weight(leaf: str, each: Pulled, gains: Gains) -> tuple[str, str]:
     if not got.any():
         return _said("parameter-detached", leaf=leaf)
     parts = by_pool(leaf, each.cbam, each.x, each.dy)
-    lost = [
-        pool
-        for pool, part in parts.items()
-        if part.any() and alike(got, expected - part, expected, tolerance)
-    ]
+    wrong = Wrong(leaf, got, expected, tolerance, arguments={"x": each.x})
+    lost = [pool for pool, part in parts.items() if part.any() and wrong.fits(expected - part)]
     if lost:
         # A bias gets as much from each.
         one = f"from the {lost[0]} descriptor" if len(lost) == 1 else "from one of the descriptors"
         return _said("shared-weight-half", leaf=leaf, which=one)
     if (ratio := multiple_of(got, expected, tolerance)) is not None:
         return _said("gradient-scaled", tensor=tensor, times=times(ratio))
-    found = diagnose([Wrong(leaf, got, expected, tolerance, arguments={"x": each.x})])
+    found = diagnose([wrong])
     if found is None:
         return _said("gradient-wrong", tensor=tensor)
     code = "gradient-transposed" if found.code == "transposed" else "gradient-explained"
@@ -184,9 +189,12 @@ def _said(code: str, **words: object) -> tuple[str, str]:
     return code, rule(code).sentence.format(**words)
 
 
-def alike(got: Array, explained: Array, expected: Array, tolerance: Array) -> bool:
-    """Tell whether an explanation leaves no more than rounding of a difference."""
-    return Wrong("", got, expected, tolerance).fits(explained)
+def explains(gains: Gains, leaf: str, each: Pulled) -> bool:
+    """Tell whether the gains that explain dx explain a parameter's gradient too."""
+    # What flows more often than it should rounds more.
+    tolerance = max([1.0, *map(abs, gains.values())]) * each.tolerance[leaf]
+    wrong = Wrong("", each.dparams[leaf], each.expected[0][leaf], tolerance)
+    return wrong.fits(each.with_gains(gains)[0][leaf])
 
 
 def _floored(tolerance: Array) -> Array:

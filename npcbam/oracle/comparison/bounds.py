@@ -7,37 +7,26 @@ what it reads, its derivative is allowed either side.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import operator
+from collections.abc import Iterable
 
 import numpy as np
 
 from npcbam import arguments, tree
 from npcbam.arguments import Array
-from npcbam.cbam import CBAM
 from npcbam.channel_attention import ChannelAttention
 from npcbam.norm import BatchNorm
-from npcbam.oracle.comparison.errors import (
-    Axes,
-    Near,
-    backward,
-    broadcast,
-    convolve,
-    linear,
-    reciprocal_root,
-    relu,
-    reshape,
-    scale,
-    sigmoid,
-    stack,
-)
-from npcbam.oracle.comparison.one_gate import OneGate
-from npcbam.oracle.comparison.pooled_errors import logsumexp, lp, maximum, mean
+from npcbam.oracle.comparison import layer_errors
+from npcbam.oracle.comparison.layer_errors import Axes, broadcast, reshape, sigmoid
+from npcbam.oracle.comparison.one_gate import OneGate, Reference
+from npcbam.oracle.comparison.rounding_errors import Near, backward
 from npcbam.oracle.precision import PRECISIONS
 from npcbam.pooling import AVG, LP, LSE
 from npcbam.spatial_attention import SpatialAttention
 
 
-def allowed(block: CBAM | OneGate, x: Array, dy: Array | None, dtype: str) -> dict[str, Array]:
+def allowed(block: Reference, x: Array, dy: Array | None, dtype: str) -> dict[str, Array]:
     """Return how far rounding may take y and all gradients of a block from their exact values.
 
     Parameters
@@ -52,6 +41,7 @@ def allowed(block: CBAM | OneGate, x: Array, dy: Array | None, dtype: str) -> di
     The largest |got - expected|, entry by entry, of "y", "dx" and, with a "d" before it, of every
     leaf of `block`, as in "dchannel.mlp.w0"; infinite where the precision may overflow
 
+    >>> from npcbam import CBAM
     >>> x = np.random.default_rng(0).normal(size=(2, 32, 6, 5))
     >>> bounds = allowed(CBAM.init(0, channels=32), x, x, "float32")
     >>> bool(bounds["y"].max() < 1e-5), bounds["dchannel.mlp.w0"].shape
@@ -67,11 +57,7 @@ def allowed(block: CBAM | OneGate, x: Array, dy: Array | None, dtype: str) -> di
     start = exact(x)
     # Infinite bounds times 0 are of no matter: they stay infinite.
     with np.errstate(invalid="ignore", over="ignore", under="ignore"):
-        y = (
-            _cbam(block, leaves, start)
-            if isinstance(block, CBAM)
-            else _one_gate(block, leaves, start)
-        )
+        y = _forward(block, leaves, start)
         bounds = {"y": y.reach}
         if dy is not None:
             found = backward(y, exact(dy))
@@ -80,58 +66,50 @@ def allowed(block: CBAM | OneGate, x: Array, dy: Array | None, dtype: str) -> di
     return {name: np.where(np.isnan(bound), np.inf, bound) for name, bound in bounds.items()}
 
 
-def _cbam(cbam: CBAM, leaves: dict[str, Near], x: Near) -> Near:
-    def channel(f: Near) -> Near:
-        return _channel_logits(cbam.channel, leaves, f)
-
-    def spatial(f: Near) -> Near:
-        assert cbam.spatial is not None
-        return _spatial_logits(cbam.spatial, leaves, f)
-
-    steps = [channel] if cbam.spatial is None else [channel, spatial]
-    if cbam.order == "parallel" and cbam.spatial is not None:
-        y = scale(sigmoid(channel(x) + spatial(x)), x)
+def _forward(block: Reference, leaves: dict[str, Near], x: Near) -> Near:
+    if isinstance(block, OneGate):
+        gate = sigmoid(_logits(block.attention, leaves, x))
+        shown = {"map": gate, "spread": broadcast(gate, x.value.shape)}
+        y = shown[block.gives] if block.gives in shown else gate * x
+    elif block.spatial is not None and block.order == "parallel":
+        logits = (_logits(each, leaves, x) for each in (block.channel, block.spatial))
+        y = sigmoid(_total(logits)) * x
     else:
+        gates: list[ChannelAttention | SpatialAttention] = [block.channel]
+        if block.spatial is not None:
+            gates.append(block.spatial)
         y = x
-        for logits in steps[::-1] if cbam.order == "spatial-first" else steps:
-            y = scale(sigmoid(logits(y)), y)
-    return y + x if cbam.residual else y
+        for each in gates[::-1] if block.order == "spatial-first" else gates:
+            y = sigmoid(_logits(each, leaves, y)) * y
+    return y + x if block.residual else y
 
 
-def _one_gate(block: OneGate, leaves: dict[str, Near], x: Near) -> Near:
-    if block.channel is not None:
-        logits = _channel_logits(block.channel, leaves, x)
-    else:
-        assert block.spatial is not None
-        logits = _spatial_logits(block.spatial, leaves, x)
-    gate = sigmoid(logits)
-    if block.gives == "map":
-        return gate
-    if block.gives == "spread":
-        return broadcast(gate, x.value.shape)
-    return scale(gate, x) + x if block.residual else scale(gate, x)
+def _logits(
+    attention: ChannelAttention | SpatialAttention, leaves: dict[str, Near], x: Near
+) -> Near:
+    if isinstance(attention, ChannelAttention):
+        return _channel_logits(attention, leaves, x)
+    return _spatial_logits(attention, leaves, x)
 
 
 def _channel_logits(channel: ChannelAttention, leaves: dict[str, Near], x: Near) -> Near:
-    w0, w1, b0, b1 = (leaves.get(f"channel.mlp.{name}") for name in ("w0", "w1", "b0", "b1"))
-    assert w0 is not None
-    assert w1 is not None
+    w0, w1 = leaves["channel.mlp.w0"], leaves["channel.mlp.w1"]
+    b0, b1 = leaves.get("channel.mlp.b0"), leaves.get("channel.mlp.b1")
     zs = []
     for f in _descriptors(channel, x, tuple(range(2, x.value.ndim))):
-        a = linear(w0, reshape(f, x.value.shape[:2]))
-        h = relu(a if b0 is None else a + reshape(b0, (1, -1)))
-        z = linear(w1, h)
+        a = layer_errors.linear(w0, reshape(f, x.value.shape[:2]))
+        h = layer_errors.relu(a if b0 is None else a + reshape(b0, (1, -1)))
+        z = layer_errors.linear(w1, h)
         zs.append(z if b1 is None else z + reshape(b1, (1, -1)))
     ones = (1,) * (x.value.ndim - 2)
     return reshape(_total(zs), (*x.value.shape[:2], *ones))
 
 
 def _spatial_logits(spatial: SpatialAttention, leaves: dict[str, Near], x: Near) -> Near:
-    planes = stack(_descriptors(spatial, x, (1,)))
-    z = convolve(leaves["spatial.conv.w"], planes)
-    column = (1,) * x.value.ndim
+    planes = layer_errors.stack(_descriptors(spatial, x, (1,)))
+    z = layer_errors.convolve(leaves["spatial.conv.w"], planes)
     if spatial.conv.b is not None:
-        z = z + reshape(leaves["spatial.conv.b"], column)
+        z = z + reshape(leaves["spatial.conv.b"], (1,) * x.value.ndim)
     return z if spatial.norm is None else _norm(spatial.norm, leaves, z)
 
 
@@ -141,21 +119,18 @@ def _norm(norm: BatchNorm, leaves: dict[str, Near], z: Near) -> Near:
         reshape(leaves[f"spatial.norm.{name}"], (1,) * z.value.ndim)
         for name in ("gamma", "beta", "mean", "var")
     )
-    slope = gamma * reciprocal_root(var, norm.eps)
-    shift = beta + (slope * mean).times(-1.0)
-    return scale(slope, z) + shift
+    slope = gamma * layer_errors.reciprocal_root(var, norm.eps)
+    return slope * z + (beta + (slope * mean).times(-1.0))
 
 
 def _descriptors(attention: ChannelAttention | SpatialAttention, x: Near, axes: Axes) -> list[Near]:
-    smooth = {AVG: mean, LP: lp, LSE: logsumexp}
+    smooth = {AVG: layer_errors.mean, LP: layer_errors.lp, LSE: layer_errors.logsumexp}
     pooled = [
-        maximum(x, axes, pool) if pool.ties else smooth[pool](x, axes) for pool in attention.pools
+        layer_errors.maximum(x, axes, pool) if pool.ties else smooth[pool](x, axes)
+        for pool in attention.pools
     ]
     return [_total(pooled).times(1 / len(pooled))] if attention.blend else pooled
 
 
-def _total(nears: Sequence[Near]) -> Near:
-    total = nears[0]
-    for near in nears[1:]:
-        total = total + near
-    return total
+def _total(nears: Iterable[Near]) -> Near:
+    return functools.reduce(operator.add, nears)

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping
 from dataclasses import replace
 
-import numpy as np
-
-from npcbam.cbam import CBAM
 from npcbam.oracle.candidates.attempt import attempt
-from npcbam.oracle.candidates.candidate import Candidate
-from npcbam.oracle.comparison.beside import LAST, Carry, Excess, Pair, excess, pair_of
-from npcbam.oracle.comparison.one_gate import OneGate
-from npcbam.oracle.comparison.roughness import is_rough
-from npcbam.oracle.findings import Finding, Status
+from npcbam.oracle.comparison.at_one_precision import LAST, Excess, Pair, excess
+from npcbam.oracle.comparison.lost_digits import is_rough
+from npcbam.oracle.findings import Finding, Row, Status
 from npcbam.oracle.precision import MIXED
 from npcbam.oracle.probing.single import only_single
 
@@ -23,23 +16,13 @@ from npcbam.oracle.probing.single import only_single
 DRAWS = 8
 
 
-def kind_of(
-    candidate: Candidate, reading: CBAM | OneGate, carry: Carry, seed: int, channels: int = 0
-) -> str:
-    """Return the precision whose rounding a block in float32 is allowed: TF32, autocast or its own.
+def kind_of(pair: Pair) -> str:
+    """Return the precision whose rounding a block in float32 is allowed: TF32, autocast, its own.
 
-    Parameters
-    ----------
-    candidate : at float32
-    reading, carry, seed, channels : see `numerics`
+    Where it does not run on what is drawn here, that is for the numerics to say.
     """
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        pair = pair_of(candidate, reading, carry, seed, channels)
-        if pair is None:
-            return candidate.dtype
-        off = _excess(pair)
-        return judged_otherwise(pair, off)[0].judged_as if off else candidate.dtype
+    found = attempt(lambda: judged_otherwise(pair, _excess(pair)))
+    return pair.dtype if isinstance(found, BaseException) else found[0].judged_as
 
 
 def judged_otherwise(pair: Pair, off: Excess) -> tuple[Pair, list[Finding], Excess]:
@@ -47,8 +30,8 @@ def judged_otherwise(pair: Pair, off: Excess) -> tuple[Pair, list[Finding], Exce
 
     In float64 they are those of float32; in float32 those of TF32 or autocast, if they explain all.
     """
-    tensor, seen = next(iter(off.items()))
     for kind in _kinds(pair, off):
+        tensor, row = next(iter(off.items()))
         judged = pair.at(pair.dtype, judged_as=kind)
         left = _excess(judged)
         if kind == "float32":
@@ -59,7 +42,7 @@ def judged_otherwise(pair: Pair, off: Excess) -> tuple[Pair, list[Finding], Exce
             more = (replace(judged, seed=pair.seed + i) for i in range(1, DRAWS))
             told = not left and not any(map(_excess, more)) and is_rough(pair, tensor)
         if told:
-            return judged, [_named(judged, seen)], left
+            return judged, [_named(judged, row)], left
     return pair, [], off
 
 
@@ -73,7 +56,7 @@ def _kinds(pair: Pair, off: Excess) -> tuple[str, ...]:
     TF32 and autocast touch float32 alone, and y first of all: what is rounded on purpose shows in
     float64 too. Where there is no float64 that cannot be told, but for the digits of TF32.
     """
-    if pair.dtype == "float64":
+    if pair.dtype == "float64" and off:
         return ("float32",)
     if pair.dtype != "float32" or "y" not in off:
         return ()
@@ -85,14 +68,14 @@ def _kinds(pair: Pair, off: Excess) -> tuple[str, ...]:
     return MIXED if whole else ()
 
 
-def _named(pair: Pair, seen: Mapping[str, object]) -> Finding:
+def _named(pair: Pair, row: Row) -> Finding:
     """Return the finding that there is less inside than the precision has."""
     if pair.judged_as == "float32":
         # A block that is to be judged in float64 is to have its digits.
         status: Status | None = "wrong" if pair.asked == "float64" else None
-        return pair.finding("single-inside", seen, status, part=_part(pair))
+        return pair.finding("single-inside", row.evidence, status, part=_part(pair))
     how, _, half = pair.judged_as.partition("-")
-    return pair.finding(f"{how}-inside", seen, half=half)
+    return pair.finding(f"{how}-inside", row.evidence, half=half)
 
 
 def _part(pair: Pair) -> str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from npcbam.arguments import Array
-from npcbam.oracle.findings import Finding, evidence
+from npcbam.oracle.comparison.pulled import Given
+from npcbam.oracle.findings import Finding, worst
 from npcbam.oracle.identification.identified import Identified
 from npcbam.oracle.precision import NUDGE, PRECISIONS, STEPS, rounded
-from npcbam.oracle.probing.running import Outcome
 from npcbam.oracle.rules.catalogue import rule
 from npcbam.slopes import ComplexStep, Point
 
@@ -23,50 +22,49 @@ DIRECTIONS = 2
 SINGLE_SLOPE = ("hardsigmoid",)
 
 
-def against_step(found: Identified, each: Outcome, dtype: str) -> list[Finding]:
-    """Return the first gradient that is not that of what was identified.
-
-    Parameters
-    ----------
-    each : the candidate's gradients on one input
-    """
-    assert each.cotangents is not None
-    dparams, dx = each.cotangents
+def against_step(found: Identified, each: Given, dtype: str) -> list[Finding]:
+    """Return the first gradient that is not that of what was identified."""
     rng = found.trial.draws(2)
-    learnt = [role for role in found.roles if role.name in dparams]
-    parts = {role.key: role.carry(dparams[role.name]) for role in learnt} | {"dx": dx}
+    learnt = [role for role in found.roles if role.name in each.dparams]
+    parts = {role.key: role.carry(each.dparams[role.name]) for role in learnt} | {"dx": each.dx}
     names = {role.key: f"the gradient of {role.name}" for role in learnt} | {"dx": "dx"}
-    slopes = _slopes(found, [role.key for role in learnt], each, dtype)
+    slopes = _Slopes(found, [role.key for role in learnt], each, dtype)
     for tensor, cotangent in parts.items():
         for _ in range(DIRECTIONS):
             v = rng.choice([-1, 1], cotangent.shape) * rng.uniform(0.5, 1.5, cotangent.shape)
             slope, tolerance = slopes.along(tensor, v, rng)
             given = np.array(float((v * cotangent).sum()))
             tolerance += slopes.unit * float(np.abs(v * cotangent).sum())
-            if not abs(given - slope) <= tolerance:
-                seen = evidence(each.input.name, tensor, given, np.array(slope), tolerance)
-                return [rule("gradient-wrong").finding(seen, tensor=names[tensor])]
+            row = worst(each.name, tensor, given, np.array(slope), tolerance)
+            if not row.ok:
+                return [rule("gradient-wrong").finding(row.evidence, tensor=names[tensor])]
     return []
 
 
-@dataclass(frozen=True, eq=False)
 class _Slopes:
-    """Derivatives of a reading, and how far rounding may take them.
+    """Derivatives of a reading on one input, and how far rounding may take them.
 
-    Attributes
-    ----------
-    step : y, moved along directions from all numbers that it is made of, in one row
-    numbers, dy : these, and the cotangent of y
-    slices : where in them each tensor is
-    unit, least : what one rounding costs; see `Precision`
+    `unit` is what one rounding costs, and `least` at least; see `Precision`.
     """
 
-    step: ComplexStep
-    numbers: Array
-    dy: Array
-    slices: Mapping[str, slice]
-    unit: float
-    least: float
+    def __init__(self, found: Identified, keys: Sequence[str], each: Given, dtype: str) -> None:
+        kind, reading = PRECISIONS[dtype], found.reading
+        axes = [way.axes.values() for way in reading.ways.values()]
+        single = any(str(value) in SINGLE_SLOPE for values in axes for value in values)
+        self.unit = kind.unit + kind.factor + single * PRECISIONS["float32"].rounding
+        self.least = kind.least
+        weights = {key: rounded(value, dtype) for key, value in found.weights.items()}
+        self.parts = {key: weights[key] for key in keys} | {"dx": each.x}
+        self.dy = each.dy.ravel()
+
+        def predict(parts: Mapping[str, Array]) -> Array:
+            x = parts["dx"]
+            fixed = {key: value.astype(x.dtype) for key, value in weights.items()}
+            return reading.predict({**fixed, **parts}, x, each.dy.shape)
+
+        point = Point((self.parts,))
+        self.numbers = point.vector.real
+        self.step = ComplexStep(lambda by: point.shifted(predict, by)[0].ravel())
 
     def along(self, tensor: str, v: Array, rng: np.random.Generator) -> tuple[float, float]:
         """Return the derivative by a tensor along v, and its tolerance.
@@ -75,8 +73,8 @@ class _Slopes:
         for each is a product, a sum, or a smooth function of what is moved. So they are moved, up
         or down at random, and what that makes of the derivative is what rounding may.
         """
-        along = np.zeros(self.numbers.size)
-        along[self.slices[tensor]] = v.ravel()
+        sides = {key: v if key == tensor else np.zeros(a.shape) for key, a in self.parts.items()}
+        along = np.concatenate([side.ravel() for side in sides.values()])
         terms = self.dy * self.step.value(along)
         slope, moved = float(terms.sum()), 0.0
         for _ in range(DRAWS):
@@ -85,24 +83,3 @@ class _Slopes:
             moved = max(moved, abs(near - slope) / NUDGE)
         scale = float(np.abs(terms).sum())
         return slope, FARTHER * STEPS * (self.unit * (moved + scale) + self.least)
-
-
-def _slopes(found: Identified, keys: list[str], each: Outcome, dtype: str) -> _Slopes:
-    kind, reading = PRECISIONS[dtype], found.reading
-    axes = [way.axes.values() for way in reading.ways.values()]
-    single = any(str(value) in SINGLE_SLOPE for values in axes for value in values)
-    unit = kind.unit + kind.factor + single * PRECISIONS["float32"].rounding
-    rest = {key: rounded(value, dtype) for key, value in found.weights.items()}
-    learnt = {key: rest[key] for key in keys}
-    point = Point((learnt, rounded(each.input.x, dtype)))
-
-    def predict(part: Mapping[str, Array], x: Array) -> Array:
-        fixed = {key: value.astype(x.dtype) for key, value in rest.items()}
-        return reading.predict({**fixed, **part}, x, each.dy.shape)
-
-    step = ComplexStep(lambda by: point.shifted(predict, by)[0].ravel())
-    sizes = {key: value.size for key, value in learnt.items()} | {"dx": each.input.x.size}
-    stops = np.cumsum([*sizes.values()])
-    slices = {k: slice(stop - n, stop) for (k, n), stop in zip(sizes.items(), stops, strict=True)}
-    dy = rounded(each.dy, dtype).ravel()
-    return _Slopes(step, point.vector.real, dy, slices, unit, kind.least)

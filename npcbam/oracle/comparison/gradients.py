@@ -7,25 +7,21 @@ derivatives along random directions.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from npcbam import tree
 from npcbam.arguments import Array
 from npcbam.diagnosis.factors import multiple_of, times
-from npcbam.oracle.comparison.backward import alike, name_dx, name_weight
+from npcbam.oracle.comparison.backward import explains, name_dx, name_weight
 from npcbam.oracle.comparison.directional import against_step
-from npcbam.oracle.comparison.pulled import Pulled
-from npcbam.oracle.comparison.reference import Reference, reference
-from npcbam.oracle.comparison.rows import Row, evidence_of, worst
+from npcbam.oracle.comparison.one_gate import Reference
+from npcbam.oracle.comparison.pulled import Given, Pulled
 from npcbam.oracle.comparison.subgradient import as_shared
 from npcbam.oracle.comparison.tie_rules import LAST, other_tie_rules, rules_of, tie_rules
-from npcbam.oracle.findings import Finding
+from npcbam.oracle.findings import Finding, Row, worst
 from npcbam.oracle.identification.identified import Identified
-from npcbam.oracle.identification.reading import Reading
 from npcbam.oracle.precision import CANCELLED, PRECISIONS, UNEXPLAINED, rounded
 from npcbam.oracle.probing.roles import Roles
 from npcbam.oracle.probing.running import Outcome
@@ -33,25 +29,32 @@ from npcbam.oracle.rules.catalogue import rule
 from npcbam.oracle.rules.conventions import NOT_SEEN, OTHER
 from npcbam.routes import Gains
 
-# Inputs on which gradients are not looked at: the reference's own are not finite there.
-FREE = ("nan", "inf")
-
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """What the gradients gave: rows of the table, the tie rules that they follow, and findings.
+    """What was compared at one precision: rows of the table, and findings.
 
-    `cbam` is the reading as a CBAM of the reference, with these rules; None if it is none.
+    `reference` is the reading as a block of the reference with the tie rules that the gradients
+    follow, None if it is none; `ties` names these rules.
     """
 
     rows: list[Row]
-    ties: str
     findings: list[Finding]
-    cbam: Reference | None = None
+    reference: Reference | None
+    ties: str = NOT_SEEN
+
+
+def given(seen: Sequence[Outcome], dtype: str) -> list[Given]:
+    """Return all gradients, with x and dy rounded as the candidate has them."""
+    return [
+        Given(o.input.name, rounded(o.input.x, dtype), rounded(o.dy, dtype), *o.cotangents)
+        for o in seen
+        if o.cotangents is not None
+    ]
 
 
 def judged(
-    found: Identified, seen: Sequence[Outcome], dtype: str, settled: tuple[Reference | None, str]
+    found: Identified, seen: Sequence[Given], dtype: str, reference: Reference | None, ties: str
 ) -> Judged:
     """Compare all gradients with those of what was identified.
 
@@ -59,83 +62,54 @@ def judged(
     ----------
     seen : what the candidate gave
     dtype : whose rounding is allowed
-    settled : the reading as a block of the reference, and its tie rules, see `with_ties`
+    reference, ties : see `with_ties`; the reference has its arrays rounded as the candidate has
     """
-    cbam, rules = settled
-    seen = _differentiated(seen)
     if not seen:
-        return Judged([], NOT_SEEN, [], cbam)
-    if cbam is not None:
-        return _elementwise(cbam, rules, found.roles, seen, dtype)
-    # At a tie the complex step is one-sided.
-    each = next((outcome for outcome in seen if outcome.input.name != "ties"), seen[0])
-    return Judged([], NOT_SEEN, against_step(found, each, dtype))
-
-
-def _differentiated(seen: Sequence[Outcome]) -> list[Outcome]:
-    return [each for each in seen if each.cotangents is not None and each.input.name not in FREE]
-
-
-def _elementwise(
-    cbam: Reference, rules: str, roles: Roles, seen: Sequence[Outcome], dtype: str
-) -> Judged:
-    # The candidate has its arrays rounded to its precision.
-    seen = [_rounded(each, dtype) for each in seen]
-    exact = tree.map(lambda leaf: rounded(leaf, dtype), cbam)
-    comparison = _Comparison(exact, roles, seen, dtype)
-    if not comparison.ties_wrong:
-        return Judged(comparison.rows, rules, comparison.findings(), exact)
-    found = _tied_otherwise(exact, comparison, roles, seen, dtype)
-    # A rule that was read off a wrong dx is none.
-    return found or Judged(comparison.rows, NOT_SEEN, comparison.findings(), exact)
-
-
-def _tied_otherwise(
-    cbam: Reference, before: _Comparison, roles: Roles, seen: Sequence[Outcome], dtype: str
-) -> Judged | None:
-    """Judge by a rule for ties that the layers do not have, if dx is a subgradient all the same."""
-    nearest, _ = _tie_rules(other_tie_rules(cbam), seen)
-    shared = (as_shared(cbam, each) for each in before.given if each.name == "ties")
-    for block in (block for block in itertools.chain([nearest], shared) if block is not None):
-        found, rules = _Comparison(block, roles, seen, dtype), rules_of(block).split("+")
-        if found.ties_wrong:
+        return Judged([], [], reference)
+    if reference is None:
+        # At a tie the complex step is one-sided.
+        each = next((given for given in seen if given.name != "ties"), seen[0])
+        return Judged([], against_step(found, each, dtype), None)
+    gradients = _Gradients(reference, found.roles, seen, dtype)
+    if gradients.tied is None:
+        return Judged(gradients.rows, gradients.findings(), reference, ties)
+    for block in _tied_otherwise(reference, gradients):
+        other, rules = _Gradients(block, found.roles, seen, dtype), rules_of(block)
+        if other.tied is not None:
             continue
-        seen_at = evidence_of(before.tied_row())
-        if LAST.ties in rules:
-            last = rule("tie-rule-last").finding(seen_at)
-            return Judged(before.rows, NOT_SEEN, [last, *found.findings()], cbam)
-        notes = [rule("tie-rule-other").finding(seen_at)] if OTHER in rules else []
-        return Judged(found.rows, rules_of(block), [*found.findings(), *notes], block)
-    return None
+        if LAST.ties in rules.split("+"):
+            last = rule("tie-rule-last").finding(gradients.tied.evidence)
+            return Judged(gradients.rows, [last, *other.findings()], reference)
+        note = rule("tie-rule-other").finding(gradients.tied.evidence)
+        notes = [note] if OTHER in rules.split("+") else []
+        return Judged(other.rows, [*other.findings(), *notes], block, rules)
+    # A rule that was read off a wrong dx is none.
+    return Judged(gradients.rows, gradients.findings(), reference)
 
 
-def _rounded(each: Outcome, dtype: str) -> Outcome:
-    x, dy = rounded(each.input.x, dtype), rounded(each.dy, dtype)
-    return replace(each, input=replace(each.input, x=x), dy=dy)
+def _tied_otherwise(block: Reference, gradients: _Gradients) -> Iterator[Reference]:
+    """Yield the block with rules for ties that the layers do not have, if dx is a subgradient."""
+    tied = gradients.pulled["ties"]
+    yield _nearest(other_tie_rules(block), tied)
+    if (shared := as_shared(block, tied)) is not None:
+        yield shared
 
 
-def with_ties(
-    reading: Reading, weights: Mapping[str, Array], seen: Sequence[Outcome], dtype: str
-) -> tuple[Reference | None, str]:
-    """Return the reading as a CBAM with the tie rules whose gradient is the nearest, and these.
+def with_ties(block: Reference, seen: Sequence[Given]) -> tuple[Reference, str]:
+    """Return the block with the tie rules whose gradient is the nearest, and these.
 
     Where rounding is coarse every rule is as near as another: let the precision be a high one.
     """
-    of_map = any(each.y is not None and each.y.shape != each.input.x.shape for each in seen)
-    cbam = reference(reading, weights, of_map)
-    if cbam is None:
-        return None, NOT_SEEN
-    return _tie_rules(tie_rules(cbam), [_rounded(each, dtype) for each in _differentiated(seen)])
+    tied = next((each for each in seen if each.name == "ties"), None)
+    if tied is None:
+        return next(tie_rules(block)), NOT_SEEN
+    nearest = _nearest(tie_rules(block), tied)
+    return nearest, rules_of(nearest)
 
 
-def _tie_rules(rules: Iterator[Reference], seen: Sequence[Outcome]) -> tuple[Reference, str]:
-    """Return the CBAM with the tie rules whose gradient is the nearest where there are ties."""
-    tied = [each for each in seen if each.input.name == "ties"]
-    if not tied or tied[0].cotangents is None:
-        return next(rules), NOT_SEEN
-    each, dx = tied[0], tied[0].cotangents[1]
-    best = min(rules, key=lambda rule: _gap(dx, rule.vjp(each.input.x)[1](each.dy)[1]))
-    return best, rules_of(best)
+def _nearest(blocks: Iterator[Reference], tied: Given) -> Reference:
+    """Return the block whose gradient is the nearest where there are ties."""
+    return min(blocks, key=lambda block: _gap(tied.dx, block.vjp(tied.x)[1](tied.dy)[1]))
 
 
 def _gap(got: Array, expected: Array) -> float:
@@ -145,80 +119,79 @@ def _gap(got: Array, expected: Array) -> float:
     return gap if np.isfinite(gap) else np.inf
 
 
-class _Comparison:
-    """Gradients of the candidate beside those of the reference, entry by entry."""
+class _Gradients:
+    """Gradients of the candidate beside those of the reference, entry by entry.
 
-    def __init__(self, cbam: Reference, roles: Roles, seen: Sequence[Outcome], dtype: str) -> None:
+    `tied` is the row of dx where there are ties, if it is off.
+    """
+
+    def __init__(
+        self, reference: Reference, roles: Roles, seen: Sequence[Given], dtype: str
+    ) -> None:
         self.roles, self.dtype = {role.path: role for role in roles}, dtype
-        self.given = [self._pulled(cbam, each) for each in seen]
-        self.rows = [
-            row for pair in zip(self.given, seen, strict=True) for row in self._rows(*pair)
-        ]
+        self.pulled = {each.name: self._pulled(reference, each) for each in seen}
+        self.rows = [row for each in seen for row in self._rows(each)]
         self.bad = [row for row in self.rows if not row.ok]
-        self.ties_wrong = any(row.input == "ties" and row.tensor == "dx" for row in self.bad)
-
-    def tied_row(self) -> Row:
-        """Return the row of dx that is off where there are ties."""
-        return next(row for row in self.bad if row.tensor == "dx" and row.input == "ties")
+        of_ties = (row for row in self.bad if row.input == "ties" and row.tensor == "dx")
+        self.tied = next(of_ties, None)
 
     def findings(self) -> list[Finding]:
         bad, found = self.bad, []
-        wrong_dx = [row for row in bad if row.tensor == "dx"]
-        plain = [row for row in wrong_dx if row.input != "ties"]
-        if wrong_dx and not plain:
-            found.append(rule("tie-rule-unknown").finding(evidence_of(wrong_dx[0])))
+        plain = [row for row in bad if row.tensor == "dx" and row.input != "ties"]
+        if self.tied is not None and not plain:
+            found.append(rule("tie-rule-unknown").finding(self.tied.evidence))
             bad = [row for row in bad if row.input != "ties"]
-        gains: dict[str, Gains] = {}
+        gains: Mapping[str, Gains] = {}
         if plain:
             finding, gains = self._of_dx(plain, bad)
             found.append(finding)
         return found + self._of_weights([row for row in bad if row.tensor != "dx"], gains)
 
-    def _pulled(self, cbam: Reference, each: Outcome) -> Pulled:
-        assert each.cotangents is not None
-        dparams, dx = each.cotangents
-        leaves = {p: r.carry(dparams[r.name]) for p, r in self.roles.items() if r.name in dparams}
-        return Pulled(each.input.name, each.input.x, each.dy, leaves, dx, cbam, self.dtype)
+    def _pulled(self, reference: Reference, each: Given) -> Pulled:
+        own = each.dparams
+        leaves = {path: r.carry(own[r.name]) for path, r in self.roles.items() if r.name in own}
+        return Pulled(each.name, each.x, each.dy, leaves, each.dx, reference, self.dtype)
 
-    def _rows(self, given: Pulled, each: Outcome) -> Iterator[Row]:
-        assert each.cotangents is not None
-        leaves, dx = given.expected
-        yield worst(given.name, "dx", given.dx, dx, given.tolerance["dx"])
+    def _rows(self, each: Given) -> Iterator[Row]:
+        pulled = self.pulled[each.name]
+        leaves, dx = pulled.expected
+        yield worst(each.name, "dx", each.dx, dx, pulled.tolerance["dx"])
         by_name = {role.name: role for role in self.roles.values()}
         dead = CANCELLED * PRECISIONS[self.dtype].unit * np.abs(dx).max(initial=0)
-        for key, got in each.cotangents[0].items():
+        for name, got in each.dparams.items():
             # An array without a role has no effect on the reading.
             expected, tolerance = np.zeros_like(got), np.full(got.shape, dead)
-            role = by_name.get(key)
+            role = by_name.get(name)
             if role is not None and role.path in leaves:
                 expected = role.back(leaves[role.path], got)
-                tolerance = role.back(given.tolerance[role.path], got)
+                tolerance = role.back(pulled.tolerance[role.path], got)
             if got.size:
-                yield worst(given.name, f"d {key}", got, expected, tolerance)
+                yield worst(each.name, f"d {name}", got, expected, tolerance)
 
-    def _of_dx(self, rows: Sequence[Row], bad: Sequence[Row]) -> tuple[Finding, dict[str, Gains]]:
-        names = {row.input for row in rows}
-        given = [each for each in self.given if each.name in names]
-        row = max(rows, key=lambda row: row.times)
-        if not all(np.isfinite(each.dx).all() for each in given):
-            return _finding("gradient-not-finite", row, tensor="dx"), {}
-        ratios = [multiple_of(each.dx, each.expected[1], each.tolerance["dx"]) for each in given]
+    def _of_dx(
+        self, rows: Sequence[Row], bad: Sequence[Row]
+    ) -> tuple[Finding, Mapping[str, Gains]]:
+        """Name what is amiss with dx, and the gains that explain it, by input."""
+        several = [self.pulled[row.input] for row in rows]
+        evidence = max(rows, key=lambda row: row.times).evidence
+        if not all(np.isfinite(each.dx).all() for each in several):
+            return rule("gradient-not-finite").finding(evidence, tensor="dx"), {}
+        ratios = [multiple_of(each.dx, each.expected[1], each.tolerance["dx"]) for each in several]
         known = [ratio for ratio in ratios if ratio is not None]
         most = max((abs(1 - ratio) for ratio in known), default=0.0)
-        if len(known) == len(given) and np.ptp(known) <= UNEXPLAINED * most:
-            if not any(each.dx.any() for each in given):
-                return _finding("gradient-detached", row), {}
-            return _finding("gradient-scaled", row, tensor="dx", times=times(known[0])), {}
+        if len(known) == len(several) and np.ptp(known) <= UNEXPLAINED * most:
+            if not any(each.dx.any() for each in several):
+                return rule("gradient-detached").finding(evidence), {}
+            many = times(known[0])
+            return rule("gradient-scaled").finding(evidence, tensor="dx", times=many), {}
         # On one position, or one channel, several routes are one: the others tell more.
-        telling = [each for each in given if each.name not in ("point", "single")] or given
+        telling = [each for each in several if each.name not in ("point", "single")] or several
         off = {row.tensor.removeprefix("d ") for row in bad}
         reached = {path.partition(".")[0] for path, r in self.roles.items() if r.name in off}
         named = name_dx(telling, {"channel", "spatial"} - reached)
         if named is None:
-            return _finding("gradient-wrong", row, tensor="dx"), {}
-        pairs = zip(telling, named.gains, strict=True)
-        finding = Finding("gradient", named.code, named.message, evidence=evidence_of(row))
-        return finding, {each.name: gains for each, gains in pairs}
+            return rule("gradient-wrong").finding(evidence, tensor="dx"), {}
+        return Finding("gradient", named.code, named.message, evidence=evidence), named.gains
 
     def _of_weights(self, rows: Sequence[Row], gains: Mapping[str, Gains]) -> list[Finding]:
         """Name what is amiss with parameters, but for what the route that dx lacks explains."""
@@ -228,38 +201,23 @@ class _Comparison:
         paths = {f"d {role.name}": path for path, role in self.roles.items()}
         said: dict[str, list[tuple[str, Finding]]] = {}
         for tensor, bad in by_tensor.items():
-            worst, name = max(bad, key=lambda row: row.times), tensor.removeprefix("d ")
-            given, path = self._on(worst.input), paths.get(tensor, "")
-            if path not in given.tolerance:
-                found = _finding("gradient-of-dead", worst, name=name)
+            most, name = max(bad, key=lambda row: row.times), tensor.removeprefix("d ")
+            pulled, path = self.pulled[most.input], paths.get(tensor, "")
+            if path not in pulled.tolerance:
+                found = rule("gradient-of-dead").finding(most.evidence, name=name)
             elif self._explained(path, bad, gains):
                 continue
             else:
-                code, text = name_weight(path, given, gains.get(worst.input, {}))
-                seen, message = evidence_of(worst), text.replace(path, name)
-                found = Finding("gradient", code, message, evidence=seen)
+                code, text = name_weight(path, pulled, gains.get(most.input, {}))
+                message = text.replace(path, name)
+                found = Finding("gradient", code, message, evidence=most.evidence)
             said.setdefault(found.code, []).append((name, found))
         return [_together(several) for several in said.values()]
 
-    def _on(self, name: str) -> Pulled:
-        return next(each for each in self.given if each.name == name)
-
     def _explained(self, path: str, bad: Sequence[Row], gains: Mapping[str, Gains]) -> bool:
         """Tell whether what explains dx explains a parameter's gradient wherever both are wrong."""
-        seen = [(self._on(row.input), gains[row.input]) for row in bad if row.input in gains]
-        return bool(seen) and all(
-            alike(
-                given.dparams[path],
-                given.with_gains(gains)[0][path],
-                given.expected[0][path],
-                max(1.0, *map(abs, gains.values())) * given.tolerance[path],
-            )
-            for given, gains in seen
-        )
-
-
-def _finding(code: str, row: Row, **words: object) -> Finding:
-    return rule(code).finding(evidence_of(row), None, **words)
+        both = [row.input for row in bad if row.input in gains]
+        return bool(both) and all(explains(gains[name], path, self.pulled[name]) for name in both)
 
 
 def _together(several: Sequence[tuple[str, Finding]]) -> Finding:

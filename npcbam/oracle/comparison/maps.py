@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TypeAlias
 
 from npcbam.arguments import Array
 from npcbam.oracle.identification.reading import Reading
 from npcbam.oracle.rules.stage import Composition, Gate, Way
 
+# Numbers as nested lists.
+Nested: TypeAlias = "list[float] | list[Nested]"
 
-def maps(reading: Reading, weights: Mapping[str, Array], x: Array) -> dict[str, Any] | None:
+
+def maps(reading: Reading, weights: Mapping[str, Array], x: Array) -> dict[str, Nested] | None:
     """Return the maps of the first sample of x as nested lists, or None if they are not known.
 
     They are computed by the reading, which gives the candidate's y. A map that its composition
@@ -23,16 +26,17 @@ def maps(reading: Reading, weights: Mapping[str, Array], x: Array) -> dict[str, 
     dict
         `candidate_mc` and `reference_mc` (C,), `candidate_ms` and `reference_ms` (*S).
     """
-    if not reading.known:
+    if reading.composition is None or not reading.known:
         return None
-    ways = {name: _right(way) for name, way in reading.ways.items()}
+    right = replace(reading, ways={name: _right(way) for name, way in reading.ways.items()})
     paper = Composition(reading.block.compositions[0].rule)
-    found = _seen(reading, weights, x, "candidate")
+    found = _seen(reading, reading.composition, weights, x)
     try:
-        right = replace(reading, ways=ways, composition=paper)
-        return found | _seen(right, weights, x, "reference")
+        wanted = _seen(right, paper, weights, x)
     except (KeyError, ValueError):
         return None  # two MLPs, or a kernel of another number of planes
+    of_candidate = {f"candidate_{name}": value for name, value in found.items()}
+    return of_candidate | {f"reference_{name}": value for name, value in wanted.items()}
 
 
 def _right(way: Way) -> Way:
@@ -41,7 +45,9 @@ def _right(way: Way) -> Way:
     return next(way.put_right(odd))
 
 
-def _seen(reading: Reading, weights: Mapping[str, Array], x: Array, whose: str) -> dict[str, Any]:
+def _seen(
+    reading: Reading, composition: Composition, weights: Mapping[str, Array], x: Array
+) -> dict[str, Nested]:
     """Return the maps that a composition multiplies by, the first of each kind."""
     seen: dict[str, Array] = {}
     known = reading.maps(weights)
@@ -54,13 +60,11 @@ def _seen(reading: Reading, weights: Mapping[str, Array], x: Array, whose: str) 
 
         return watching
 
-    assert reading.composition is not None
     names = [f"m{stage.symbol}" for stage in reading.block.stages]
-    watching = {name: watched(name, getattr(known, name)) for name in names}
-    reading.composition(x, replace(known, **watching))
-    found = {}
+    composition(x, replace(known, **{name: watched(name, getattr(known, name)) for name in names}))
+    found: dict[str, Nested] = {}
     if "mc" in seen:
-        found[f"{whose}_mc"] = seen["mc"][0].ravel().tolist()
+        found["mc"] = seen["mc"][0].ravel().tolist()
     if "ms" in seen:
-        found[f"{whose}_ms"] = seen["ms"][0, 0].tolist()
+        found["ms"] = seen["ms"][0, 0].tolist()
     return found

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass
+from typing import Self, TypeAlias
 
 import numpy as np
 
-from npcbam import arguments, tree
+from npcbam import tree
 from npcbam.arguments import Array
+from npcbam.cbam import CBAM
 from npcbam.channel_attention import ChannelAttention
 from npcbam.pointwise import scale_vjp, sigmoid_vjp
 from npcbam.routes import Cotangents, Gains, through
 from npcbam.spatial_attention import SpatialAttention
 from npcbam.types import LayerPullback
-
-GIVES = ("map", "spread", "features")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,10 +44,6 @@ class OneGate:
     def __post_init__(self) -> None:
         if (self.channel is None) == (self.spatial is None):
             raise ValueError("channel, spatial: expected one of them, and None for the other")
-        arguments.choice("gives", self.gives, GIVES)
-        arguments.choice("residual", self.residual, (False, True))
-        if self.residual and self.gives != "features":
-            raise ValueError(f"gives: expected 'features' with a residual, got {self.gives!r}")
 
     @property
     def name(self) -> str:
@@ -59,9 +53,7 @@ class OneGate:
     @property
     def attention(self) -> ChannelAttention | SpatialAttention:
         """The gate."""
-        found = self.channel or self.spatial
-        assert found is not None
-        return found
+        return next(gate for gate in (self.channel, self.spatial) if gate is not None)
 
     def __call__(self, x: Array) -> Array:
         """Return what the gate gives for `x`; see `vjp`."""
@@ -69,45 +61,33 @@ class OneGate:
 
     def vjp(self, x: Array) -> tuple[Array, LayerPullback[Self]]:
         """Apply the gate to x (N, C, *S): `dgate, dx = pullback(dy)`."""
-        gate, gate_pullback = self.attention.vjp(x)
-        y, scale_pullback = scale_vjp(gate, self._factor(gate, x))
-        if self.residual:
-            y = y + x
+        gate = self.attention(x)
+        y = gate * self._factor(gate, x)
 
         def one_gate_pullback(dy: Array) -> tuple[Self, Array]:
-            dgate, dfactor = scale_pullback(dy)
-            dattention, dx = gate_pullback(dgate)
-            return self._gradient(dattention), dx + self._beside(dfactor, dy, {})
+            leaves, dx = self.pulled(x, dy, {})
+            return tree.replace_leaves(self, iter(leaves.values())), dx
 
-        return y, one_gate_pullback
+        return y + x if self.residual else y, one_gate_pullback
 
     def pulled(self, x: Array, dy: Array, gains: Gains) -> Cotangents:
         """Return the gradients, by leaf, and dx; see `routes.pulled`."""
-        gate, dz = self.attention(x), self.at_logits(x, dy)
-        dattention, by_map = through(self.name, self.attention, x, dz, gains)
-        dfactor = scale_vjp(gate, self._factor(gate, x))[1](dy)[1]
-        leaves = dict(tree.leaves(self._gradient(dattention)))
-        return leaves, by_map + self._beside(dfactor, dy, gains)
+        dattention, dx = through(self.name, self.attention, x, self.at_logits(x, dy), gains)
+        if self.gives == "features":
+            dx = dx + gains.get(f"{self.name} features", 1.0) * (self.attention(x) * dy)
+        if self.residual:
+            dx = dx + gains.get("residual", 1.0) * dy
+        return dict(tree.leaves(dattention, self.name)), dx
 
     def at_logits(self, x: Array, dy: Array) -> Array:
         """Return the cotangent of the gate's logits."""
         gate, sigmoid_pullback = sigmoid_vjp(self.attention.logits_vjp(x)[0])
         return sigmoid_pullback(scale_vjp(gate, self._factor(gate, x))[1](dy)[0])
 
-    def _gradient(self, dattention: ChannelAttention | SpatialAttention) -> Self:
-        if isinstance(dattention, ChannelAttention):
-            return replace(self, channel=dattention)
-        return replace(self, spatial=dattention)
-
     def _factor(self, gate: Array, x: Array) -> Array:
         """Return what the map is multiplied by."""
         return {"map": np.ones_like(gate), "spread": np.ones_like(x), "features": x}[self.gives]
 
-    def _beside(self, dfactor: Array, dy: Array, gains: Gains) -> Array:
-        """Return what reaches x on other routes than through the map."""
-        if self.gives != "features":
-            return np.zeros((), dy.dtype)
-        routes = [gains.get(f"{self.name} features", 1.0) * dfactor]
-        if self.residual:
-            routes.append(gains.get("residual", 1.0) * dy)
-        return functools.reduce(np.add, routes)
+
+# What a candidate is held against.
+Reference: TypeAlias = CBAM | OneGate

@@ -10,23 +10,20 @@ import numpy as np
 
 from npcbam import tree
 from npcbam.arguments import Array
-from npcbam.cbam import CBAM
 from npcbam.oracle.comparison.bounds import allowed
-from npcbam.oracle.comparison.one_gate import OneGate
+from npcbam.oracle.comparison.one_gate import Reference
 from npcbam.oracle.precision import PRECISIONS, TRANSFORMED
 from npcbam.routes import Cotangents, Gains, pulled
 
 
 @dataclass(frozen=True, eq=False)
-class Pulled:
-    """What a candidate's backward gave on one input, and what it should have given.
+class Given:
+    """What a candidate's backward gave on one input.
 
     Attributes
     ----------
     name, x, dy : the input and the cotangent
-    dparams, dx : the gradients that it gave, by leaf of the reading
-    cbam : the reading
-    dtype : the precision that it ran at
+    dparams, dx : the gradients that it gave, by the candidate's own names
     """
 
     name: str
@@ -34,7 +31,19 @@ class Pulled:
     dy: Array
     dparams: Mapping[str, Array]
     dx: Array
-    cbam: CBAM | OneGate
+
+
+@dataclass(frozen=True, eq=False)
+class Pulled(Given):
+    """The same by the leaves of the reference, and what it should have given.
+
+    Attributes
+    ----------
+    cbam : the reading
+    dtype : the precision that it ran at
+    """
+
+    cbam: Reference
     dtype: str = "float64"
 
     @functools.cached_property

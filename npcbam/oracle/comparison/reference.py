@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
 
 import numpy as np
 
@@ -12,14 +11,12 @@ from npcbam.cbam import CBAM, ORDERS
 from npcbam.channel_attention import ChannelAttention, SharedMLP
 from npcbam.conv import Conv
 from npcbam.norm import BatchNorm
-from npcbam.oracle.comparison.one_gate import OneGate
+from npcbam.oracle.comparison.one_gate import OneGate, Reference
 from npcbam.oracle.identification.reading import Reading
 from npcbam.oracle.rules.rule import FAITHFUL
 from npcbam.oracle.rules.stage import Composition, Way
 from npcbam.pooling import AVG, MAX, POOLS, Pool
 from npcbam.spatial_attention import SpatialAttention
-
-Reference: TypeAlias = CBAM | OneGate
 
 
 def reference(

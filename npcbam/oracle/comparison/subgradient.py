@@ -15,15 +15,14 @@ from typing import TypeVar
 import numpy as np
 
 from npcbam.arguments import Array
-from npcbam.cbam import CBAM
-from npcbam.oracle.comparison.one_gate import OneGate
+from npcbam.oracle.comparison.one_gate import Reference
 from npcbam.oracle.comparison.pulled import Pulled
 from npcbam.oracle.comparison.tie_rules import OF_CHANNELS, OF_SPACE, with_maxima
 from npcbam.oracle.rules.conventions import OTHER
 from npcbam.pooling import Pool, max_vjp
 from npcbam.types import Pullback
 
-B = TypeVar("B", bound=CBAM | OneGate)
+B = TypeVar("B", bound=Reference)
 
 
 def sharing(fractions: Array) -> Pool:
@@ -60,7 +59,7 @@ def as_shared(block: B, given: Pulled) -> B | None:
     return None
 
 
-def _dx(block: CBAM | OneGate, given: Pulled) -> Array:
+def _dx(block: Reference, given: Pulled) -> Array:
     return block.vjp(given.x)[1](given.dy)[1]
 
 
@@ -68,12 +67,13 @@ def _dx(block: CBAM | OneGate, given: Pulled) -> Array:
 class _Tied:
     """A dx where there are ties, and what it is made of."""
 
-    block: CBAM | OneGate
+    block: Reference
     given: Pulled
 
     def pools(self) -> Iterator[tuple[Pool, Pool]]:
         """Yield pairs of maxima that may give this dx, and lose none of it."""
-        given, (none, every) = self.given, map(sharing, self._bounds())
+        given, shape = self.given, self.given.x.shape
+        none, every = sharing(np.zeros(shape)), sharing(np.ones(shape))
         without = self._with(none, none)
         by_channel, by_spatial = self._with(every, none), self._with(none, every)
         # What each tied entry would get if it got all that its gate has to give.
@@ -91,9 +91,6 @@ class _Tied:
         wholes, axes = (channel_whole, spatial_whole), (space, (1,))
         if all(self._is_whole(*each) for each in zip(shared, wholes, axes, strict=True)):
             yield sharing(shared[0]), sharing(shared[1])
-
-    def _bounds(self) -> tuple[Array, Array]:
-        return np.zeros(self.given.x.shape), np.ones(self.given.x.shape)
 
     def _with(self, channel: Pool, spatial: Pool) -> Array:
         return _dx(with_maxima(self.block, channel, spatial), self.given)

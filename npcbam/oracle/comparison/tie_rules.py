@@ -14,12 +14,11 @@ from typing import TypeVar
 import numpy as np
 
 from npcbam.arguments import Array
-from npcbam.cbam import CBAM
-from npcbam.oracle.comparison.one_gate import OneGate
+from npcbam.oracle.comparison.one_gate import Reference
 from npcbam.pooling import MAX, MAX_EVEN, Pool, max_vjp
 from npcbam.types import Pullback
 
-B = TypeVar("B", bound=CBAM | OneGate)
+B = TypeVar("B", bound=Reference)
 
 
 def _last_vjp(x: Array, axes: Sequence[int]) -> tuple[Array, Pullback]:
@@ -32,38 +31,27 @@ def _last_vjp(x: Array, axes: Sequence[int]) -> tuple[Array, Pullback]:
     return y, last_pullback
 
 
-def _in_turn_vjp(x: Array, axes: Sequence[int], ties: str) -> tuple[Array, Pullback]:
-    y, pullbacks = x, []
-    for axis in axes:
-        y, pullback = max_vjp(y, (axis,), ties)
-        pullbacks.append(pullback)
+def _in_turn(ties: str, from_last: bool = False) -> Pool:
+    """Return the maximum over one axis after the other."""
 
-    def in_turn_pullback(dy: Array) -> Array:
-        for pullback in reversed(pullbacks):
-            dy = pullback(dy)
-        return dy
+    def in_turn_vjp(x: Array, axes: Sequence[int]) -> tuple[Array, Pullback]:
+        y, pullbacks = x, []
+        for axis in sorted(axes, reverse=from_last):
+            y, pullback = max_vjp(y, (axis,), ties)
+            pullbacks.append(pullback)
 
-    return y, in_turn_pullback
+        def in_turn_pullback(dy: Array) -> Array:
+            for pullback in reversed(pullbacks):
+                dy = pullback(dy)
+            return dy
 
+        return y, in_turn_pullback
 
-def _even_in_turn_vjp(x: Array, axes: Sequence[int]) -> tuple[Array, Pullback]:
-    return _in_turn_vjp(x, sorted(axes), "even")
-
-
-def _even_in_turn_from_last_vjp(x: Array, axes: Sequence[int]) -> tuple[Array, Pullback]:
-    return _in_turn_vjp(x, sorted(axes, reverse=True), "even")
-
-
-def _first_in_turn_vjp(x: Array, axes: Sequence[int]) -> tuple[Array, Pullback]:
-    return _in_turn_vjp(x, sorted(axes), "first")
+    return Pool("max", in_turn_vjp, f"{ties}-in-turn" + "-from-last" * from_last)
 
 
 LAST = Pool("max", _last_vjp, "last")  # as max and amax of no framework
-IN_TURN = (
-    Pool("max", _even_in_turn_vjp, "even-in-turn"),
-    Pool("max", _even_in_turn_from_last_vjp, "even-in-turn-from-last"),
-    Pool("max", _first_in_turn_vjp, "first-in-turn"),
-)
+IN_TURN = (_in_turn("even"), _in_turn("even", from_last=True), _in_turn("first"))
 OF_LAYERS = (MAX, MAX_EVEN)
 # The channels are one axis, over which nothing can be pooled in turn.
 OF_SPACE, OF_CHANNELS = (*OF_LAYERS, *IN_TURN, LAST), (*OF_LAYERS, LAST)
@@ -83,26 +71,28 @@ def with_maxima(block: B, channel: Pool, spatial: Pool) -> B:
 
 def tie_rules(block: B) -> Iterator[B]:
     """Yield the block with every tie rule of the layers in either gate."""
-    of_channel, of_spatial = _has_gates(block)
-    for pair in itertools.product(OF_LAYERS[: 1 + of_channel], OF_LAYERS[: 1 + of_spatial]):
+    for pair in _pairs(block, OF_LAYERS, OF_LAYERS):
         yield with_maxima(block, *pair)
 
 
 def other_tie_rules(block: B) -> Iterator[B]:
     """Yield the block with the tie rules that `tie_rules` leaves out, in one gate or in both."""
-    of_channel, of_spatial = _has_gates(block)
-    channel, spatial = OF_SPACE if of_channel else (MAX,), OF_CHANNELS if of_spatial else (MAX,)
-    for pair in itertools.product(channel, spatial):
+    for pair in _pairs(block, OF_SPACE, OF_CHANNELS):
         if not set(pair) <= set(OF_LAYERS):
             yield with_maxima(block, *pair)
 
 
-def rules_of(block: CBAM | OneGate) -> str:
+def _pairs(
+    block: Reference, channel: Sequence[Pool], spatial: Sequence[Pool]
+) -> Iterator[tuple[Pool, Pool]]:
+    """Pair these pools of both gates; of a gate that is not there the first alone."""
+    channel = channel if block.channel is not None else channel[:1]
+    spatial = spatial if block.spatial is not None else spatial[:1]
+    return itertools.product(channel, spatial)
+
+
+def rules_of(block: Reference) -> str:
     """Return the tie rules of both gates, as in "even+first"; "none" without a maximum."""
     gates = [gate for gate in (block.channel, block.spatial) if gate is not None]
     named = dict.fromkeys(pool.ties for gate in gates for pool in gate.pools if pool.ties)
     return "+".join(named) or "none"
-
-
-def _has_gates(block: CBAM | OneGate) -> tuple[bool, bool]:
-    return block.channel is not None, block.spatial is not None

@@ -15,8 +15,10 @@ from npcbam.oracle.probing.inputs import Input, battery, cotangent
 from npcbam.oracle.probing.roles import every_size
 from npcbam.oracle.rules.catalogue import rule
 
-# Maps for which blocks of one fixed size are made.
+# Maps for which blocks of one fixed size are made, and before them a map for all others; up to
+# three axes of each.
 SQUARES = (7, 8, 14, 16, 28, 32, 56)
+SPACES = ((7, 5, 4), *((side,) * 3 for side in SQUARES))
 Progress = Callable[[str], None]
 
 
@@ -47,8 +49,7 @@ def sizes(candidate: Candidate, channels: int) -> tuple[int, int]:
     channels : how many it has where no matrix tells
     """
     known = every_size(candidate.parameters, candidate.buffers, candidate.stage)
-    spaces = [(7, 5, 4), *((side,) * 3 for side in SQUARES)]
-    for space, (width, axes) in itertools.product(spaces, known if len(known) > 1 else ()):
+    for space, (width, axes) in itertools.product(SPACES, known if len(known) > 1 else ()):
         x = np.ones((3, width or channels, *space[:axes]))
         try:
             candidate.forward({}, x)

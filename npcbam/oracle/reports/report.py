@@ -27,8 +27,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from npcbam.oracle.comparison.rows import Row
-from npcbam.oracle.findings import Finding
+from npcbam.oracle.findings import Finding, Row
 from npcbam.oracle.rules.catalogue import RULES
 from npcbam.oracle.rules.conventions import FAITHFUL, Convention, meets, presets_of, unmet
 from npcbam.oracle.rules.page import anchor

@@ -6,11 +6,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from npcbam.oracle.candidates.candidate import Candidate
 from npcbam.oracle.findings import Finding
+from npcbam.oracle.probing.inputs import battery
 from npcbam.oracle.reports.report import told_apart
 
-# The numerics make such inputs of noise of their own.
+# The inputs that `case` knows, but for noise, of which the numerics and the effects have their own.
+TRIED = {each.name for each in battery(np.random.default_rng(0), 1)} - {"noise"}
+# The numerics make such inputs of it.
 MADE = {
     "saturated gates": "params = {name: 1e3 * value for name, value in params.items()}",
     "large offset": "x = x + 4096.0",
@@ -52,7 +57,7 @@ def _given(
     """Return lines that bind `block`, `params`, `x` and `dy`."""
     channels, seed = drawn
     name, shape = str(seen.get("input", "noise")), seen.get("shape")
-    own = stage in ("numerics", "effects")
+    own = stage in ("numerics", "effects") and name not in TRIED
     part = f", stage={low.stage!r}" if low.stage != "whole" else ""
     how = f"channels={channels}, seed={seed}{part}"
     lines = [low.source, "from npcbam.oracle import case"]

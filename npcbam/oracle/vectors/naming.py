@@ -9,7 +9,7 @@ import numpy as np
 
 from npcbam.arguments import Array
 from npcbam.cbam import CBAM
-from npcbam.oracle.comparison.backward import alike, name_dx, name_weight
+from npcbam.oracle.comparison.backward import explains, name_dx, name_weight
 from npcbam.oracle.comparison.pulled import Pulled
 from npcbam.oracle.comparison.tie_rules import tie_rules
 from npcbam.oracle.rules.mistaken import MISTAKES
@@ -80,7 +80,7 @@ def _of_gradients(
             return {}
         found["dx"], gains = named
     for name, path in paths.items():
-        if name in bad and not _explained(path, pulled, gains):
+        if name in bad and not (gains and explains(gains, path, pulled)):
             code, sentence = name_weight(path, pulled, gains)
             found[name] = {code: sentence.replace(path, name.removeprefix("d"))}
     return found
@@ -93,11 +93,4 @@ def _of_dx(entry: Entry, pulled: Pulled, right: Collection[str]) -> tuple[Named,
         if (np.abs(pulled.dx - cbam.vjp(pulled.x)[1](pulled.dy)[1]) <= limit).all():
             return dict([OTHER_TIES]), {}
     named = name_dx([pulled], right)
-    return None if named is None else ({named.code: named.message}, named.gains[0])
-
-
-def _explained(path: str, pulled: Pulled, gains: Gains) -> bool:
-    """Tell whether what explains dx explains the gradient of a parameter too."""
-    got, wanted = pulled.dparams[path], pulled.with_gains(gains)[0][path]
-    room = max(1.0, *map(abs, gains.values()), 1.0) * pulled.tolerance[path]
-    return bool(gains) and alike(got, wanted, pulled.expected[0][path], room)
+    return None if named is None else ({named.code: named.message}, named.gains[entry.name])

@@ -17,9 +17,11 @@ from torch.nn import functional as F  # noqa: N812, its usual name
 import npcbam
 from npcbam import CBAM
 from npcbam.oracle.candidates import adapt
+from npcbam.oracle.comparison.lost_digits import is_function_of
 from npcbam.oracle.precision import LOOSE
 from npcbam.oracle.probing.single import only_single
 from npcbam.oracle.rules.block import SPATIAL_STAGE
+from npcbam.pointwise import sigmoid
 
 
 def told(report):
@@ -243,3 +245,29 @@ def test_ties_of_rounded_numbers_follow_the_rule(dtype, seed):
 
     report = npcbam.check(Even, channels=16, settings={"reduction": 4}, dtype=dtype, seed=seed)
     assert report.verdict == "faithful", str(report)
+
+
+# A gate that is nearly a sigmoid: its error is a smooth function of its logit.
+
+RNG = np.random.default_rng(0)
+Z = RNG.normal(size=2000) * 2
+UNIT = 2.0**-53
+
+
+@pytest.mark.parametrize(
+    ("gate", "nearly"),
+    [
+        (lambda z: np.clip(z / 6 + 0.5, 0, 1), True),
+        (lambda z: 0.5 + 0.5 * z / (1 + np.abs(z)), True),
+        (lambda z: sigmoid(z + 0.1), False),
+        (lambda z: sigmoid(1.01 * z), False),
+        (lambda z: 1.01 * sigmoid(z) + 0.02, False),
+        (lambda z: sigmoid(z) + 1e-3 * RNG.normal(size=z.shape), False),
+        (lambda z: sigmoid(z), False),
+    ],
+    ids=["hard", "softsign", "shifted", "scaled", "affine", "noise", "right"],
+)
+def test_functions_of_the_logit(gate, nearly):
+    error = gate(Z) - sigmoid(Z)
+    # Small shifts and scales of the logit are errors of it, to first order.
+    assert is_function_of(Z, 1e-3 * error, UNIT) == nearly

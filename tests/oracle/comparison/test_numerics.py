@@ -37,6 +37,7 @@ import npcbam
 from npcbam import CBAM, presets
 from npcbam.oracle.candidates import adapt
 from npcbam.oracle.candidates.torch import ModuleCandidate
+from npcbam.oracle.comparison.at_one_precision import pair_of
 from npcbam.oracle.comparison.numerics import numerics
 from npcbam.oracle.probing.roles import assignments
 from npcbam.presets import PRESETS
@@ -50,14 +51,17 @@ def fitting(candidate, preset):
     return next(roles for roles in known if {role.path for role in roles} == paths)
 
 
-def find(candidate, preset, **kwargs):
+def find(candidate, preset, seed=0):
     """Return the findings by code, with the candidate's arrays carried by their shapes."""
     roles = fitting(candidate, preset)
 
     def carry(values):
         return CBAM.build(preset, {role.path: role.carry(values[role.name]) for role in roles})
 
-    found = numerics(candidate, carry(candidate.state({})), carry, **kwargs)
+    pair = pair_of(candidate, carry, seed, C)
+    if pair is None:
+        return {}
+    found = numerics(pair, candidate.dtypes)
     for finding in found:
         assert finding.stage == "numerics"
         assert finding.message
@@ -135,7 +139,7 @@ def test_another_block_is_no_matter_of_precision():
         seed = CBAM.build("seed", {role.path: role.carry(values[role.name]) for role in roles})
         return CBAM(seed.channel, seed.spatial, residual=False)
 
-    assert numerics(candidate, carry(candidate.state({})), carry) == []
+    assert numerics(pair_of(candidate, carry, 0, C), candidate.dtypes) == []
 
 
 class NaNInGradient(torch.autograd.Function):

@@ -6,8 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from npcbam.oracle.comparison.rows import Row
-from npcbam.oracle.findings import Finding
+from npcbam.oracle.findings import Finding, Row
 from npcbam.oracle.reports.report import Report
 from npcbam.oracle.rules.conventions import AXES, Convention, preset_axes
 

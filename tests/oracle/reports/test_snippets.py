@@ -23,6 +23,7 @@ KINDS = [
     ("backwards:SharedHalf", {}, "shared-weight-half"),
     ("tied:EveryTieTakesAll", {}, "tie-rule-unknown"),
     ("precisions:HalfInFloat32", {}, "half-inside"),
+    ("precisions:OverOneLess", {}, "not-finite"),
     ("precisions:Overflows", {}, "exp-overflow"),
     ("precisions:SwallowsNan", {}, "nan-swallowed"),
     ("backwards:WrongInFloat32", {"dtype": "float32"}, "gradient-scaled"),

@@ -1,4 +1,4 @@
-"""Arithmetic on values with errors: beside each goes the deviation of its error.
+"""Arithmetic on values with rounding errors: beside each goes the deviation of its error.
 
 An operation passes on the deviations of what it reads, times its derivative, and adds its own
 rounding. Backward is the same again, operation by operation.
@@ -14,29 +14,22 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 
 from npcbam.arguments import Array
-from npcbam.conv import Conv
 from npcbam.oracle.precision import Precision
-from npcbam.pointwise import relu_vjp, scale_vjp, sigmoid_vjp
+from npcbam.pointwise import scale_vjp
 from npcbam.types import PullbackToBoth
 
 # How many standard deviations an error may have: a billion normal ones have none beyond.
 DEVIATIONS = 6
 # That of one rounding, in units: errors between -1 and 1, all equally likely.
 ROUNDING = 1 / math.sqrt(3)
-# How many units an honest exp or log may be off, and what is made of it on the way.
-ELEMENTARY = 4 / DEVIATIONS
-# What a cotangent may gain or lose where a maximum or a relu may switch, as a deviation: four of
-# them may do so together, at the worst.
-SWITCHED = 2 / DEVIATIONS
 
-Axes: TypeAlias = Sequence[int]
 # A bilinear map: f(a, b) gives y and the pullback from dy to (da, db).
 Bilinear: TypeAlias = Callable[[Array, Array], tuple[Array, PullbackToBoth]]
 
@@ -71,14 +64,14 @@ class Near:
         value, sd = self.value + other.value, np.hypot(self.sd, other.sd)
 
         def add_pull(dy: Near) -> tuple[Near, ...]:
-            return _to_shape(dy, self.value.shape), _to_shape(dy, other.value.shape)
+            return to_shape(dy, self.value.shape), to_shape(dy, other.value.shape)
 
         terms = self.size + other.size
         return self.then(value, sd, terms, (self, other), add_pull)
 
     def __mul__(self, other: Near) -> Near:
-        """Multiply arrays of one shape."""
-        return bilinear(_times_vjp, self, other)
+        """Multiply by arrays to which these are broadcast."""
+        return bilinear(scale_vjp, self, other)
 
     def times(self, factor: float) -> Near:
         """Multiply by an exact number."""
@@ -107,17 +100,17 @@ class Near:
 
 def backward(y: Near, dy: Near) -> dict[int, Near]:
     """Return the cotangent of every node that y was computed from, by its id."""
-    order: list[Near] = []
+    order: dict[int, Near] = {}
 
     def visit(node: Near) -> None:
-        if not any(node is seen for seen in order):
+        if id(node) not in order:
             for parent in node.parents:
                 visit(parent)
-            order.append(node)
+            order[id(node)] = node
 
     visit(y)
     found = {id(y): dy}
-    for node in reversed(order):
+    for node in reversed(order.values()):
         for parent, d in zip(node.parents, node.pull(found[id(node)]), strict=True):
             found[id(parent)] = found[id(parent)] + d if id(parent) in found else d
     return found
@@ -191,83 +184,7 @@ def _scale(near: Near) -> float:
     return float(finite.max(initial=0)) or 1.0
 
 
-def relu(z: Near) -> Near:
-    """Rectify. Where the sign of z is not sure, nor is the slope."""
-    value, pullback = relu_vjp(z.value)
-    sd = np.where(z.value + z.reach > 0, z.sd, 0)
-    unsure = (z.size <= z.reach) & (z.sd > 0)
-
-    def relu_pull(dy: Near) -> tuple[Near, ...]:
-        kept = np.where(unsure, SWITCHED * dy.size + dy.sd, pullback(dy.sd))
-        return (Near(pullback(dy.value), kept, z.kind),)
-
-    return Near(value, sd, z.kind, (z,), relu_pull)
-
-
-def sigmoid(z: Near) -> Near:
-    """Squash. The slope is that of an honest y (1 - y), which loses digits where y is nearly 1."""
-    unit = z.kind.unit
-    value, pullback = sigmoid_vjp(z.value)
-    slope = pullback(np.ones_like(value))
-    nearest = np.maximum(z.size - z.reach, 0)
-    steepest = sigmoid_vjp(nearest)[1](np.ones_like(value))
-    # Three units of 1, for an honest tanh in (1 + tanh(z/2)) / 2, or an exp in 1 / (1 + exp(-z));
-    # and where that overflows, y is 0.
-    own = unit * (ELEMENTARY * slope + 3 / DEVIATIONS) + 1 / z.kind.most
-    sd = np.minimum(steepest * z.sd, 1 / DEVIATIONS) + own
-    slope_sd = np.abs(1 - 2 * value) * sd + DEVIATIONS * np.square(sd) + ELEMENTARY * unit * slope
-    steep = Near(slope, slope_sd, z.kind)
-    return z.then(value, sd, None, (z,), lambda dy: (dy * steep,))
-
-
-def reciprocal_root(v: Near, eps: float) -> Near:
-    """Compute 1/√(v + eps)."""
-    inv = 1 / np.sqrt(v.value + eps)
-    sd = inv**3 / 2 * v.sd + ELEMENTARY * v.kind.unit * inv
-    slope = v.then(-(inv**3) / 2, 3 * np.square(inv) / 2 * sd + v.kind.unit * inv**3)
-    return v.then(inv, sd, None, (v,), lambda dy: (dy * slope,))
-
-
-def reshape(x: Near, shape: tuple[int, ...]) -> Near:
-    """Lay the same numbers in another shape."""
-    value, sd = x.value.reshape(shape), x.sd.reshape(shape)
-    return Near(value, sd, x.kind, (x,), lambda dy: (reshape(dy, x.value.shape),))
-
-
-def broadcast(x: Near, shape: tuple[int, ...]) -> Near:
-    """Repeat along axes of size 1; backward the cotangents of all copies add."""
-    value, sd = np.broadcast_to(x.value, shape), np.broadcast_to(x.sd, shape)
-    return Near(value, sd, x.kind, (x,), lambda dy: (_to_shape(dy, x.value.shape),))
-
-
-def stack(planes: Sequence[Near]) -> Near:
-    """Join planes (N, 1, *S) along the channels."""
-
-    def stack_pull(dy: Near) -> tuple[Near, ...]:
-        parts = [slice(i, i + 1) for i in range(len(planes))]
-        return tuple(Near(dy.value[:, part], dy.sd[:, part], dy.kind) for part in parts)
-
-    value = np.concatenate([plane.value for plane in planes], axis=1)
-    sd = np.concatenate([plane.sd for plane in planes], axis=1)
-    return Near(value, sd, planes[0].kind, tuple(planes), stack_pull)
-
-
-def linear(w: Near, f: Near) -> Near:
-    """Compute f @ w.T, the factors rounded as the precision has it."""
-    return bilinear(_linear_vjp, w, f, w.kind.factor)
-
-
-def convolve(w: Near, x: Near) -> Near:
-    """Correlate, the factors rounded as the precision has it."""
-    return bilinear(_conv_vjp, w, x, w.kind.factor)
-
-
-def scale(gate: Near, x: Near) -> Near:
-    """Multiply features by a gate that is broadcast to them."""
-    return bilinear(scale_vjp, gate, x)
-
-
-def _to_shape(dy: Near, shape: tuple[int, ...]) -> Near:
+def to_shape(dy: Near, shape: tuple[int, ...]) -> Near:
     """Sum a cotangent over the axes along which its argument was broadcast."""
     axes = tuple(axis for axis, n in enumerate(shape) if n != dy.value.shape[axis])
     if not axes:
@@ -277,24 +194,3 @@ def _to_shape(dy: Near, shape: tuple[int, ...]) -> Near:
         a.sum(axis=axes, keepdims=True) for a in (dy.value, np.square(dy.sd), np.square(dy.value))
     )
     return dy.then(value, np.sqrt(errors), units_lost(dy.kind, value, squares, n))
-
-
-def _times_vjp(a: Array, b: Array) -> tuple[Array, PullbackToBoth]:
-    return a * b, lambda dy: (dy * b, dy * a)
-
-
-def _linear_vjp(w: Array, f: Array) -> tuple[Array, PullbackToBoth]:
-    def linear_pullback(dz: Array) -> tuple[Array, Array]:
-        return dz.T @ f, dz @ w
-
-    return f @ w.T, linear_pullback
-
-
-def _conv_vjp(w: Array, x: Array) -> tuple[Array, PullbackToBoth]:
-    y, pullback = Conv(w).vjp(x)
-
-    def conv_pullback(dy: Array) -> tuple[Array, Array]:
-        dconv, dx = pullback(dy)
-        return dconv.w, dx
-
-    return y, conv_pullback

@@ -7,7 +7,7 @@ import pytest
 
 from npcbam import CBAM, tree
 from npcbam.oracle.candidates import adapt
-from npcbam.oracle.comparison.beside import excess, pair_of
+from npcbam.oracle.comparison.at_one_precision import excess, pair_of
 from npcbam.oracle.comparison.numerics import numerics
 from npcbam.oracle.comparison.one_gate import OneGate
 from npcbam.oracle.precision import rounded
@@ -43,7 +43,7 @@ def following(block, fault=lambda y, x: y):
 def codes(block, fault=lambda y, x: y):
     candidate, carry = following(block, fault)
     dtypes = ("float64", "float32")
-    return [each.code for each in numerics(candidate, block, carry, dtypes=dtypes, channels=C)]
+    return [each.code for each in numerics(pair_of(candidate, carry, 0, C), dtypes)]
 
 
 @pytest.mark.parametrize("block", BLOCKS)
@@ -62,7 +62,7 @@ def test_half_precision_inside_is_named(block):
 @pytest.mark.parametrize("block", BLOCKS)
 def test_a_gradient_is_left_to_others_and_y_is_not(block):
     candidate, carry = following(block)
-    pair = pair_of(candidate, block, carry, 0, C)
+    pair = pair_of(candidate, carry, 0, C)
     assert pair.left("dx")
     assert not pair.left("y")
     assert not excess("noise", pair.ordinary)
@@ -72,7 +72,7 @@ def test_a_gradient_is_left_to_others_and_y_is_not(block):
 
 def test_what_is_silenced_is_a_half():
     candidate, carry = following(WHOLE)
-    pair = pair_of(candidate, WHOLE, carry, 0)
+    pair = pair_of(candidate, carry, 0, C)
     x = pair.noise()
     np.testing.assert_array_equal(carry(pair.silenced("channel")).channel(x), 0.5)
     np.testing.assert_array_equal(carry(pair.silenced("spatial")).spatial(x), 0.5)
@@ -85,10 +85,10 @@ def test_a_block_of_one_size_is_seen_at_its_size():
         return y
 
     candidate, carry = following(WHOLE, only_square)
-    assert pair_of(candidate, WHOLE, carry, 0).space[:2] == (14, 14)
+    assert pair_of(candidate, carry, 0, C).space[:2] == (14, 14)
 
     def never(y, x):
         raise ValueError("never")
 
     candidate, carry = following(WHOLE, never)
-    assert pair_of(candidate, WHOLE, carry, 0) is None
+    assert pair_of(candidate, carry, 0, C) is None

@@ -12,23 +12,21 @@ import numpy as np
 
 from npcbam import tree
 from npcbam.arguments import Array
-from npcbam.cbam import CBAM
 from npcbam.oracle.candidates.attempt import attempt
 from npcbam.oracle.candidates.candidate import Candidate
 from npcbam.oracle.comparison.bounds import allowed
-from npcbam.oracle.comparison.one_gate import OneGate
-from npcbam.oracle.findings import Finding, Status, evidence
+from npcbam.oracle.comparison.one_gate import OneGate, Reference
+from npcbam.oracle.findings import Finding, Row, Status, worst
 from npcbam.oracle.precision import DTYPES, rounded
 from npcbam.oracle.probing.inputs import cotangent
+from npcbam.oracle.probing.running import SPACES
 from npcbam.oracle.rules.catalogue import rule
 
-Carry: TypeAlias = Callable[[Mapping[str, Array]], CBAM | OneGate]
+Carry: TypeAlias = Callable[[Mapping[str, Array]], Reference]
 Values: TypeAlias = dict[str, Array]
-# The evidence of each tensor that is off by more than rounding explains.
-Excess: TypeAlias = dict[str, dict[str, object]]
+# The worst entry of each tensor that is off by more than rounding explains.
+Excess: TypeAlias = dict[str, Row]
 
-# Sizes of maps, up to three axes of each. All but the first are for blocks of one fixed size.
-SPACES = ((7, 5, 4), *((size,) * 3 for size in (7, 8, 14, 16, 28, 32, 56)))
 # The leaves of the last layer of either gate's logits, which are 0 where those are.
 LAST = {
     "channel": ("channel.mlp.w1", "channel.mlp.b1"),
@@ -58,22 +56,17 @@ class Pair:
 
     Attributes
     ----------
-    candidate, reading, carry, seed : see `numerics`
-    channels : of the inputs
-    feeds : the names of the candidate's arrays that each leaf of the block is laid from
+    candidate, carry, seed, channels, space : see `pair_of`
     asked : the highest precision at which the stage "gradient" looks
-    space : the size of the maps
     judged_as : the precision whose rounding it is allowed
     """
 
     candidate: Candidate
-    reading: CBAM | OneGate
     carry: Carry
     seed: int
     channels: int
-    feeds: dict[str, set[str]]
-    asked: str
     space: tuple[int, ...]
+    asked: str
     judged_as: str
 
     @property
@@ -96,6 +89,22 @@ class Pair:
         drawn |= {k: rng.uniform(0.5, 1.5, v.shape) for k, v in self.candidate.buffers.items()}
         return self.rounded(drawn)
 
+    @functools.cached_property
+    def block(self) -> Reference:
+        """What the candidate follows, with these values."""
+        return self.carry(self.values)
+
+    @functools.cached_property
+    def feeds(self) -> dict[str, set[str]]:
+        """The names of the candidate's arrays that each leaf of the block is laid from."""
+        feeds: dict[str, set[str]] = {path: set() for path, _ in tree.leaves(self.block)}
+        for name, value in self.values.items():
+            spoilt = self.carry(self.values | {name: np.full(value.shape, np.nan)})
+            for path, leaf in tree.leaves(spoilt):
+                if np.isnan(leaf).any():
+                    feeds[path].add(name)
+        return feeds
+
     def rounded(self, values: Mapping[str, Array]) -> Values:
         """Return the arrays as the precision has them."""
         return {name: rounded(value, self.judged_as) for name, value in values.items()}
@@ -112,7 +121,7 @@ class Pair:
     def noise(self, samples: int = 3) -> Array:
         """Draw an input."""
         rng = np.random.default_rng(self.seed + 1)
-        axes = self.reading.spatial.conv.w.ndim - 2 if self.reading.spatial else 2
+        axes = self.block.spatial.conv.w.ndim - 2 if self.block.spatial else 2
         x = rng.standard_normal((samples, self.channels, *self.space[:axes]))
         return _untied(rounded(x, self.judged_as))
 
@@ -122,7 +131,7 @@ class Pair:
 
     def factor(self, x: Array) -> Array:
         """Return what the map of the last gate is multiplied by, up to other gates."""
-        alone = isinstance(self.reading, OneGate) and self.reading.gives != "features"
+        alone = isinstance(self.block, OneGate) and self.block.gives != "features"
         return np.ones_like(x) if alone else x
 
     def left(self, tensor: str) -> bool:
@@ -164,22 +173,18 @@ class Pair:
         return rule(code).finding(at | dict(seen), status, **at, **words)
 
 
-def pair_of(
-    candidate: Candidate, reading: CBAM | OneGate, carry: Carry, seed: int, channels: int = 0
-) -> Pair | None:
+def pair_of(candidate: Candidate, carry: Carry, seed: int, channels: int) -> Pair | None:
     """Return a candidate beside what it follows, on maps that it takes; None if there are none.
 
     Parameters
     ----------
-    candidate, reading, carry, seed : see `numerics`
-    channels : how many a block has that has no matrix to tell it
+    candidate : at the highest precision at which its gradients are looked at
+    carry : builds the block that it follows from its arrays by name, parameters and buffers; it
+        lays them otherwise and does no arithmetic, for gradients are carried too
+    seed, channels : of the values and inputs that are drawn
     """
-    if reading.channel is not None:
-        channels = reading.channel.mlp.w0.shape[1]
-    feeds, dtype = _feeds(candidate, carry), candidate.dtype
-    rest = candidate, reading, carry, seed, channels, feeds, dtype
     for space in SPACES:
-        pair = Pair(*rest, space=space, judged_as=dtype)
+        pair = Pair(candidate, carry, seed, channels, space, candidate.dtype, candidate.dtype)
         x = pair.noise()
         if isinstance(attempt(lambda x=x: candidate.forward({}, x)), np.ndarray):  # type: ignore[misc]
             return pair
@@ -194,27 +199,11 @@ def _untied(x: Array) -> Array:
     return np.where(others, flat - np.abs(flat), flat).reshape(x.shape)
 
 
-def _feeds(candidate: Candidate, carry: Carry) -> dict[str, set[str]]:
-    """Return the names of the candidate's arrays that each leaf of the block is laid from."""
-    values = candidate.state({})
-    feeds: dict[str, set[str]] = {path: set() for path, _ in tree.leaves(carry(values))}
-    for name, value in values.items():
-        spoilt = carry(values | {name: np.full(value.shape, np.nan)})
-        for path, leaf in tree.leaves(spoilt):
-            if np.isnan(leaf).any():
-                feeds[path].add(name)
-    return feeds
-
-
 def excess(name: str, compared: Mapping[str, Compared]) -> Excess:
-    """Return the evidence of each tensor that differs by more than is allowed on an input."""
-    found = {}
-    for tensor, each in compared.items():
-        if each.got.shape != each.expected.shape:
-            continue  # The effects say so.
-        # What may overflow may be anything.
-        got = np.where(np.isinf(each.tolerance), each.expected, each.got)
-        seen = evidence(name, tensor, got, each.expected, each.tolerance)
-        if seen["times"] > 1:
-            found[tensor] = seen
-    return found
+    """Return the worst entry of each tensor that is off by more than is allowed on an input."""
+    rows = {
+        tensor: worst(name, tensor, each.got, each.expected, each.tolerance)
+        for tensor, each in compared.items()
+        if each.got.shape == each.expected.shape  # The effects say so where it is not.
+    }
+    return {tensor: row for tensor, row in rows.items() if not row.ok}
