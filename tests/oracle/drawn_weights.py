@@ -3,6 +3,7 @@
 import numpy as np
 
 from npcbam.oracle.probing.inputs import telling
+from npcbam.oracle.probing.weights import awake
 
 C, HIDDEN = 16, 4
 RNG = np.random.default_rng(0)
@@ -12,15 +13,11 @@ def draw(*shape):
     return RNG.choice([-1, 1], shape) * RNG.uniform(0.5, 1.5, shape) / np.sqrt(shape[-1])
 
 
-def awake(w0):
-    return w0 * np.where(w0.sum(1, keepdims=True) < 0, -1, 1)
-
-
-SHARED = {"w0": awake(draw(HIDDEN, C)), "w1": draw(C, HIDDEN)}
+SHARED = awake({"w0": draw(HIDDEN, C), "w1": draw(C, HIDDEN)})
 MLPS = {
     "shared": SHARED,
     "shared, biases": SHARED | {"b0": draw(HIDDEN), "b1": draw(C)},
-    "separate": SHARED | {"w0'": awake(draw(HIDDEN, C)), "w1'": draw(C, HIDDEN)},
+    "separate": SHARED | awake({"w0'": draw(HIDDEN, C), "w1'": draw(C, HIDDEN)}),
     "single": {"w0": draw(C, C)},
     "none": {},
 }

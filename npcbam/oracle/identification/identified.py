@@ -18,7 +18,7 @@ from npcbam.oracle.probing.inputs import telling
 from npcbam.oracle.probing.placement import placed
 from npcbam.oracle.probing.roles import Roles, assignments
 from npcbam.oracle.probing.trial import Trial
-from npcbam.oracle.probing.weights import without_effect
+from npcbam.oracle.probing.weights import awake, without_effect
 from npcbam.oracle.rules.block import BLOCKS, CHANNEL_ONLY, Block
 from npcbam.oracle.rules.catalogue import rule
 
@@ -90,7 +90,8 @@ def _searched(
         for roles in several:
             if found and len(roles) < len(found[0][1]):
                 break
-            weights = trial.weights(roles)
+            # They are drawn to be those of the likeliest roles.
+            weights = awake(trial.weights(roles))
             block = _block(trial.candidate.stage, weights)
             reading = identify(block, trial.runs(roles), weights, x, depth, allowed)
             if reading.known and (allowed == tolerance or _fits(trial, reading, roles, allowed)):

@@ -9,6 +9,9 @@ import numpy as np
 
 from npcbam.arguments import Array
 
+# Of `telling`: from where all gates are half open to where hidden units are beyond ReLU6's end.
+LEVELS = (0.3, 1.0, 3.0, 10.0)
+
 
 @dataclass(frozen=True, eq=False)
 class Input:
@@ -64,14 +67,17 @@ def _tied(x: Array) -> Array:
 
 
 def telling(rng: np.random.Generator, channels: int, *space: int) -> Array:
-    """Draw the input that no two rows of the tables agree on: all signs, and two scales."""
-    x = rng.standard_normal((5, channels, *space))
-    x[1] *= 4
-    # The averages of this sample are sure to wake the hidden units, see `weights.awake`, and are
-    # so large that what is cut off above shows.
-    x[2] = 3 * (np.abs(x[2]) + 0.1)
-    # All below 0 in every other channel: what the others have keeps one half of the units awake.
-    signs = np.where(np.arange(channels) % 2, 1.0, -1.0).reshape(-1, *[1] * len(space))
-    x[3] = signs * (np.abs(x[3]) + 0.1)
-    x[4] = -signs * (np.abs(x[4]) + 0.1)
-    return x
+    """Draw the input that no two rules agree on: noise of two scales, and samples near a level.
+
+    There all pools of a channel are near one number, which is above 0 in all channels, below it in
+    all, or above it in every other one. With weights that are `weights.awake`, what is computed of
+    the lowest levels is near 0, so that no gate is shut or open, and of the highest one far beyond
+    all that a rule cuts off, on both sides.
+    """
+    above, alternate = np.ones(channels), np.where(np.arange(channels) % 2, 1.0, -1.0)
+    signs = (above, -above, alternate, -alternate)
+    levels = np.stack([level * sign for level in LEVELS for sign in signs])
+    noise = rng.standard_normal((2, channels, *space))
+    noise[1] *= 4
+    near = 1 + 0.3 * rng.standard_normal((len(levels), channels, *space))
+    return np.concatenate([noise, near * levels.reshape(*levels.shape, *[1] * len(space))])

@@ -97,7 +97,10 @@ def drawn(
     found = sizes(candidate, channels)
     known = assignments(candidate.parameters, candidate.buffers, sizes=found, part=candidate.stage)
     kernels = {role.name for roles in known for role in roles if role.key == "k"}
-    return awake(draw(candidate, rng, kernels), known[0]), found
+    values = draw(candidate, rng, kernels)
+    woken = awake({role.key: role.carry(values[role.name]) for role in known[0]})
+    laid = {role.name: role.back(woken[role.key], values[role.name]) for role in known[0]}
+    return values | laid, found
 
 
 def tried(

@@ -9,7 +9,12 @@ import numpy as np
 from npcbam.arguments import Array
 from npcbam.oracle.candidates.candidate import Candidate
 from npcbam.oracle.probing.inputs import cotangent
-from npcbam.oracle.probing.roles import Roles, is_weight
+from npcbam.oracle.probing.roles import is_weight
+from npcbam.oracle.rules.rule import Weights
+
+# At the highest level of `inputs.telling`, halved by a gate before it and with a bias of -1.5, a
+# hidden unit is then above 8. ReLU6, which ends at 6, parts from ReLU the farthest of all rules.
+LEAST = 2.0
 
 
 def draw(
@@ -34,15 +39,28 @@ def draw(
     return values | {name: rng.uniform(0.5, 1.5, v.shape) for name, v in rest.items()}
 
 
-def awake(values: Mapping[str, Array], roles: Roles) -> dict[str, Array]:
-    """Return the values with the signs of W0 such that a large maximum wakes every hidden unit."""
-    found = dict(values)
-    for role in roles:
-        if role.key.startswith("w0"):
-            w0 = role.carry(values[role.name])
-            signs = np.where(w0.sum(axis=1, keepdims=True) < 0, -1.0, 1.0)
-            found[role.name] = role.back(signs * w0, values[role.name])
+def awake(weights: Weights) -> dict[str, Array]:
+    """Return weights, by key, with such signs that every hidden unit and the gate go both ways.
+
+    Rows of W0 and the kernel add up to `LEAST`, so that what they make of features near a level is
+    on its side of 0, and as far from it. No hidden unit is below 0: of W1 the first row makes a
+    logit that only falls with them, and the second one that only rises.
+    """
+    found = dict(weights)
+    for key, value in weights.items():
+        if key in ("w0", "w0'", "k"):
+            found[key] = _adding_up(value)
+        elif key in ("w1", "w1'"):
+            found[key] = np.concatenate([-np.abs(value[:1]), np.abs(value[1:2]), value[2:]])
     return found
+
+
+def _adding_up(value: Array) -> Array:
+    """Turn the first numbers below 0 of each row until it adds up to `LEAST`, if it can."""
+    rows = value.reshape(len(value), -1)
+    gained = np.cumsum(2 * np.maximum(-rows, 0), axis=1)
+    before = rows.sum(axis=1, keepdims=True) + np.pad(gained, ((0, 0), (1, 0)))[:, :-1]
+    return np.where(before < LEAST, np.abs(rows), rows).reshape(value.shape)
 
 
 def without_effect(candidate: Candidate, values: Mapping[str, Array], x: Array) -> set[str]:

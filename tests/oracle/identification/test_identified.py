@@ -47,10 +47,10 @@ def test_an_array_without_effect_is_said():
 
 def test_what_fails_where_it_would_show_is_said():
     def block(params, x):
-        assert len(x) != 5, "not five"
+        assert len(x) != 18, "not eighteen"
         return params["w0"].sum() * x + params["w1"].sum() * x
 
     arrays = {"w0": np.ones((4, 16)), "w1": np.ones((16, 4))}
     found = identified(tried(adapt(block, 16, parameters=arrays), 16))
     assert isinstance(found, Finding)
-    assert found.message == "it fails on 5 samples of 6 x 5: AssertionError: not five"
+    assert found.message == "it fails on 18 samples of 6 x 5: AssertionError: not eighteen"

@@ -98,6 +98,7 @@ def sigmoid(z):
 MISTAKES = {
     "channel-tanh": excited(relu),
     "channel-linear": excited(lambda h: h, sigmoid),
+    "channel-relu6": excited(lambda h: np.clip(h, 0, 6), sigmoid),
     "channel-tanh-hidden": excited(np.tanh, sigmoid),
     "channel-sigmoid-hidden": excited(sigmoid, sigmoid),
     "channel-no-sigmoid": excited(relu, lambda z: z),

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from npcbam.oracle.candidates import adapt
-from npcbam.oracle.probing.roles import assignments
-from npcbam.oracle.probing.weights import awake, draw, without_effect
+from npcbam.oracle.probing.weights import LEAST, awake, draw, without_effect
 
 X = np.random.default_rng(0).normal(size=(2, 6, 4, 3))
 
@@ -31,13 +30,25 @@ def test_what_may_be_a_variance_is_above_0():
     assert 0.5 <= drawn["running_var"] <= 1.5
 
 
-def test_a_large_maximum_wakes_every_unit():
-    arrays = {"w0": np.ones((3, 6)), "w1": np.ones((6, 3))}
-    (roles, *_) = assignments(arrays, {})
-    values = {"w0": np.random.default_rng(1).normal(size=(3, 6)), "w1": np.ones((6, 3))}
-    woken = awake(values, roles)
-    assert (woken["w0"].sum(axis=1) > 0).all()
-    assert np.array_equal(abs(woken["w0"]), abs(values["w0"]))
+@pytest.mark.parametrize("seed", range(20))
+def test_hidden_units_and_logits_go_both_ways(seed):
+    drawn = draw(candidate(w0=(2, 6), w1=(6, 2), k=(1, 2, 3, 3)), np.random.default_rng(seed))
+    woken = awake(drawn)
+    assert woken["w0"].sum(axis=1).min() >= LEAST
+    assert woken["k"].sum() >= LEAST
+    assert woken["w1"][0].max() < 0 < woken["w1"][1].min()
+    for key, value in woken.items():
+        assert np.array_equal(abs(value), abs(drawn[key]))
+    again = awake(woken)
+    assert all(np.array_equal(again[key], woken[key]) for key in woken)
+
+
+def test_no_more_signs_are_turned_than_needed():
+    w0 = np.array([[-1.0, 3, -2, 1], [-1, -1, -1, 4]])
+    assert awake({"w0": w0, "b0": -w0[0]})["w0"].tolist() == [[1, 3, -2, 1], [1, -1, -1, 4]]
+    assert awake({"b0": -w0[0]})["b0"].tolist() == [1, -3, 2, -1]
+    little = np.array([[-0.5, -0.3]])
+    assert awake({"w0": little})["w0"].tolist() == [[0.5, 0.3]]
 
 
 def test_what_y_does_not_depend_on():
