@@ -140,7 +140,7 @@ def test_verdicts(run, name, options, code, said):
         ("torch.nn:Conv2d", [], 2, "Conv2d needs kernel_size: give --set kernel_size=VALUE"),
         ("torch.nn:Conv2d", ["--set", "kernel_size=3"], 1, "no two of its parameters can be W0"),
         ("torch.nn:ReLU", [], 1, "it has no parameters"),
-        ("torch.nn:TransformerEncoderLayer", ["--set", "nhead=4"], 1, "it fails on shape (3, "),
+        ("torch.nn:RNNCell", ["--set", "hidden_size=4"], 1, "it fails on shape (3, "),
         (
             f"{BASE}:Right",
             ["--set", "reduction=zero"],

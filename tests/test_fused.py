@@ -6,6 +6,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+import tiers
 from helpers import assert_close, assert_raises, assert_same, cast, cotangent, distinct, leaves
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -63,7 +64,7 @@ def cases(draw, dtype, **how):
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("dtype", QUICK)
+@pytest.mark.parametrize("dtype", tiers.first(1, QUICK))
 def test_presets_are_those_of_the_layers(preset, dtype):
     @few
     @given(cases(dtype, preset=preset, order="channel-first"), st.integers(1, 3))
@@ -109,7 +110,7 @@ def test_bits_do_not_depend_on_the_layout(data):
 
 
 @pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("dtype", QUICK)
+@pytest.mark.parametrize("dtype", tiers.first(1, QUICK))
 def test_maps_larger_than_the_cache(order, dtype):
     cbam = dataclasses.replace(CBAM.init(0, 32, preset="seed", dtype=dtype), order=order)
     x = distinct(3, 32, 100, 70, dtype=dtype)

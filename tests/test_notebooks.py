@@ -41,7 +41,12 @@ PLANTED = [
 ]
 # A notebook with its change runs for seconds, most of them in the second tier.
 QUICK = ("00_quick_tour",)
-LONG = ("04_is_this_cbam_correct", "06_attention_in_a_network")
+LONG = (
+    "01_cbam_by_hand",
+    "03_checking_gradients",
+    "04_is_this_cbam_correct",
+    "06_attention_in_a_network",
+)
 
 
 def code_cells(notebook):
@@ -90,7 +95,7 @@ def notebook(request):
 
 
 def runs(paths):
-    """Return the notebooks to execute, those that check or train much for the second tier."""
+    """Return the notebooks to execute, those that run for long for the second tier."""
     second = pytest.mark.second_tier
     return [pytest.param(p, marks=second if p.stem in LONG else (), id=p.stem) for p in paths]
 

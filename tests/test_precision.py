@@ -15,13 +15,14 @@ import mp_cbam
 import numpy as np
 import pytest
 from mp_cbam import mp
+from tiers import first
 from tolerances import ULP_FORWARD, ULP_GRADIENT
 
 from npcbam import CBAM, BatchNorm, pooling, sigmoid_vjp, tree
 
 DTYPES = [np.float32, np.float64, np.longdouble]
 LEAVES = ["w0", "w1", "b0", "b1", "w", "b", "gamma", "beta", "mean", "var"]
-SEEDS = range(3)
+SEEDS = (range(1), range(1, 3))
 
 
 @dataclass(frozen=True)
@@ -149,8 +150,9 @@ def check(name, dtype, errors):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_cbam_rounds_within_its_bounds(case, dtype):
-    check(str(case), dtype, worst(measure(case, dtype, seed) for seed in SEEDS))
+@pytest.mark.parametrize("seeds", first(1, SEEDS), ids=str)
+def test_cbam_rounds_within_its_bounds(case, dtype, seeds):
+    check(str(case), dtype, worst(measure(case, dtype, seed) for seed in seeds))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from tiers import first
 
 CHECKS = """\
 import numpy as np
@@ -155,7 +156,7 @@ def test_the_style_line_has_one_line_for_each(run):
     assert "smallest caught" not in done.stdout
 
 
-@pytest.mark.parametrize("style", ["line", "native", "no"])
+@pytest.mark.parametrize("style", first(1, ["native", "line", "no"]))
 def test_every_style(run, style):
     done = run("-k", "test_wrong", f"--tb={style}")
     assert done.returncode == 1
@@ -183,6 +184,7 @@ def test_a_seed_that_is_none(run, seed):
     assert done.stderr.strip() == said
 
 
+@pytest.mark.second_tier
 def test_workers_draw_one_seed(run):
     pytest.importorskip("xdist")
     done = run("-n", "2", "-k", "right or wrong", "-rA", "--npcbam-seed", "random")

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tiers import first
 
 from npcbam.child import Failed, Stopped
 from npcbam.oracle import CannotRun
@@ -169,12 +170,15 @@ def test_what_does_no_harm(planted, loading, capfd):
 
 @pytest.mark.parametrize(
     "running",
-    [
-        "sys.stdout.close()",
-        "libc = ctypes.CDLL(None); libc.puts(b'0'); libc.fflush(None)",
-        "os.write(1, bytes(2**20))",
-        "sys.setrecursionlimit(10**4)",
-    ],
+    first(
+        2,
+        [
+            "sys.stdout.close()",
+            "libc = ctypes.CDLL(None); libc.puts(b'0'); libc.fflush(None)",
+            "os.write(1, bytes(2**20))",
+            "sys.setrecursionlimit(10**4)",
+        ],
+    ),
 )
 def test_what_it_does_in_every_forward(planted, running):
     assert planted(running)["text"].startswith("FAITHFUL: ")
@@ -182,12 +186,15 @@ def test_what_it_does_in_every_forward(planted, running):
 
 @pytest.mark.parametrize(
     ("running", "said"),
-    [
-        ("raise KeyError('lost')", "it fails on shape (3, 32, 7, 5): KeyError: 'lost'"),
-        ("sys.exit(0)", "it fails on shape (3, 32, 7, 5): SystemExit: 0"),
-        ("return cbam(params, x)", "it fails on shape (3, 32, 7, 5): RecursionError: "),
-        ("np.ones(2**59)", "it fails on shape (3, 32, 7, 5): MemoryError"),
-    ],
+    first(
+        2,
+        [
+            ("raise KeyError('lost')", "it fails on shape (3, 32, 7, 5): KeyError: 'lost'"),
+            ("sys.exit(0)", "it fails on shape (3, 32, 7, 5): SystemExit: 0"),
+            ("return cbam(params, x)", "it fails on shape (3, 32, 7, 5): RecursionError: "),
+            ("np.ones(2**59)", "it fails on shape (3, 32, 7, 5): MemoryError"),
+        ],
+    ),
 )
 def test_what_never_runs_is_undecided(planted, running, said):
     found = planted(running)

@@ -32,5 +32,6 @@ def test_a_module_that_keeps_state():
     )
 
 
+@pytest.mark.second_tier
 def test_replay():
     assert_jax_replays("planted.blocks_equinox:Right")

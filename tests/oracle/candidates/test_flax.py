@@ -52,6 +52,7 @@ def test_a_module_that_cannot_be_built():
         adapt(blocks_flax.Linen(hidden=-1), CHANNELS)
 
 
+@pytest.mark.second_tier
 @pytest.mark.parametrize("name", ["Linen", "Nnx"])
 def test_replay(name):
     assert_jax_replays(f"planted.blocks_flax:{name}")

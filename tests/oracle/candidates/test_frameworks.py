@@ -101,15 +101,20 @@ FRAMEWORKS = {
     "onnx": of_file,
 }
 FORWARD_ONLY = ("numpy, forward only", "onnx")
-# A wrong forward and a wrong backward, which is enough where others go through the same adapter:
-# every block is compiled for a dozen shapes, right ones for more. The second tier has the others.
-SOME = ("spatial-flipped-kernel", "channel-max-detached")
+# A wrong forward and a wrong backward, which is enough where others go through the same adapter;
+# of what is compiled for each of a dozen shapes, a wrong backward. The second tier has the others.
 IN_FULL = ("numpy", "onnx")
-RIGHT_TOO = ("torch", "jax", "keras, channels last", "dlpack", "numpy, forward only")
+COMPILED = ("torch.compile", "jax", "linen", "nnx", "equinox")
+RIGHT_TOO = ("torch", "keras, channels last", "dlpack", "numpy, forward only")
 
 
 def is_quick(framework, how):
-    return framework in IN_FULL or how in SOME or (how == "biased" and framework in RIGHT_TOO)
+    return (
+        framework in IN_FULL
+        or how == "channel-max-detached"
+        or (how == "spatial-flipped-kernel" and framework not in COMPILED)
+        or (how == "biased" and framework in RIGHT_TOO)
+    )
 
 
 BLOCKS = [

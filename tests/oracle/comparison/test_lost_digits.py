@@ -11,6 +11,7 @@ from drawn_weights import NO_EPS, NORM, draw, outputs
 from planted import everything  # noqa: F401, which fills the registry
 from planted.base import Right
 from planted.registry import ALL
+from tiers import first
 from torch import nn
 from torch.nn import functional as F  # noqa: N812, its usual name
 
@@ -158,7 +159,7 @@ def test_a_block_for_float64_alone_is_to_have_its_digits():
     assert told(checked(Double))["single-inside"] == ("numerics", "wrong")
 
 
-@pytest.mark.parametrize("dtype", [None, "float32", "float64"])
+@pytest.mark.parametrize("dtype", first(1, [None, "float32", "float64"]))
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("place", ["squash", "avg"])
 def test_half_precision_is_wrong_at_either(dtype, kind, place):
@@ -189,7 +190,7 @@ def test_it_hides_no_mistake(fault, code):
     assert wrong == {code}, str(report)
 
 
-@pytest.mark.parametrize("eps", [1e-3, 1e-5, 1e-6, 1e-12])
+@pytest.mark.parametrize("eps", first(2, [1e-3, 1e-12, 1e-5, 1e-6]))
 def test_the_eps_is_read_off_all_the_same(eps):
     rows = {row.axis: row.value for row in checked(Norm(32, eps)).conventions}
     assert rows["eps"] == f"{eps:g}"
@@ -215,7 +216,7 @@ def test_float64_has_its_digits(preset):
 
 
 @pytest.mark.parametrize("dtype", [None, "float32"])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", first(1, range(3)))
 @pytest.mark.parametrize("block", [Autocast, AutocastHalf])
 def test_autocast_is_right_in_float32(block, seed, dtype):
     report = checked(block, dtype=dtype, seed=seed)
@@ -234,7 +235,7 @@ def test_casts_of_the_blocks_own_are_no_autocast():
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", first(1, range(3)))
 def test_ties_of_rounded_numbers_follow_the_rule(dtype, seed):
     class Even(Right):
         def top(self, x):

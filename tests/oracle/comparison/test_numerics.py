@@ -31,6 +31,7 @@ from planted.digits import (
     WrongGradient,
 )
 from planted.halves import Channel, half
+from tiers import first
 from torch_blocks import BLOCKS
 
 import npcbam
@@ -111,7 +112,7 @@ def test_fault_is_named_and_nothing_else(module, expected):
 
 
 @pytest.mark.parametrize("name", BLOCKS)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", first(1, range(3)))
 def test_right_module_has_no_findings(name, seed):
     assert find(ModuleCandidate(BLOCKS[name](C, 3), name), name, seed=seed) == {}
 

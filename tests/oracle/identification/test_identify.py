@@ -38,18 +38,24 @@ def named(way):
     return f"{way.rules[0].code}-{'-'.join(map(str, way.rules[0].sets.values()))}"
 
 
+# Planted blocks and the lines of the rules have each rule in the first tier, by a whole check.
+
+
+@pytest.mark.second_tier
 @pytest.mark.parametrize("way", CHANNEL_STAGE.singly()[1:], ids=named)
 def test_rules_of_the_channel_gate(way):
     weights = weights_for(way) | KERNELS["two planes"]
     assert found(PAPER | {"channel": way}, weights=weights) == ({way.rules[0].code}, False)
 
 
+@pytest.mark.second_tier
 @pytest.mark.parametrize("way", SPATIAL_STAGE.singly()[1:], ids=named)
 def test_rules_of_the_spatial_gate(way):
     weights = weights_for(way) | MLPS["shared"]
     assert found(PAPER | {"spatial": way}, weights=weights) == ({way.rules[0].code}, False)
 
 
+@pytest.mark.second_tier
 @pytest.mark.parametrize(
     "composition", CBAM.compositions, ids=lambda c: f"{c.rule.code}-{c.residual}"
 )

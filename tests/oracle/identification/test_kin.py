@@ -10,6 +10,7 @@ import kin_torch
 import numpy as np
 import pytest
 import torch
+from tiers import first
 from torch import nn
 
 import npcbam
@@ -100,7 +101,7 @@ def test_a_kin_on_maps_of_one_size_is_none():
     assert code_of(by_count(32)) is None
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", first(1, range(5)))
 def test_any_seed(seed):
     for code, make in kin_torch.BLOCKS.values():
         assert code_of(make(32), 32, seed) == code

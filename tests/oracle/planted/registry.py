@@ -81,6 +81,15 @@ def undecided(*found: str, **what: Any) -> Callable[[Any], Any]:
     return planted("undecided", *found, **what)
 
 
+def first() -> list[str]:
+    """Return the names of right blocks, and of the first of each outcome."""
+    outcomes = {
+        (each.verdict, each.found, each.notes): name for name, each in reversed(ALL.items())
+    }
+    right_ones = (name for name, each in ALL.items() if each.verdict == "faithful")
+    return list(dict.fromkeys([*outcomes.values(), *right_ones]))
+
+
 def told(report: Any) -> list[str]:
     """Return what the findings of a report say of the verdict, each as "stage: code"."""
     return [f"{f.stage}: {f.code}" for f in report.findings if f.status != "note"]

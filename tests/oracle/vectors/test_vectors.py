@@ -212,6 +212,7 @@ def test_codes_and_sentences_are_those_of_the_rules(vectors):
         assert rule.sentence == said[rule.code] or "<value>" in said[rule.code]
 
 
+@pytest.mark.second_tier
 def test_each_case_tells_apart_what_it_says(vectors, cases):
     for case in cases.values():
         y, limit = read(vectors, case, "y"), case["tensors"]["y"]["allowed"]
@@ -702,6 +703,7 @@ def test_javascript_is_right(javascript, cases):
     assert found.unseen == ()
 
 
+@pytest.mark.second_tier
 def test_a_mistake_in_javascript_is_named(javascript):
     found = javascript("two-sigmoids")
     assert found.named == ["channel-two-sigmoids"]
