@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -22,6 +21,8 @@ from npcbam.routes import Gains, by_pool
 
 # The names of the gains that a mistake changes at once.
 Route: TypeAlias = tuple[str, ...]
+# A number, one that the shape of x gives, or any.
+Gain: TypeAlias = float | Callable[[tuple[int, ...]], float] | str
 
 
 def _by_route() -> dict[Route, list[Rule]]:
@@ -146,11 +147,11 @@ def _slip(
     return Slip(said[0][0], message, gains, max(fit.left for fit in fits))
 
 
-def _wanted(gain: float | str, share: float, shape: tuple[int, ...]) -> float:
+def _wanted(gain: Gain, share: float, shape: tuple[int, ...]) -> float:
     """Return the share that a rule's gain stands for on an input; see `gradient_routes`."""
     if isinstance(gain, str):
-        return {"positions": math.prod(shape[2:]), "channels": shape[1], "any": share}[gain]
-    return gain
+        return share
+    return gain(shape) if callable(gain) else gain
 
 
 def _agree(shares: Sequence[float], wanted: Sequence[float], doubt: Sequence[float]) -> bool:

@@ -1,12 +1,16 @@
 """What goes wrong on the routes on which dy goes back to x: one carries nothing, or too much.
 
 The axes of the stage "gradient" are the routes of `npcbam.routes`, and their values the gains: a
-number; "positions" or "channels" for how many there are; "any" for what is read off.
+number, or a function that gives it for the shape (N, C, *S) of x; `ANY` for what is read off.
 """
 
 from __future__ import annotations
 
+import math
+
 from npcbam.oracle.rules.rule import WRONG, Rule
+
+ANY = "any"
 
 # Lines of a right backward.
 DMS = "dms = (dy * f).sum(1, keepdims=True)"
@@ -16,24 +20,8 @@ DX = "dx = mc * df + column(df_avg) / x[0, 0].size + column(df_max) * to_top(x, 
 ADDED = "# torch\ny = spatial(f) * f + x"
 
 
-def _scaled(
-    route: str, gains: tuple[str, ...], what: str, equation: str, bad: str, fix: str
-) -> Rule:
-    return Rule(
-        code=f"{route}-scaled",
-        stage="gradient",
-        status=WRONG,
-        sentence=f"the gradient {what} is {{times}} what it should be",
-        why="One route to x carries another share than its derivative, so that training goes another way than the "
-        "loss says. Twice as much comes of a route that is counted twice, one half of a mean for a sum.",
-        sets=dict.fromkeys(gains, "any"),
-        bad=bad,
-        fix=fix,
-        sources=(equation,),
-    )
-
-
-RULES = (
+# What shuts a route.
+DETACHED = (
     Rule(
         code="channel-map-detached",
         stage="gradient",
@@ -166,6 +154,9 @@ RULES = (
         fix=ADDED,
         sources=("Fig. 3",),
     ),
+)
+# What lets a share of its own through.
+SHARES = (
     Rule(
         code="channel-avg-not-divided",
         stage="gradient",
@@ -173,7 +164,7 @@ RULES = (
         sentence="the gradient of the average is not divided by the number of positions",
         why="Each position is one of H times W that share the average, and gets as much as if it were alone. A map of "
         "56 x 56 gets 3136 times too much.",
-        sets={"channel avg": "positions"},
+        sets={"channel avg": lambda shape: math.prod(shape[2:])},
         bad="dx = mc * df + column(df_avg) + column(df_max) * to_top(x, (2, 3))",
         fix=DX,
         sources=("Eq. 2",),
@@ -186,100 +177,69 @@ RULES = (
         sentence="the gradient of the average is not divided by the number of channels",
         why="Each channel is one of C that share the average, and gets as much as if it were alone. 512 channels get "
         "512 times too much.",
-        sets={"spatial avg": "channels"},
+        sets={"spatial avg": lambda shape: shape[1]},
         bad="df = ms * dy + dplanes[:, :1] + dplanes[:, 1:] * to_top(f, 1)",
         fix=DF,
         sources=("Eq. 3",),
         supersedes=("spatial-avg-scaled",),
     ),
-    _scaled(
-        route="channel-map",
-        gains=("channel map",),
-        what="through the channel map",
-        equation="Eq. 2",
-        bad=DMC.replace("= ", "= 2 * "),
-        fix=DMC,
-    ),
-    _scaled(
-        route="spatial-map",
-        gains=("spatial map",),
-        what="through the spatial map",
-        equation="Eq. 3",
-        bad=DMS.replace("= ", "= 2 * "),
-        fix=DMS,
-    ),
-    _scaled(
-        route="channel-max",
-        gains=("channel max",),
-        what="through the max branch of the channel gate",
-        equation="Eq. 2",
-        bad=DX.replace("column(df_max)", "column(df_max) / 2"),
-        fix=DX,
-    ),
-    _scaled(
-        route="channel-avg",
-        gains=("channel avg",),
-        what="through the average branch of the channel gate",
-        equation="Eq. 2",
-        bad=DX.replace("column(df_avg)", "column(df_avg) / 2"),
-        fix=DX,
-    ),
-    _scaled(
-        route="spatial-max",
-        gains=("spatial max",),
-        what="through the max plane of the spatial gate",
-        equation="Eq. 3",
-        bad=DF.replace("dplanes[:, 1:]", "dplanes[:, 1:] / 2"),
-        fix=DF,
-    ),
-    _scaled(
-        route="spatial-avg",
-        gains=("spatial avg",),
-        what="through the average plane of the spatial gate",
-        equation="Eq. 3",
-        bad=DF.replace("dplanes[:, :1]", "dplanes[:, :1] / 2"),
-        fix=DF,
-    ),
-    _scaled(
-        route="channel-pools",
-        gains=("channel max", "channel avg"),
-        what="through the descriptors of the channel gate",
-        equation="Eq. 2",
-        bad="of_pools = column(df_avg) / x[0, 0].size + column(df_max) * to_top(x, (2, 3))\n"
-        "dx = mc * df + 2 * of_pools",
-        fix=DX,
-    ),
-    _scaled(
-        route="spatial-pools",
-        gains=("spatial max", "spatial avg"),
-        what="through the planes of the spatial gate",
-        equation="Eq. 3",
-        bad="of_planes = dplanes[:, :1] / f.shape[1] + dplanes[:, 1:] * to_top(f, 1)\n"
-        "df = ms * dy + 2 * of_planes",
-        fix=DF,
-    ),
-    _scaled(
-        route="spatial-features",
-        gains=("spatial features",),
-        what="of F' as a factor",
-        equation="Eq. 1",
-        bad=DF.replace("ms * dy", "2 * ms * dy"),
-        fix=DF,
-    ),
-    _scaled(
-        route="channel-features",
-        gains=("channel features",),
-        what="of F as a factor",
-        equation="Eq. 1",
-        bad=DX.replace("mc * df", "2 * mc * df"),
-        fix=DX,
-    ),
-    _scaled(
-        route="residual",
-        gains=("residual",),
-        what="of the x that is added back",
-        equation="Fig. 3",
-        bad="# torch\ny = spatial(f) * f + (x + x.detach()) / 2",
-        fix=ADDED,
-    ),
 )
+# For each route that can be shut: what of the gradient it is, and lines that scale it.
+SCALED = {
+    "channel-map": ("through the channel map", DMC.replace("= ", "= 2 * ")),
+    "spatial-map": ("through the spatial map", DMS.replace("= ", "= 2 * ")),
+    "channel-max": (
+        "through the max branch of the channel gate",
+        DX.replace("column(df_max)", "column(df_max) / 2"),
+    ),
+    "channel-avg": (
+        "through the average branch of the channel gate",
+        DX.replace("column(df_avg)", "column(df_avg) / 2"),
+    ),
+    "spatial-max": (
+        "through the max plane of the spatial gate",
+        DF.replace("dplanes[:, 1:]", "dplanes[:, 1:] / 2"),
+    ),
+    "spatial-avg": (
+        "through the average plane of the spatial gate",
+        DF.replace("dplanes[:, :1]", "dplanes[:, :1] / 2"),
+    ),
+    "channel-pools": (
+        "through the descriptors of the channel gate",
+        "of_pools = column(df_avg) / x[0, 0].size + column(df_max) * to_top(x, (2, 3))\n"
+        "dx = mc * df + 2 * of_pools",
+    ),
+    "spatial-pools": (
+        "through the planes of the spatial gate",
+        "of_planes = dplanes[:, :1] / f.shape[1] + dplanes[:, 1:] * to_top(f, 1)\n"
+        "df = ms * dy + 2 * of_planes",
+    ),
+    "spatial-features": ("of F' as a factor", DF.replace("ms * dy", "2 * ms * dy")),
+    "channel-features": ("of F as a factor", DX.replace("mc * df", "2 * mc * df")),
+    "residual": (
+        "of the x that is added back",
+        "# torch\ny = spatial(f) * f + (x + x.detach()) / 2",
+    ),
+}
+
+
+def _scaled(shut: Rule) -> Rule:
+    """Return the rule by which a route that can be shut lets any other share through."""
+    route = shut.code.removesuffix("-detached")
+    what, bad = SCALED[route]
+    return Rule(
+        code=f"{route}-scaled",
+        stage="gradient",
+        status=WRONG,
+        sentence=f"the gradient {what} is {{times}} what it should be",
+        why="One route to x carries another share than its derivative, so that training goes another way than the "
+        "loss says. Twice as much comes of a route that is counted twice, one half of a mean for a sum.",
+        sets=dict.fromkeys(shut.sets, ANY),
+        bad=bad,
+        fix=shut.fix,
+        sources=shut.sources[:1],
+    )
+
+
+# Any share comes last: one that is known tells more.
+RULES = (*DETACHED, *SHARES, *map(_scaled, DETACHED))

@@ -7,7 +7,7 @@ from npcbam import CBAM
 from npcbam.channel_attention import ChannelAttention, SharedMLP
 from npcbam.conv import Conv
 from npcbam.oracle.rules import lines
-from npcbam.oracle.rules.gradient_routes import RULES
+from npcbam.oracle.rules.gradient_routes import ANY, RULES
 from npcbam.routes import pulled
 from npcbam.spatial_attention import SpatialAttention
 
@@ -23,16 +23,20 @@ BLOCK = CBAM(
     ChannelAttention(SharedMLP(WEIGHTS["w0"], WEIGHTS["w1"])), SpatialAttention(Conv(WEIGHTS["k"]))
 )
 RUN = [rule for rule in RULES if lines.is_run(rule.bad)]
-NUMBERS = {"positions": (72.0,), "channels": (16.0,), "any": (2.0, 0.5)}
+NUMBERS = (2.0, 0.5)
 
 
 def gains(rule):
     """Return what the rule may set the routes to."""
-    tries = {len(NUMBERS.get(gain, (gain,))) for gain in rule.sets.values()}
-    return [
-        {route: NUMBERS.get(gain, (gain,))[i] for route, gain in rule.sets.items()}
-        for i in range(max(tries))
-    ]
+    if ANY in rule.sets.values():
+        return [dict.fromkeys(rule.sets, number) for number in NUMBERS]
+    return [{route: g(X.shape) if callable(g) else g for route, g in rule.sets.items()}]
+
+
+def test_gains_by_hand():
+    by_code = {rule.code: rule for rule in RULES}
+    assert gains(by_code["channel-avg-not-divided"]) == [{"channel avg": 8 * 9}]
+    assert gains(by_code["spatial-avg-not-divided"]) == [{"spatial avg": 16}]
 
 
 @pytest.mark.parametrize("rule", RUN, ids=lambda rule: rule.code)
@@ -56,7 +60,7 @@ def test_right_lines_pull_back_the_gradient():
 
 def test_every_route_has_a_rule_that_shuts_it_and_one_that_scales_it():
     shut = {frozenset(rule.sets) for rule in RULES if set(rule.sets.values()) == {0.0}}
-    scaled = {frozenset(rule.sets) for rule in RULES if set(rule.sets.values()) == {"any"}}
+    scaled = {frozenset(rule.sets) for rule in RULES if set(rule.sets.values()) == {ANY}}
     assert shut == scaled
     assert {route for routes in shut for route in routes} == {
         *("channel map", "channel max", "channel avg", "channel features"),
