@@ -103,7 +103,7 @@ RULES = (
         "mc = column(sigmoid(norm(mlp(avg(x)) + mlp(top(x)))))",
         fix="mc = column(sigmoid(mlp(avg(x)) + mlp(top(x))))",
         sources=("Eq. 2", "pytorch/pytorch#30294"),
-        supersedes=(*UNKNOWN, "kernels-apart", "more-planes", "more-planes"),
+        supersedes=(*UNKNOWN, "kernels-apart", "more-planes"),
     ),
     Rule(
         code="samples-mixed",

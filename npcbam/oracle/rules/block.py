@@ -19,12 +19,6 @@ from npcbam.oracle.rules.stage import Axes, Composition, Gate, Stage, computed, 
 
 # By what logits before a norm are multiplied, so that none of its usual eps is lost beside them.
 SMALL = 2.0**-5
-# Of compositions with one gate alone: what is done with it, whichever it is, and with either.
-OF_ONE = (
-    *("subtracted", "halved", "relu-first", "final-relu", "final-relu-residual"),
-    *("final-sigmoid", "final-silu"),
-)
-OF_GATE = ("not-applied", "features-squared", "gate-squared", "gate-twice", "map-added")
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,10 +127,9 @@ _KNOWN = {rule.code: rule for rule in compositions.RULES if rule.made is not Non
 
 def _half(stage: Stage, only: str, missing: str) -> Block:
     """Return one gate as a block: it may give the features that it refines, or its map alone."""
-    codes = (f"{stage.name}-{what}" for what in OF_GATE)
-    others = [_KNOWN[code] for code in (*OF_ONE, *codes) if code in _KNOWN]
-    alone = Composition(replace(_KNOWN[only], status=FAITHFUL))
-    compositions = (*_composed(_KNOWN["channel-first"]), alone, *_composed(*others))
+    told = [rule for rule in _KNOWN.values() if stage.name in rule.alone]
+    right = [replace(rule, status=FAITHFUL) if rule.code == only else rule for rule in told]
+    compositions = _composed(_KNOWN["channel-first"], *right)
     return Block(stage.name, (stage,), compositions, ("channel-first", only), missing)
 
 
@@ -145,7 +138,7 @@ NO_KERNEL = "none of its parameters can be the kernel (1, 2, k, k)"
 CBAM = Block(
     "whole",
     (CHANNEL_STAGE, SPATIAL_STAGE),
-    _composed(*(rule for rule in _KNOWN.values() if rule.code != "channel-only")),
+    _composed(*(rule for rule in _KNOWN.values() if "spatial" not in rule.sets)),
     ("channel-first", "spatial-reads-input", "spatial-first", "parallel", "maps-added"),
     NO_MLP,
 )
@@ -155,10 +148,8 @@ SPATIAL_HALF = _half(SPATIAL_STAGE, "map-only", NO_KERNEL)
 CHANNEL_ONLY = replace(
     CHANNEL_HALF,
     part="whole",
-    compositions=(
-        *_composed(_KNOWN["channel-only"]),
-        Composition(_KNOWN["channel-map-only"]),
-        *CHANNEL_HALF.compositions[3:],
+    compositions=_composed(
+        _KNOWN["channel-only"], *(rule for rule in _KNOWN.values() if "channel" in rule.alone)
     ),
     usual=("channel-only",),
 )

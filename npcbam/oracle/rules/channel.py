@@ -44,9 +44,6 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-# Those that say how Mc is computed. Their readers know a rule as a row, until they know it as a rule.
-
-
 def channel_logits(axes: Mapping[str, Any], weights: Weights, x: Array) -> Array:
     """Return what goes into the gate, (N, C, 1, ...), before "sigmoids" merges."""
     return _merged(axes, weights, x)[0]

@@ -1,7 +1,8 @@
 """The known ways to put both maps together, Eq. 1: in which order, and what is added.
 
 A rule makes y of x and of both `Maps`. That x is added to y is a rule of its own, "residual", which
-goes with any of them but those that settle it themselves: they set the axis "residual".
+goes with any of them but those that settle it themselves: they set the axis "residual". The axis
+"spatial" is whether there is a spatial gate.
 """
 
 from __future__ import annotations
@@ -112,6 +113,7 @@ RULES = (
         sentence="there is no spatial gate",
         why="This is half of a CBAM: it says what matters, and not where. The paper measured it too, 22.80 for 22.66 "
         "percent of error.",
+        sets={"spatial": False},
         made=lambda x, maps: maps.mc(x) * x,
         bad="y = channel(x) * x",
         fix=RIGHT,

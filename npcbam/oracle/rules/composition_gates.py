@@ -14,6 +14,7 @@ RULES = (
         why="The network carries its kernel, counts it and saves it, and is no better than one with half a CBAM. "
         "The kernel gets no gradient and stays as it was drawn.",
         made=lambda x, maps: maps.mc(x) * x,
+        alone=("spatial",),
         bad="f = channel(x) * x\nms = spatial(f)\ny = f",
         fix=RIGHT,
         sources=("Eq. 1", "seen in public code"),
@@ -27,6 +28,7 @@ RULES = (
         why="The network carries the MLP, counts it and saves it, and weighs no channel. W0 and W1 get no gradient "
         "and stay as they were drawn.",
         made=lambda x, maps: maps.ms(x) * x,
+        alone=("channel",),
         bad="mc = channel(x)\ny = spatial(x) * x",
         fix=RIGHT,
         sources=("Eq. 1",),
@@ -76,6 +78,7 @@ RULES = (
         why="Every gate below 1 damps twice as much on a logarithmic scale: a half becomes a quarter. It comes of a "
         "module that applies its map, in a block that multiplies by it again.",
         made=lambda x, maps: maps.ms(maps.mc(x) ** 2 * x) * maps.mc(x) ** 2 * x,
+        alone=("channel",),
         bad="mc = channel(x)\nf = mc * mc * x\ny = spatial(f) * f",
         fix=RIGHT,
         sources=("Eq. 1",),
@@ -88,6 +91,7 @@ RULES = (
         why="The second run reads features that the first has damped, so that its map is another one. Eq. 1 has each "
         "attention once.",
         made=lambda x, maps: maps.both(maps.mc(x) * x),
+        alone=("channel",),
         bad="f = channel(x) * x\nf = channel(f) * f\ny = spatial(f) * f",
         fix=RIGHT,
         sources=("Eq. 1",),
@@ -100,6 +104,7 @@ RULES = (
         why="Every position is damped twice as much on a logarithmic scale: a half becomes a quarter. It comes of a "
         "module that applies its map, in a block that multiplies by it again.",
         made=lambda x, maps: maps.both(x) * maps.ms(maps.mc(x) * x),
+        alone=("spatial",),
         bad="f = channel(x) * x\nms = spatial(f)\ny = ms * ms * f",
         fix=RIGHT,
         sources=("Eq. 1",),
@@ -112,6 +117,7 @@ RULES = (
         why="The channel gate then pools features that are damped already, and one kernel has to serve two inputs. "
         "Eq. 1 has each attention once.",
         made=lambda x, maps: maps.both(maps.ms(x) * x),
+        alone=("spatial",),
         bad="s = spatial(x) * x\nf = channel(s) * s\ny = spatial(f) * f",
         fix=RIGHT,
         sources=("Eq. 1",),
@@ -135,6 +141,7 @@ RULES = (
         why="A number between 0 and 1 is added to every entry of a channel, so that no channel is damped. A gate "
         "multiplies.",
         made=lambda x, maps: maps.spatial(maps.mc(x) + x),
+        alone=("channel",),
         bad="f = channel(x) + x\ny = spatial(f) * f",
         fix=RIGHT,
         sources=("Eq. 1",),
@@ -147,6 +154,7 @@ RULES = (
         why="A number between 0 and 1 is added to every entry of a position, so that no position is damped. A gate "
         "multiplies.",
         made=lambda x, maps: maps.ms(maps.mc(x) * x) + maps.mc(x) * x,
+        alone=("spatial",),
         bad="f = channel(x) * x\ny = spatial(f) + f",
         fix=RIGHT,
         sources=("Eq. 1",),

@@ -27,6 +27,7 @@ RULES = (
         "broadcast one map over all channels without a word.",
         sets={"residual": False},
         made=lambda x, maps: _full(maps.ms(maps.mc(x) * x), x),
+        alone=("spatial",),
         bad="f = channel(x) * x\ny = spatial(f)",
         fix=RIGHT,
         sources=("Eq. 1", "seen in public code"),
@@ -41,6 +42,7 @@ RULES = (
         "broadcast one number over all positions without a word.",
         sets={"residual": False},
         made=lambda x, maps: _full(maps.mc(x), x),
+        alone=("channel",),
         bad="ms = spatial(channel(x) * x)\ny = channel(x)",
         fix=RIGHT,
         sources=("Eq. 1", "seen in public code"),
@@ -92,6 +94,7 @@ RULES = (
         why="F' has no sign left, so that the spatial gate pools magnitudes. It comes of a gate module that "
         "multiplies by its input, in a block that multiplies again.",
         made=lambda x, maps: maps.spatial(maps.mc(x) * x * x),
+        alone=("channel",),
         bad="f = channel(x) * x * x\ny = spatial(f) * f",
         fix=RIGHT,
         sources=("Eq. 1", "seen in public code"),
@@ -104,6 +107,7 @@ RULES = (
         why="The sign of every feature is lost, small ones vanish and large ones explode. It comes of a gate module "
         "that multiplies by its input, in a block that multiplies again.",
         made=lambda x, maps: maps.both(x) * maps.mc(x) * x,
+        alone=("spatial",),
         bad="f = channel(x) * x\ny = spatial(f) * f * f",
         fix=RIGHT,
         sources=("Eq. 1",),
@@ -116,6 +120,7 @@ RULES = (
         why="What the gates let through is taken away, so that the block damps what matters. Eq. 1 keeps it.",
         sets={"residual": False},
         made=lambda x, maps: x - maps.both(x),
+        alone=("channel", "spatial"),
         bad="f = channel(x) * x\ny = x - spatial(f) * f",
         fix=RIGHT,
         sources=("Eq. 1",),
@@ -128,6 +133,7 @@ RULES = (
         why="No entry can be damped below one half of what it was. Eq. 1 adds nothing, and divides by nothing.",
         sets={"residual": False},
         made=lambda x, maps: (maps.both(x) + x) / 2,
+        alone=("channel", "spatial"),
         bad="f = channel(x) * x\ny = (spatial(f) * f + x) / 2",
         fix=RIGHT,
         sources=("Eq. 1",),
@@ -140,6 +146,7 @@ RULES = (
         why="Negative features never reach the gates or the output, although they come from a batch norm and are half "
         "of all. The paper refines them as they are; the ReLU follows the shortcut.",
         made=lambda x, maps: maps.both(relu(x)),
+        alone=("channel", "spatial"),
         bad="x = relu(x)\nf = channel(x) * x\ny = spatial(f) * f",
         fix=RIGHT,
         sources=("Eq. 1", "Fig. 3"),
@@ -152,6 +159,7 @@ RULES = (
         why="The branch of a residual block could then only add to its shortcut, never subtract. The ReLU of such a "
         "block stands after the sum.",
         made=lambda x, maps: relu(maps.both(x)),
+        alone=("channel", "spatial"),
         bad="f = channel(x) * x\ny = relu(spatial(f) * f)",
         fix=RIGHT,
         sources=("Eq. 1", "Fig. 3"),
@@ -165,6 +173,7 @@ RULES = (
         "should return F'' and leave the ending to the block.",
         sets={"residual": True},
         made=lambda x, maps: relu(maps.both(x) + x),
+        alone=("channel", "spatial"),
         bad="f = channel(x) * x\ny = relu(spatial(f) * f + x)",
         fix=RIGHT,
         sources=("Eq. 1", "Fig. 3"),
@@ -177,6 +186,7 @@ RULES = (
         why="Every feature ends between 0 and 1, and the gradient shrinks to a quarter at most. The sigmoids of "
         "Eqs. 2 and 3 belong to the maps.",
         made=lambda x, maps: np.array(sigmoid(maps.both(x))),
+        alone=("channel", "spatial"),
         bad="f = channel(x) * x\ny = sigmoid(spatial(f) * f)",
         fix=RIGHT,
         sources=("Eq. 1",),
@@ -189,6 +199,7 @@ RULES = (
         why="Negative features are squeezed to nearly 0, where Eq. 1 only weighs them. An activation belongs after the "
         "shortcut is added.",
         made=lambda x, maps: SILU(maps.both(x)),
+        alone=("channel", "spatial"),
         bad="f = channel(x) * x\nf = spatial(f) * f\ny = f * sigmoid(f)",
         fix=RIGHT,
         sources=("Eq. 1",),

@@ -18,11 +18,10 @@ from npcbam.oracle.rules.composition import RIGHT
 from npcbam.oracle.rules.functions import MC
 from npcbam.oracle.rules.right_block import RightBlock
 from npcbam.oracle.rules.rule import WRONG, Rule
+from npcbam.oracle.rules.spatial_planes import RIGHT as SPATIAL
 from npcbam.pointwise import sigmoid
 
 Made: TypeAlias = Callable[[RightBlock, Array], Array | None]
-# Eq. 3, as the lines of a rule.
-SPATIAL = "ms = sigmoid(conv(f.mean(1), f.max(1)))"
 
 
 def _left_out(b: RightBlock, x: Array) -> Array | None:

@@ -15,21 +15,6 @@ from npcbam.oracle.rules import channel, compositions, given_weights, spatial
 from npcbam.oracle.rules.right_block import RightBlock
 from npcbam.oracle.rules.rule import FAITHFUL, WRONG, Rule, counted
 
-# What makes sense where there is no spatial gate.
-OF_CHANNEL_ALONE = (
-    *("identity", "channel-map-only", "subtracted", "halved", "features-squared"),
-    *("channel-gate-squared", "channel-gate-twice", "final-relu", "final-sigmoid", "final-silu"),
-)
-# What says itself what becomes of x, so that x is not added to it.
-OF_X = (
-    *("identity", "map-only", "channel-map-only", "maps-only", "spatial-map-of-input-only"),
-    *("subtracted", "halved", "both-residual"),
-)
-# It adds x itself, where the block does.
-OF_RESIDUAL = "final-relu-residual"
-# A kernel that is given makes it "spatial-not-applied".
-OF_NO_KERNEL = "channel-only"
-
 
 def _of_channel(rule: Rule) -> bool:
     return bool(rule.sets) and rule.status != FAITHFUL and "mlps" not in rule.sets
@@ -42,7 +27,8 @@ def _of_spatial(rule: Rule) -> bool:
 
 
 def _of_composition(rule: Rule) -> bool:
-    return rule.status != FAITHFUL and rule.code != OF_NO_KERNEL
+    # That there is no spatial gate is, where a kernel is given, that it is not applied.
+    return rule.status != FAITHFUL and "spatial" not in rule.sets
 
 
 # With its number, one that has several stands here once for each; the most usual first.
@@ -107,9 +93,9 @@ def _composed(rule: Rule, right: RightBlock, x: Array) -> Array | None:
     if rule.made is None:
         # It is that x is added.
         return None if right.residual else replace(right, residual=True)(x)
-    if "k" not in right.weights and rule.code not in OF_CHANNEL_ALONE:
+    if "k" not in right.weights and "channel" not in rule.alone:
         return None
-    if rule.code == OF_RESIDUAL and not right.residual:
+    if rule.sets.get("residual") and not right.residual:
         return None
-    residual = right.residual and rule.code not in (*OF_X, OF_RESIDUAL)
+    residual = right.residual and "residual" not in rule.sets
     return replace(right, compose=rule.made, residual=residual)(x)

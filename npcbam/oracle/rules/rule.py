@@ -85,6 +85,8 @@ class Rule:
     sets : the axes of the stage that it sets
     made : what it makes: y of x and both maps, at the stage "compose"; y of a block that is right
         and of x, for a mistake that given weights alone can show
+    alone : the gates, "channel" or "spatial", that may be there alone, at the stage "compose": what
+        it says makes sense without the other
     bad, fix : lines of NumPy that do it, and that do it right; see `rules.lines`
     sources : where it was seen, as repository#number, or the section of the paper
     supersedes : the codes of findings that this one explains, and that are then not told
@@ -99,6 +101,7 @@ class Rule:
     why: str = ""
     sets: Mapping[str, Any] = field(default_factory=dict)
     made: Callable[..., Any] | None = None
+    alone: tuple[str, ...] = ()
     bad: str = ""
     fix: str = ""
     sources: tuple[str, ...] = ()
