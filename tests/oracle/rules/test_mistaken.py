@@ -8,7 +8,7 @@ from npcbam.cbam import CBAM
 from npcbam.oracle.probing.inputs import telling
 from npcbam.oracle.rules import composition, mistaken
 from npcbam.oracle.rules.catalogue import RULES
-from npcbam.oracle.rules.mistaken import MISTAKES, OF_CHANNEL_ALONE, OF_X, made
+from npcbam.oracle.rules.mistaken import MISTAKES, made
 from npcbam.oracle.rules.right_block import right_block
 from npcbam.presets import PRESETS
 from npcbam.tree import leaves
@@ -55,7 +55,6 @@ def test_each_mistake_is_another_function(preset):
 
 def test_which_there_are():
     assert {rule.code for rule in MISTAKES} <= RULES.keys()
-    assert set(OF_CHANNEL_ALONE) | set(OF_X) <= {rule.code for rule in MISTAKES}
     biased = {"channel-bias-once", "channel-no-bias"}
     assert biased <= codes("official")
     assert not biased & codes("paper")

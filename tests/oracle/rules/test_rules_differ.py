@@ -8,8 +8,6 @@ from drawn_weights import KERNELS, MLPS, NO_EPS, RNG, SHARED, C, X, outputs
 
 from npcbam.oracle.precision import CLOSE
 from npcbam.oracle.rules.block import CBAM, CHANNEL_STAGE, SPATIAL_STAGE
-from npcbam.oracle.rules.channel_activation import SOFTPLUS
-from npcbam.pointwise import sigmoid
 from npcbam.slopes import STEP
 
 # The same function, told apart by whether there is a kernel, or by what the weights allow.
@@ -98,11 +96,3 @@ def test_axes_are_those_of_the_stage():
     for stage in CBAM.stages:
         for rule in (*stage.rules, *stage.numbered):
             assert set(rule.sets) <= set(stage.paper), rule.code
-
-
-@pytest.mark.parametrize("at", [-800.0, -1.0, 0.0, 1.0, 800.0])
-def test_softplus_does_not_overflow_and_has_the_slope_of_the_sigmoid(at):
-    z = np.array([at])
-    np.testing.assert_allclose(SOFTPLUS(z), np.logaddexp(0, z), rtol=1e-15)
-    slope = SOFTPLUS(z + 1j * STEP).imag / STEP
-    np.testing.assert_allclose(slope, sigmoid(z), rtol=1e-15)
