@@ -41,6 +41,28 @@ def file_to_write(text: str) -> str:
     return text
 
 
+def add_reports(parser: argparse.ArgumentParser, *, json: str, html: str = "") -> None:
+    """Add --json and --html, for what `write_reports` writes; each with its help."""
+    parser.add_argument(
+        "--json", type=file_or_terminal, metavar="FILE", help=f"{json}; - is the terminal"
+    )
+    if html:
+        parser.add_argument("--html", type=file_to_write, metavar="FILE", help=html)
+
+
+def add_process(parser: argparse.ArgumentParser) -> None:
+    """Add --timeout and --debug, for what is run in a process of its own."""
+    parser.add_argument(
+        "--timeout",
+        type=seconds,
+        default=60.0,
+        metavar="S",
+        help="the seconds that TARGET has, its imports included (60)",
+    )
+    debug = "show where it fails and what it prints"
+    parser.add_argument("--debug", action="store_true", help=debug)
+
+
 def apart(args: argparse.Namespace) -> None:
     """Raise CannotRun unless what is to be written goes to a file each."""
     places = {name: getattr(args, name, None) for name in ("json", "html", "plot")}

@@ -16,11 +16,11 @@ import numpy as np
 from npcbam import arguments, gradcheck
 from npcbam.child import Failed, Stopped, ask, settle
 from npcbam.gradcheck.command.answer import stopped_report
-from npcbam.gradcheck.command.parser import DESCRIPTION, EPILOG, add_arguments, add_reports
+from npcbam.gradcheck.command.parser import DESCRIPTION, EPILOG, add_arguments
 from npcbam.gradcheck.command.supply import from_specs
 from npcbam.gradcheck.examples import VERDICTS
 from npcbam.messages import CannotRun, plain
-from npcbam.options import Progress, say, write, write_reports
+from npcbam.options import Progress, add_process, add_reports, say, write, write_reports
 
 ANSWER = f"{__name__}.answer:answer"
 OK, DIFFERS = 0, 1
@@ -41,7 +41,8 @@ def add(commands: Any) -> None:
     )
     one.add_argument("target", nargs="?", metavar="TARGET", help="what to check; see above")
     add_arguments(one)
-    add_reports(one)
+    add_reports(one, json="write the report as JSON", html="write the report as a page")
+    add_process(one)
     one.set_defaults(run=run)
 
 

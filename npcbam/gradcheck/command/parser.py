@@ -7,7 +7,7 @@ import argparse
 from npcbam.gradcheck.command.draws import DRAWS
 from npcbam.gradcheck.command.subject import FORMS
 from npcbam.gradcheck.options import ALLOWED
-from npcbam.options import file_or_terminal, file_to_write, seconds, setting
+from npcbam.options import setting
 
 
 def _example(draw: str) -> str:
@@ -129,27 +129,6 @@ def add_arguments(one: argparse.ArgumentParser) -> None:
     )
     one.add_argument("--device", help="what torch and JAX run on, such as cuda")
     one.add_argument("--rtol", type=float, metavar="R", help="a relative tolerance of your own")
-
-
-def add_reports(one: argparse.ArgumentParser) -> None:
-    """Add what says where the report goes."""
-    one.add_argument(
-        "--json",
-        type=file_or_terminal,
-        metavar="FILE",
-        help="write the report as JSON; - is the terminal",
-    )
-    one.add_argument(
-        "--html", type=file_to_write, metavar="FILE", help="write the report as a page"
-    )
-    one.add_argument(
-        "--timeout",
-        type=seconds,
-        default=60.0,
-        metavar="S",
-        help="the seconds that TARGET has, its imports included (60)",
-    )
-    one.add_argument("--debug", action="store_true", help="show where it fails and what it prints")
 
 
 def domain(text: str) -> tuple[str, str | tuple[float, float]]:

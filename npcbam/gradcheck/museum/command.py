@@ -14,7 +14,7 @@ from npcbam.gradcheck.museum.exhibit import Exhibit
 from npcbam.gradcheck.museum.html import to_html
 from npcbam.gradcheck.museum.page import to_dict, to_text
 from npcbam.messages import CannotRun
-from npcbam.options import file_or_terminal, file_to_write, save, write
+from npcbam.options import add_reports, save, write
 
 DESCRIPTION = """\
 Show public bugs in hand-written backward passes: what went wrong, how it showed,
@@ -33,15 +33,7 @@ def add(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     one.add_argument("name", nargs="?", metavar="NAME", help="of one exhibit, to be shown in full")
-    one.add_argument(
-        "--json",
-        type=file_or_terminal,
-        metavar="FILE",
-        help="write what is shown as JSON; - is the terminal",
-    )
-    one.add_argument(
-        "--html", type=file_to_write, metavar="FILE", help="write one page of all, or of NAME"
-    )
+    add_reports(one, json="write what is shown as JSON", html="write one page of all, or of NAME")
     one.add_argument("--debug", action="store_true", help="show the traceback of what fails")
     one.set_defaults(run=run)
 

@@ -117,20 +117,15 @@ def _number(value: Any) -> str:
 
 def _maps(maps: dict[str, Any] | None) -> Iterable[str]:
     yield "<h2>The two maps</h2>"
-    shown = [name for name in ("mc", "ms") if maps and _pair(maps, name)]
+    titles = {"mc": "Mc: one weight a channel", "ms": "Ms: one weight a position"}
+    known = {name: np.asarray(value, np.float64) for name, value in (maps or {}).items()}
+    shown = [name for name in titles if {f"candidate_{name}", f"reference_{name}"} <= known.keys()]
     if not shown:
         yield f"<p>{NO_MAPS}</p>"
-    titles = {"mc": "Mc: one weight a channel", "ms": "Ms: one weight a position"}
     for name in shown:
-        assert maps is not None
-        got, expected = (np.asarray(each, np.float64) for each in _pair(maps, name))
         yield f"<h3>{titles[name]}</h3>"
-        yield from _panels(got, expected, _bars if name == "mc" else _heat)
-
-
-def _pair(maps: dict[str, Any], name: str) -> tuple[Any, ...]:
-    pair = maps.get(f"candidate_{name}"), maps.get(f"reference_{name}")
-    return () if any(each is None for each in pair) else pair
+        draw = _bars if name == "mc" else _heat
+        yield from _panels(known[f"candidate_{name}"], known[f"reference_{name}"], draw)
 
 
 def _panels(got: Array, expected: Array, draw: Any) -> Iterable[str]:

@@ -125,7 +125,7 @@ class Report:
         if self.conventions:
             heads = [("convention", "here", "paper", "authors")]
             rows = [(c.axis, c.value, c.paper, c.authors) for c in self.conventions]
-            lines += ["", *_aligned(heads + rows)]
+            lines += ["", *aligned(heads + rows)]
         if self.rows:
             lines += ["", *self._table(), "", *self._legend()]
         snippet = next((f.snippet for f in self.findings if f.snippet), "")
@@ -148,8 +148,8 @@ class Report:
             "tried": rows,
             "inputs": self.inputs,
         }
-        finite: dict[str, Any] = _finite(whole)
-        return finite
+        known: dict[str, Any] = finite(whole)
+        return known
 
     def to_json(self) -> str:
         """Return the report as JSON; see the module."""
@@ -180,7 +180,7 @@ class Report:
             times = ["" if row is None else _short(row.times) for row in found]
             smallest = max(row.smallest for row in by_input.values())
             lines.append((tensor, *times, f"{smallest:.1e}"))
-        return _aligned(lines)
+        return aligned(lines)
 
     def _legend(self) -> list[str]:
         lines = [
@@ -219,7 +219,8 @@ def _short(times: float) -> str:
     return f"{times:.2g}" if times == 0 or 1e-3 <= times < 1e4 else f"{times:.0e}"
 
 
-def _aligned(cells: Sequence[tuple[str, ...]]) -> list[str]:
+def aligned(cells: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return a table as lines, each column as wide as its widest cell."""
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
@@ -228,9 +229,10 @@ def _aligned(cells: Sequence[tuple[str, ...]]) -> list[str]:
     return [f"  {line}".rstrip() for line in lines]
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Return what JSON can hold of a value: NaN and infinity are null."""
     if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
+        return {key: finite(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
+        return [finite(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

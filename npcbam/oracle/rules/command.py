@@ -11,7 +11,7 @@ from typing import Any
 from npcbam.diagnosis import kinds
 from npcbam.gradcheck import codes
 from npcbam.messages import CannotRun
-from npcbam.options import file_or_terminal, file_to_write, save, say, write
+from npcbam.options import add_reports, save, say, write
 from npcbam.oracle.rules.catalogue import RULES, WAS, unknown
 from npcbam.oracle.rules.page import to_dict, to_html
 from npcbam.oracle.rules.text import listed, of_code, of_kind, of_rule
@@ -34,14 +34,10 @@ def add(commands: Any) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    one.add_argument(
-        "--json",
-        type=file_or_terminal,
-        metavar="FILE",
-        help="write all that is known of the rules as JSON; - is the terminal",
-    )
-    one.add_argument(
-        "--html", type=file_to_write, metavar="FILE", help="write it as one page, to be linked to"
+    add_reports(
+        one,
+        json="write all that is known of the rules as JSON",
+        html="write it as one page, to be linked to",
     )
     one.set_defaults(run=_list)
     two = commands.add_parser(

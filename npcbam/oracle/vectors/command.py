@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
-from npcbam.options import file_or_terminal
-from npcbam.oracle.vectors import compare, write
+from npcbam.options import add_reports, say, write
+from npcbam.oracle import vectors
 from npcbam.presets import PRESETS
 
 EPILOG = """\
@@ -24,14 +23,14 @@ examples:
 
 def add(commands: Any) -> None:
     """Add `vectors` to the subparsers of a command line; `args.run(args)` is the exit status."""
-    vectors = commands.add_parser(
+    command = commands.add_parser(
         "vectors",
         help="golden vectors for languages without Python",
         description="CBAM as files: write them, and judge what another program made of them.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    actions = vectors.add_subparsers(required=True, metavar="ACTION")
+    actions = command.add_subparsers(required=True, metavar="ACTION")
     one = actions.add_parser("write", help="write the vectors")
     one.add_argument("folder", metavar="DIR", help="where to; new or empty")
     one.add_argument(
@@ -49,30 +48,21 @@ def add(commands: Any) -> None:
     two.add_argument("folder", metavar="DIR", help="the vectors")
     two.add_argument("results", metavar="RESULTS", help="a folder of <case>/<tensor>.npy")
     two.add_argument("--all", action="store_true", help="list every tensor of every case")
-    two.add_argument(
-        "--json",
-        type=file_or_terminal,
-        metavar="FILE",
-        help="write the report as JSON; - is the terminal",
-    )
+    add_reports(two, json="write the report as JSON")
     two.set_defaults(run=_compare)
     for action in (one, two):
         action.add_argument("--debug", action="store_true", help="show the traceback of what fails")
 
 
 def _write(args: argparse.Namespace) -> int:
-    print(f"wrote {write(args.folder, args.presets or tuple(PRESETS), args.seed)}")
+    print(f"wrote {vectors.write(args.folder, args.presets or tuple(PRESETS), args.seed)}")
     return 0
 
 
 def _compare(args: argparse.Namespace) -> int:
-    found = compare(args.folder, args.results)
+    found = vectors.compare(args.folder, args.results)
     if args.json != "-":
-        print(found.text(args.all))
+        say(found.text(args.all))
     if args.json is not None:
-        data = found.to_json() + "\n"
-        if args.json == "-":
-            print(data, end="")
-        else:
-            Path(args.json).write_text(data, encoding="utf-8")
+        write(args.json, found.to_json())
     return 0 if found.ok else 1

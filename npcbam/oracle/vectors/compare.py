@@ -10,11 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
 from npcbam.arguments import Array
-from npcbam.oracle.candidates.candidate import CannotRun
-from npcbam.oracle.rules.catalogue import WAS
+from npcbam.messages import CannotRun
+from npcbam.oracle.findings import worst
+from npcbam.oracle.reports.report import aligned, finite
 from npcbam.oracle.vectors.entries import Entry, entries, load
 from npcbam.oracle.vectors.naming import KNOWN, mistakes_in
 
@@ -129,14 +128,14 @@ class Judgement:
 
     def text(self, every: bool = False) -> str:
         """Return the report: the worst of each tensor over all cases, or `every` row."""
-        worst: dict[object, Result] = {}
+        shown: dict[object, Result] = {}
         for row in self.rows:
             key = (row.case, row.tensor) if every else row.tensor
-            if key not in worst or row.error > worst[key].error:
-                worst[key] = row
+            if key not in shown or row.error > shown[key].error:
+                shown[key] = row
         lines = [self.headline]
         lines += [f"  also: {self.sentences[code]} ({code})" for code in self.named[1:]]
-        lines += ["", *_table(list(worst.values()))]
+        lines += ["", *_table(list(shown.values()))]
         if self.first and not every:
             lines += ["", "  What differs first, case by case:", *_table(self.first[:MOST_LINES])]
             more = len(self.first) - MOST_LINES
@@ -155,29 +154,26 @@ class Judgement:
         A finding has `stage`, `code`, `message` and, as `evidence`, a row. NaN and infinity, which
         JSON lacks, are null.
         """
-        head = {
+        data = {
             "schema": REPORT_SCHEMA,
             "verdict": "right" if self.ok else "wrong",
             "ok": self.ok,
             "headline": self.headline,
             "findings": self._findings(),
+            "cases": self.cases,
+            "unseen": self.unseen,
+            "ignored": self.ignored,
+            "rows": [_plain(row) for row in self.rows],
         }
-        rest = {"cases": self.cases, "unseen": self.unseen, "ignored": self.ignored}
-        data = head | rest | {"rows": [_plain(row) for row in self.rows]}
-        return json.dumps(data, indent=2, allow_nan=False)
+        return json.dumps(finite(data), indent=2, allow_nan=False)
 
-    def _findings(self) -> list[dict[str, object]]:
-        found: dict[tuple[str, str], dict[str, object]] = {}
+    def _findings(self) -> list[Mapping[str, object]]:
+        found: dict[tuple[str, str], Mapping[str, object]] = {}
         for row in self.first:
             code = row.mistake or "differs"
             stage = KNOWN.get(code, _stage(row.tensor))
             message = self.sentences.get(code, f"{row.tensor} is not what it should be")
-            finding: dict[str, object] = {
-                "stage": stage,
-                "code": code,
-                "message": message,
-                "evidence": _plain(row),
-            }
+            finding = {"stage": stage, "code": code, "message": message, "evidence": _plain(row)}
             found.setdefault((stage, code), finding)
         return list(found.values())
 
@@ -200,41 +196,30 @@ def compare(folder: str | os.PathLike[str], results: str | os.PathLike[str]) -> 
         raise CannotRun(f"{place}: no such folder of results")
     rows, seen = [], set[str]()
     for entry in known:
-        got = {name: load(file, entry.dtype) for name, file in _found(entry, place)}
+        files = {name: place / entry.name / f"{name}.npy" for name in entry.computed}
+        got = {name: load(file, entry.dtype) for name, file in files.items() if file.exists()}
         mine = [_judge(entry, tensor, result) for tensor, result in got.items()]
         known_as = mistakes_in(entry, got, {row.tensor for row in mine if not row.ok})
         rows += [replace(row, alike=known_as.get(row.tensor, {})) for row in mine]
-        seen |= _tells_apart(entry) if any(row.tensor == "y" for row in mine) else set()
+        seen |= set(entry.tells_apart if "y" in got else ())
     asked = {f"{entry.name}/{name}.npy" for entry in known for name in entry.tensors}
-    files = {file.relative_to(place).as_posix() for file in place.rglob("*.npy")}
-    ignored = sorted(files - asked)
+    there = {file.relative_to(place).as_posix() for file in place.rglob("*.npy")}
+    ignored = sorted(there - asked)
     if not rows:
         example = f"{known[0].name}/y.npy" if known else "<case>/<tensor>.npy"
         had = f"; it has {ignored[0]}" if ignored else ""
         raise CannotRun(f"{place}: no results; expected files such as {example}{had}")
-    unseen = tuple(code for code in _told(known) if code not in seen)
+    told = {code for entry in known for code in entry.tells_apart}
+    unseen = tuple(code for code in KNOWN if code in told - seen)
     return Judgement(tuple(_settled(rows)), len(known), unseen, tuple(ignored))
-
-
-def _found(entry: Entry, place: Path) -> list[tuple[str, Path]]:
-    mine = place / entry.name
-    if not mine.is_dir():
-        return []
-    computed = [name for name, tensor in entry.tensors.items() if tensor.role == "computed"]
-    files = [(name, mine / f"{name}.npy") for name in computed]
-    return [(name, file) for name, file in files if file.exists()]
 
 
 def _judge(entry: Entry, tensor: str, got: Array) -> Result:
     expected = entry.values(tensor)
     if got.shape != expected.shape:
         return Result(entry.name, tensor, math.inf, (), math.nan, math.nan, got.shape)
-    with np.errstate(invalid="ignore"):
-        gap = np.abs(got - expected) / entry.tensors[tensor].allowed
-    gap = np.where(np.isnan(gap), np.inf, gap)
-    index = tuple(int(i) for i in np.unravel_index(np.argmax(gap), gap.shape))
-    worst = float(gap[index]), index, float(got[index]), float(expected[index])
-    return Result(entry.name, tensor, *worst)
+    row = worst(entry.name, tensor, got, expected, entry.tensors[tensor].allowed)
+    return Result(entry.name, tensor, row.times, row.index, row.got, row.expected)
 
 
 def _settled(rows: Sequence[Result]) -> Iterator[Result]:
@@ -245,26 +230,12 @@ def _settled(rows: Sequence[Result]) -> Iterator[Result]:
         yield replace(row, mistake=max(row.alike, key=lambda code: count[code], default=""))
 
 
-def _told(known: Sequence[Entry]) -> list[str]:
-    """Return the codes that some case tells apart, in a stable order."""
-    told = {code for entry in known for code in _tells_apart(entry)}
-    return [code for code in KNOWN if code in told]
-
-
-def _tells_apart(entry: Entry) -> set[str]:
-    """Return the codes that a case tells apart, under the names that they have now."""
-    return {WAS[code].code if code in WAS else code for code in entry.tells_apart}
-
-
 def _stage(tensor: str) -> str:
     return next((stage for stage, names in STAGES.items() if tensor in names), "gradient")
 
 
 def _plain(row: Result) -> dict[str, object]:
-    plain = asdict(row) | {"ok": row.ok, "alike": list(row.alike)}
-    for key in ("error", "got", "expected"):
-        plain[key] = plain[key] if math.isfinite(plain[key]) else None
-    return plain
+    return asdict(row) | {"ok": row.ok, "alike": list(row.alike)}
 
 
 def _table(rows: Sequence[Result]) -> list[str]:
@@ -276,9 +247,4 @@ def _table(rows: Sequence[Result]) -> list[str]:
             at, values = f"shape {row.shape}", ("-", "-")
         mark = row.mistake or ("" if row.ok else "differs")
         cells.append((row.tensor, f"{row.error:.2g}", row.case, at, *values, mark))
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    aligned = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        for line in cells
-    ]
-    return [f"  {line}".rstrip() for line in aligned]
+    return aligned(cells)

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from npcbam.arguments import Array
-from npcbam.oracle.candidates.candidate import CannotRun
+from npcbam.messages import CannotRun
 from npcbam.oracle.precision import PRECISIONS
+from npcbam.oracle.rules.catalogue import WAS
 from npcbam.oracle.vectors.encoding import DTYPES, decode
 from npcbam.oracle.vectors.writing import MANIFEST, SCHEMA
 from npcbam.presets import PRESETS
@@ -29,7 +30,6 @@ MOST_ENTRIES = 2**24
 class Tensor:
     """One tensor of the manifest; see the package's docstring."""
 
-    file: Path
     shape: tuple[int, ...]
     role: str
     path: str
@@ -38,7 +38,13 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Entry:
-    """One case of the manifest; see the package's docstring."""
+    """One case of the manifest; see the package's docstring.
+
+    Attributes
+    ----------
+    folder : of the vectors
+    tells_apart : codes, as they are called now
+    """
 
     folder: Path
     name: str
@@ -47,16 +53,19 @@ class Entry:
     tensors: dict[str, Tensor]
     tells_apart: tuple[str, ...]
 
+    @property
+    def computed(self) -> list[str]:
+        """The names of the tensors that a program is to compute."""
+        return [name for name, tensor in self.tensors.items() if tensor.role == "computed"]
+
     def values(self, name: str) -> Array:
         """Return the expected values of a tensor; raise CannotRun if the file does not hold it."""
-        tensor = self.tensors[name]
-        if not tensor.file.resolve().is_relative_to(self.folder.resolve()):
-            raise CannotRun(f"{tensor.file}: a link that leads out of {self.folder}")
-        value = load(tensor.file, self.dtype)
-        if value.shape != tensor.shape:
-            raise CannotRun(
-                f"{tensor.file}: expected shape {tensor.shape}, as in {MANIFEST}, got {value.shape}"
-            )
+        file, shape = self.folder / self.name / f"{name}.npy", self.tensors[name].shape
+        if not file.resolve().is_relative_to(self.folder.resolve()):
+            raise CannotRun(f"{file}: a link that leads out of {self.folder}")
+        value = load(file, self.dtype)
+        if value.shape != shape:
+            raise CannotRun(f"{file}: expected shape {shape}, as in {MANIFEST}, got {value.shape}")
         return value
 
 
@@ -101,19 +110,18 @@ def load(place: Path, dtype: str) -> Array:
 
 
 def _entry(folder: Path, case: Mapping[str, Any]) -> Entry:
-    name = _known("name", case["name"], NAME)
+    name = _word("name", case["name"])
     preset, dtype = case["preset"], case["dtype"]
     if preset not in PRESETS or dtype not in DTYPES:
         raise ValueError(f"{name} has the unknown preset {preset!r} or dtype {dtype!r}")
     tensors = {
-        _known("tensor", key, NAME): _tensor(folder, name, key, value)
-        for key, value in case["tensors"].items()
+        _word("tensor", key): _tensor(name, key, value) for key, value in case["tensors"].items()
     }
-    return Entry(folder, name, preset, dtype, tensors, tuple(map(str, case["tells_apart"])))
+    codes = (WAS[code].code if code in WAS else str(code) for code in case["tells_apart"])
+    return Entry(folder, name, preset, dtype, tensors, tuple(codes))
 
 
-def _tensor(folder: Path, case: str, name: str, entry: Mapping[str, Any]) -> Tensor:
-    file = folder / case / f"{name}.npy"
+def _tensor(case: str, name: str, entry: Mapping[str, Any]) -> Tensor:
     if entry["file"] != f"{case}/{name}.npy":
         raise ValueError(f"the file of {name} in {case} is elsewhere: {entry['file']!r}")
     shape, role = tuple(entry["shape"]), entry["role"]
@@ -124,10 +132,10 @@ def _tensor(folder: Path, case: str, name: str, entry: Mapping[str, Any]) -> Ten
     limit = entry["allowed"] if role == "computed" else math.inf
     if role == "computed" and not (type(limit) is float and 0 < limit < math.inf):
         raise ValueError(f"the allowed error of {name} in {case} is {limit!r}")
-    return Tensor(file, shape, role, entry["path"] if role == "parameter" else "", limit)
+    return Tensor(shape, role, entry["path"] if role == "parameter" else "", limit)
 
 
-def _known(what: str, value: object, pattern: re.Pattern[str]) -> str:
-    if not isinstance(value, str) or not pattern.fullmatch(value):
+def _word(what: str, value: object) -> str:
+    if not isinstance(value, str) or not NAME.fullmatch(value):
         raise ValueError(f"the {what} {value!r} is no plain word")
     return value

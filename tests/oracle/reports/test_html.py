@@ -151,7 +151,7 @@ def test_a_class_of_an_evil_name():
 
 def test_says_why_there_are_no_maps(wrong):
     assert NO_MAPS in Page(to_html(replace(wrong, maps=None))).of("p")
-    half = maps() | {"reference_mc": None, "candidate_ms": None}
+    half = {name: maps()[name] for name in ("candidate_mc", "reference_ms")}
     assert NO_MAPS in Page(to_html(replace(wrong, maps=half))).of("p")
 
 
