@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
@@ -124,17 +125,16 @@ def literal(text: str) -> object:
         return text
 
 
-def calls(f: Any, package: str, seen: frozenset[Any] = frozenset()) -> bool:
+def calls(f: Callable[..., object], package: str, seen: frozenset[object] = frozenset()) -> bool:
     """Tell whether the code of f, or of a function that it names, names a module of `package`."""
     f = inspect.unwrap(f)
-    if not isinstance(f, FunctionType):
+    if not isinstance(f, FunctionType) or f in seen:
         return False
     for name in f.__code__.co_names:
         value = f.__globals__.get(name)
         here = isinstance(value, ModuleType) and value.__name__.partition(".")[0] == package
         if here or (name == package and value is None):  # the latter where f itself imports it
             return True
-        inner = isinstance(value, FunctionType) and value is not f and value not in seen
-        if inner and calls(value, package, seen | {f}):
+        if isinstance(value, FunctionType) and calls(value, package, seen | {f}):
             return True
     return False

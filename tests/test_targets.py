@@ -1,5 +1,7 @@
 """What a user points at, and one sentence where it is not there."""
 
+import functools
+import json
 import re
 import sys
 
@@ -41,11 +43,11 @@ def test_runs_a_file_again_or_not(tmp_path, monkeypatch):
 
 def test_calls():
     def local():
-        import json
+        import csv
 
-        return json.dumps(_alone())
+        return csv.writer(_alone())
 
-    assert calls(local, "json")
+    assert calls(local, "csv")
     assert calls(lambda: _alone(), "pytest")
     assert not calls(_alone, "json")
     assert not calls(len, "json")
@@ -53,6 +55,24 @@ def test_calls():
 
 def _alone():
     return pytest.approx(1)
+
+
+def _same(f):
+    @functools.wraps(f)
+    def same(*args):
+        return f(*args)
+
+    return same
+
+
+@_same
+def _again(n):
+    return json.dumps(_again(n - 1)) if n else ""
+
+
+def test_calls_of_what_calls_its_own_decorated_self():
+    assert calls(_again, "json")
+    assert not calls(_again, "pytest")
 
 
 def test_the_code_that_loads(tmp_path, monkeypatch):
