@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
 
 Array: TypeAlias = npt.NDArray[Any]
 
-DTYPES = (np.float32, np.float64, np.longdouble, np.complex128)
+DTYPES = tuple(map(np.dtype, (np.float32, np.float64, np.longdouble, np.complex128)))
 AXES = {3: "L", 4: "H, W", 5: "D, H, W"}
 _EXACT = {
     "b1": "float32", "i1": "float32", "u1": "float32", "i2": "float32", "u2": "float32",
@@ -28,7 +28,7 @@ def array(name: str, value: object) -> Array:
     """
     if not isinstance(value, np.ndarray) or isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name}: expected a NumPy array, got {_kind(value)}")
-    if not any(value.dtype == supported for supported in DTYPES):
+    if value.dtype not in DTYPES:
         wide = "float32" if value.dtype.name == "bfloat16" else _EXACT.get(value.dtype.str[1:])
         cast = f"; {name}.astype('{wide}') is exact" if wide else ""
         raise TypeError(
@@ -142,7 +142,7 @@ def subset(name: str, value: object, allowed: Iterable[str]) -> None:
         raise ValueError(f"{name}: expected a tuple out of {', '.join(known)}, got {value!r}")
 
 
-def positive(name: str, value: Any) -> None:
+def positive(name: str, value: object) -> None:
     """Raise unless `value` is an integer of at least 1."""
     if not _whole(value):
         raise TypeError(f"{name}: expected an integer, got {value!r}")
@@ -150,7 +150,7 @@ def positive(name: str, value: Any) -> None:
         raise ValueError(f"{name}: expected at least 1, got {value}")
 
 
-def seed(name: str, value: Any) -> None:
+def seed(name: str, value: object) -> None:
     """Raise unless `value` is a whole number that a random generator can start from."""
     if not _whole(value):
         wanted = "a whole number" if name == "seed" else "a Generator or a seed"
@@ -159,11 +159,11 @@ def seed(name: str, value: Any) -> None:
         raise ValueError(f"{name}: expected a seed of at least 0, got {value}")
 
 
-def dtype(name: str, value: Any) -> None:
+def dtype(name: str, value: npt.DTypeLike | None) -> None:
     """Raise TypeError unless `value` names a supported dtype."""
     try:
         # To NumPy None is float64.
-        known = value is not None and any(np.dtype(value) == supported for supported in DTYPES)
+        known = value is not None and np.dtype(value) in DTYPES
     except (TypeError, ValueError, SyntaxError):  # NumPy parses strings such as "f4,f4"
         known = False
     if not known:
@@ -194,7 +194,7 @@ def odd(name: str, value: int) -> None:
         raise ValueError(f"{name}: expected an odd kernel size, got {value}")
 
 
-def _whole(value: object) -> bool:
+def _whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from npcbam import arguments, presets, tree
 from npcbam.arguments import Array
@@ -71,7 +72,7 @@ class CBAM:
         kernel_size: int = 7,
         preset: str = "paper",
         *,
-        dtype: Any = np.float64,
+        dtype: npt.DTypeLike = np.float64,
         spatial_axes: int = 2,
     ) -> Self:
         """Draw the weights of a new CBAM as PyTorch does, and `official` as its authors do.

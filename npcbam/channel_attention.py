@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import functools
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 
 from npcbam import arguments, tree
 from npcbam.arguments import Array
@@ -70,7 +71,7 @@ class SharedMLP:
         hidden: int,
         *,
         bias: Draw | None = None,
-        dtype: Any = np.float64,
+        dtype: npt.DTypeLike = np.float64,
     ) -> Self:
         """Draw the weights as PyTorch does; `bias` draws both biases, which None leaves out."""
         rng = generator(rng)
@@ -171,7 +172,7 @@ class ChannelAttention:
         pools: tuple[Pool, ...] = (AVG, MAX),
         blend: bool = False,
         bias: Draw | None = None,
-        dtype: Any = np.float64,
+        dtype: npt.DTypeLike = np.float64,
     ) -> Self:
         """Draw the weights; see `SharedMLP.init`."""
         return cls(SharedMLP.init(rng, channels, hidden, bias=bias, dtype=dtype), pools, blend)

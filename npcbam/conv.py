@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from npcbam import arguments
@@ -57,7 +58,7 @@ class Conv:
         *,
         weight: Draw = uniform,
         bias: Draw | None = None,
-        dtype: Any = np.float64,
+        dtype: npt.DTypeLike = np.float64,
     ) -> Self:
         """Draw a convolution between numbers of planes, (I, O), with a kernel of these sizes."""
         rng, (inputs, outputs) = generator(rng), planes

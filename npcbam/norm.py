@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 
 from npcbam import arguments, tree
 from npcbam.arguments import Array
@@ -61,7 +62,12 @@ class BatchNorm:
 
     @classmethod
     def init(
-        cls, channels: int, *, gamma: float = 1.0, momentum: float = 0.1, dtype: Any = np.float64
+        cls,
+        channels: int,
+        *,
+        gamma: float = 1.0,
+        momentum: float = 0.1,
+        dtype: npt.DTypeLike = np.float64,
     ) -> Self:
         """Return the norm at the start, with beta = 0, mean = 0 and var = 1."""
         arguments.positive("channels", channels)

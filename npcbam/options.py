@@ -108,7 +108,7 @@ class Progress:
         self("starting")
         return self
 
-    def __exit__(self, *raised: Any) -> None:
+    def __exit__(self, *raised: object) -> None:
         if self._shown:
             print("\r" + " " * (shutil.get_terminal_size().columns - 1), end="\r", file=sys.stderr)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 
 from npcbam import arguments
 from npcbam.arguments import Array
@@ -71,7 +72,7 @@ class SpatialAttention:
         blend: bool = False,
         weight: Draw = uniform,
         bias: Draw | None = None,
-        dtype: Any = np.float64,
+        dtype: npt.DTypeLike = np.float64,
     ) -> Self:
         """Draw the weights of a kernel of these sizes; see `Conv.init`."""
         planes = (1 if blend else len(pools), 1)

@@ -76,7 +76,7 @@ def _fields(kind: type) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(kind))
 
 
-def _spell(tree: Any) -> str:
+def _spell(tree: object) -> str:
     keys = [key for key, _ in _children(tree)]
     return f"the keys {', '.join(keys)}" if isinstance(tree, dict) else f"{len(keys)} items"
 

@@ -18,7 +18,7 @@ GAP = 2.0
 
 def dtypes() -> st.SearchStrategy[np.dtype[Any]]:
     """Draw float32, float64, longdouble or complex128."""
-    return st.sampled_from([np.dtype(dtype) for dtype in arguments.DTYPES])
+    return st.sampled_from(arguments.DTYPES)
 
 
 def dtype_of(draw: st.DrawFn, dtype: Any) -> np.dtype[Any]:
