@@ -50,8 +50,10 @@ def pulled(block: CBAM | Walked, x: Array, dy: Array, gains: Gains | None = None
     gains = gains or {}
     if not isinstance(block, CBAM):
         return block.pulled(x, dy, gains)
-    walk = _pulled_parallel if block.order == "parallel" and block.spatial else _pulled_in_turn
-    found, dx = walk(block, x, dy, gains)
+    if block.order == "parallel" and block.spatial is not None:
+        found, dx = _pulled_parallel(block, block.spatial, x, dy, gains)
+    else:
+        found, dx = _pulled_in_turn(block, x, dy, gains)
     leaves = {f"{name}.{k}": leaf for name, d in found.items() for k, leaf in tree.leaves(d)}
     return leaves, dx + gains.get("residual", 1.0) * dy if block.residual else dx
 
@@ -78,17 +80,16 @@ def _pulled_in_turn(
 
 
 def _pulled_parallel(
-    cbam: CBAM, x: Array, dy: Array, gains: Gains
+    cbam: CBAM, spatial: SpatialAttention, x: Array, dy: Array, gains: Gains
 ) -> tuple[dict[str, Attention], Array]:
-    assert cbam.spatial is not None
-    zc, zs = cbam.channel.logits_vjp(x)[0], cbam.spatial.logits_vjp(x)[0]
+    zc, zs = cbam.channel.logits_vjp(x)[0], spatial.logits_vjp(x)[0]
     gate, sigmoid_pullback = sigmoid_vjp(zc + zs)
     dgate, dfactor = scale_vjp(gate, x)[1](dy)
     dz = sigmoid_pullback(dgate)
     space = tuple(range(2, x.ndim))
     dzc, dzs = dz.sum(axis=space, keepdims=True), dz.sum(axis=1, keepdims=True)
     dchannel, by_channel = through("channel", cbam.channel, x, dzc, gains)
-    dspatial, by_spatial = through("spatial", cbam.spatial, x, dzs, gains)
+    dspatial, by_spatial = through("spatial", spatial, x, dzs, gains)
     dx = gains.get("channel features", 1.0) * dfactor + by_channel + by_spatial
     return {"channel": dchannel, "spatial": dspatial}, dx
 
