@@ -8,7 +8,8 @@ from typing import TypeAlias
 
 from npcbam.arguments import Array
 from npcbam.oracle.identification.reading import Reading
-from npcbam.oracle.rules.stage import Composition, Gate, Way
+from npcbam.oracle.rules.composition import Gate
+from npcbam.oracle.rules.stage import Composition, Way
 
 # Numbers as nested lists.
 Nested: TypeAlias = "list[float] | list[Nested]"

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from npcbam.arguments import Array
 from npcbam.oracle.identification.reading import Reading
 from npcbam.oracle.rules.conventions import AXES, Convention, usual
-from npcbam.oracle.rules.stage import Axes, Way
+from npcbam.oracle.rules.rule import Axes
+from npcbam.oracle.rules.stage import Way
 
 
 def conventions(

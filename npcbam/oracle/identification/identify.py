@@ -19,8 +19,9 @@ from npcbam.oracle.identification.parameters import read_off
 from npcbam.oracle.identification.reading import Reading, close
 from npcbam.oracle.precision import CLOSE
 from npcbam.oracle.rules.block import Block
+from npcbam.oracle.rules.composition import Gate
 from npcbam.oracle.rules.rule import FAITHFUL, Rule, Run, Weights
-from npcbam.oracle.rules.stage import Composition, Gate, Stage, Way
+from npcbam.oracle.rules.stage import Composition, Stage, Way
 
 Fits = Mapping[str, Sequence[Fit]]
 

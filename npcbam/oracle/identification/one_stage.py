@@ -16,8 +16,9 @@ import numpy as np
 from npcbam.arguments import Array
 from npcbam.oracle.identification.reading import close
 from npcbam.oracle.rules.block import CBAM, Block
+from npcbam.oracle.rules.composition import Gate, Maps
 from npcbam.oracle.rules.rule import Run, Weights
-from npcbam.oracle.rules.stage import Composition, Gate, Stage, Way, constant
+from npcbam.oracle.rules.stage import Composition, Stage, Way, constant
 
 Formula = tuple[float, ...]
 
@@ -196,7 +197,7 @@ def _divides(way: Way) -> bool:
     return not way.axes.get("eps") and way.axes.get("norm") != "ignored"
 
 
-def _maps(block: Block, stage: Stage, gates: dict[str, Gate], numbers: Sequence[float]) -> object:
+def _maps(block: Block, stage: Stage, gates: dict[str, Gate], numbers: Sequence[float]) -> Maps:
     """Return the maps with the others constant, and their logits 0.
 
     With several numbers one sample is tried with all of them.

@@ -72,7 +72,7 @@ def _at(rule: Rule, parameter: Parameter, u: float, weights: Weights) -> Iterato
         return
     short = float(f"{said:.3g}")
     if parameter.spelled is not None:
-        yield rule.at(short, short)
+        yield parameter.settled(rule, short, short)
     else:
-        yield rule.at(parameter.set_to(short, weights), short)
-        yield rule.at(parameter.set_to(u, weights), u)
+        yield parameter.settled(rule, parameter.set_to(short, weights), short)
+        yield parameter.settled(rule, parameter.set_to(u, weights), u)

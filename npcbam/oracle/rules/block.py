@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from npcbam.arguments import Array
 from npcbam.oracle.rules import channel, compositions, spatial
 from npcbam.oracle.rules.channel import CHANNEL_PAPER, channel_logits, channel_map
-from npcbam.oracle.rules.composition import Maps
-from npcbam.oracle.rules.rule import FAITHFUL, Rule, Weights
+from npcbam.oracle.rules.composition import Gate, Maps
+from npcbam.oracle.rules.rule import FAITHFUL, Axes, Rule, Weights
 from npcbam.oracle.rules.spatial import SPATIAL_PAPER, spatial_logits, spatial_map
-from npcbam.oracle.rules.stage import Axes, Composition, Gate, Stage, computed, constant, numbered
+from npcbam.oracle.rules.stage import Composition, Stage, computed, constant, numbered
 
 # By what logits before a norm are multiplied, so that none of its usual eps is lost beside them.
 SMALL = 2.0**-5

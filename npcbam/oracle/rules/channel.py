@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -18,9 +16,9 @@ from npcbam.oracle.rules import (
     channel_positions,
 )
 from npcbam.oracle.rules.functions import NONE, POOLS, RELU, SIGMOID
-from npcbam.oracle.rules.rule import Rule, Weights
+from npcbam.oracle.rules.rule import Axes, Rule, Weights
 
-CHANNEL_PAPER: dict[str, Any] = {
+CHANNEL_PAPER: Axes = {
     "pools": ("avg", "max"),
     "over": "space",
     "before": NONE,
@@ -44,18 +42,18 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def channel_logits(axes: Mapping[str, Any], weights: Weights, x: Array) -> Array:
+def channel_logits(axes: Axes, weights: Weights, x: Array) -> Array:
     """Return what goes into the gate, (N, C, 1, ...), before "sigmoids" merges."""
     return _merged(axes, weights, x)[0]
 
 
-def channel_map(axes: Mapping[str, Any], weights: Weights, x: Array) -> Array:
+def channel_map(axes: Axes, weights: Weights, x: Array) -> Array:
     """Return Mc of x, (N, C, 1, ...), as the axes say."""
     z, squashed = _merged(axes, weights, x)
     return z if squashed else axes["gate"](z)
 
 
-def _merged(axes: Mapping[str, Any], weights: Weights, x: Array) -> tuple[Array, bool]:
+def _merged(axes: Axes, weights: Weights, x: Array) -> tuple[Array, bool]:
     """Return the logits, or the map where each branch has a gate of its own."""
     f = _descriptors(axes, x)
     merge = axes["merge"]
@@ -76,7 +74,7 @@ def _merged(axes: Mapping[str, Any], weights: Weights, x: Array) -> tuple[Array,
     return (total / len(z) if merge == "logits-mean" else total), False
 
 
-def _descriptors(axes: Mapping[str, Any], x: Array) -> list[Array]:
+def _descriptors(axes: Axes, x: Array) -> list[Array]:
     space = tuple(range(2, x.ndim))
     if axes["over"] == "scrambled":
         mixed = np.moveaxis(x.reshape(len(x), -1, x.shape[1]), -1, 1)
@@ -85,7 +83,7 @@ def _descriptors(axes: Mapping[str, Any], x: Array) -> list[Array]:
     return [POOLS[pool](x, along) for pool in axes["pools"]]
 
 
-def _mlp(axes: Mapping[str, Any], weights: Weights, f: Array, which: int) -> Array:
+def _mlp(axes: Axes, weights: Weights, f: Array, which: int) -> Array:
     kind, h = axes["mlps"], axes["before"](np.moveaxis(f, 1, -1))
     if kind != "none":
         second = kind not in ("shared", "single") and (which == 1) != (kind == "swapped")

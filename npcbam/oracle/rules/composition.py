@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from npcbam.arguments import Array
 from npcbam.oracle.rules.rule import FAITHFUL, VARIANT, WRONG, Rule
 from npcbam.pointwise import sigmoid
 
-Gate = Callable[[Array], Array]
+Gate: TypeAlias = Callable[[Array], Array]
 # Eq. 1, as the lines of a rule.
 RIGHT = "f = channel(x) * x\ny = spatial(f) * f"
 

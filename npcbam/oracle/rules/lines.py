@@ -14,6 +14,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -166,7 +167,7 @@ def candidate(rule: Rule, which: str = "bad") -> tuple[Callable[..., Any], dict[
 AROUND_CODE = compile(AROUND, "<around>", "exec")
 
 
-def _compiled(rule: Rule, body: list[ast.stmt]) -> Any:
+def _compiled(rule: Rule, body: list[ast.stmt]) -> CodeType:
     module = ast.fix_missing_locations(ast.Module(body, []))
     return compile(module, f"<{rule.code}>", "exec")
 

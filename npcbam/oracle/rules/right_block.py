@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from npcbam.arguments import Array
 from npcbam.oracle.rules.channel import CHANNEL_PAPER, channel_logits, channel_map
 from npcbam.oracle.rules.composition import Maps
-from npcbam.oracle.rules.rule import Weights
+from npcbam.oracle.rules.rule import Axes, Weights
 from npcbam.oracle.rules.spatial import SPATIAL_PAPER, spatial_logits, spatial_map
 from npcbam.presets import Preset
 
@@ -35,8 +34,8 @@ class RightBlock:
     weights : by the keys of the stages; without "k" there is no spatial gate
     """
 
-    channel: Mapping[str, Any]
-    spatial: Mapping[str, Any]
+    channel: Axes
+    spatial: Axes
     compose: Callable[[Array, Maps], Array]
     residual: bool
     weights: Weights
@@ -68,7 +67,9 @@ class RightBlock:
 def right_block(weights: Mapping[str, Array], how: Preset) -> RightBlock:
     """Return the right block of a preset; `weights` are under the paths of `presets.shapes`."""
     pools, planes = (tuple(pool.name for pool in each or ()) for each in (how.pools, how.planes))
-    channel = CHANNEL_PAPER | {"pools": pools, "merge": "mean" if how.blend else "logits"}
-    spatial = SPATIAL_PAPER | ({"pools": ("blend",) if how.blend else planes} if planes else {})
+    channel = {**CHANNEL_PAPER, "pools": pools, "merge": "mean" if how.blend else "logits"}
+    spatial = dict(SPATIAL_PAPER)
+    if planes:
+        spatial["pools"] = ("blend",) if how.blend else planes
     keyed = {KEYS[path]: value for path, value in weights.items()}
     return RightBlock(channel, spatial, lambda x, maps: maps.both(x), how.residual, keyed)

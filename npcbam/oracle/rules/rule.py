@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from npcbam.arguments import Array
 from npcbam.oracle.findings import Finding, Stage, Status
@@ -16,7 +16,9 @@ UNDECIDED: Status = "undecided"
 NOTE: Status = "note"
 # How far from the paper, as what is nearest is told.
 COSTS: dict[Status, int] = {"faithful": 0, "variant": 10, "wrong": 1000}
-Weights = Mapping[str, Array]
+# The values of a stage's axes: names, numbers and functions.
+Axes: TypeAlias = Mapping[str, Any]
+Weights: TypeAlias = Mapping[str, Array]
 # y of a candidate for weights, by the keys of the stages, and an input.
 Run = Callable[[Weights, Array], Array]
 
@@ -68,6 +70,15 @@ class Parameter:
         """Return what the axis is set to for a number of `values`."""
         return self.set_to(number, {}) if self.spelled is None else number
 
+    def settled(self, rule: Rule, value: Any, said: float) -> Rule:
+        """Return a rule with this number in it: the axis set to `value`, which is `said` so."""
+        return replace(
+            rule,
+            sentence=rule.sentence.format(value=f"{said:.6g}"),
+            sets={**rule.sets, self.axis: value},
+            parameter=None,
+        )
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -99,7 +110,7 @@ class Rule:
     status: Status
     sentence: str
     why: str = ""
-    sets: Mapping[str, Any] = field(default_factory=dict)
+    sets: Axes = field(default_factory=dict)
     made: Callable[..., Any] | None = None
     alone: tuple[str, ...] = ()
     bad: str = ""
@@ -113,17 +124,6 @@ class Rule:
     def number(self) -> str:
         """Return the axis of the number that the sentence says, "" if it says none."""
         return self.parameter.axis if self.parameter and "{value}" in self.sentence else ""
-
-    def at(self, value: Any, said: float | None = None) -> Rule:
-        """Return the rule with its parameter's axis set to `value`, which is `said` as a number."""
-        assert self.parameter is not None
-        spelled = f"{value if said is None else said:.6g}"
-        return replace(
-            self,
-            sentence=self.sentence.format(value=spelled),
-            sets={**self.sets, self.parameter.axis: value},
-            parameter=None,
-        )
 
     def finding(
         self,
@@ -145,7 +145,7 @@ def counted(rules: Sequence[Rule]) -> tuple[Rule, ...]:
     """Return the rules, those with a parameter that can be counted once for each of its numbers."""
     found: list[Rule] = []
     for rule in rules:
-        several = rule.parameter
-        numbers = several.values if several else ()
-        found += [rule.at(several.setting(n), n) for n in numbers if several] or [rule]
+        one = rule.parameter
+        several = one and [one.settled(rule, one.setting(n), n) for n in one.values]
+        found += several or [rule]
     return tuple(found)

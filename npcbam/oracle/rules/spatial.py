@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
@@ -18,12 +17,13 @@ from npcbam.oracle.rules import (
     spatial_pools,
 )
 from npcbam.oracle.rules.functions import NONE, POOLS, SIGMOID
-from npcbam.oracle.rules.rule import Rule, Weights
+from npcbam.oracle.rules.rule import Axes, Rule, Weights
 
-SPATIAL_PAPER: dict[str, Any] = {
+# The padding is a mode of `np.pad`: zeros around.
+SPATIAL_PAPER: Axes = {
     "pools": ("avg", "max"),
     "kernel": "correlation",
-    "padding": "zero",
+    "padding": "constant",
     "offset": 0,
     "dilation": 1,
     "norm": "running",
@@ -52,7 +52,7 @@ PLANES: dict[str, Callable[[Array], Array]] = {
 }
 
 
-def spatial_logits(axes: Mapping[str, Any], weights: Weights, x: Array) -> Array:
+def spatial_logits(axes: Axes, weights: Weights, x: Array) -> Array:
     """Return what goes into the gate, (N, 1, *S)."""
     planes = [PLANES[p](x) if p in PLANES else POOLS[p](x, (1,)) for p in axes["pools"]]
     z = _convolve(axes, weights["k"], np.concatenate(planes, axis=1)) + weights.get("kb", 0)
@@ -63,7 +63,7 @@ def spatial_logits(axes: Mapping[str, Any], weights: Weights, x: Array) -> Array
     return scaled
 
 
-def spatial_map(axes: Mapping[str, Any], weights: Weights, x: Array) -> Array:
+def spatial_map(axes: Axes, weights: Weights, x: Array) -> Array:
     """Return Ms of x, (N, 1, *S), as the axes say."""
     z = spatial_logits(axes, weights, x)
     space = tuple(range(2, x.ndim))
@@ -75,7 +75,7 @@ def spatial_map(axes: Mapping[str, Any], weights: Weights, x: Array) -> Array:
     return ms
 
 
-def _convolve(axes: Mapping[str, Any], k: Array, planes: Array) -> Array:
+def _convolve(axes: Axes, k: Array, planes: Array) -> Array:
     space = tuple(range(2, k.ndim))
     if axes["kernel"] == "flipped":
         k = np.flip(k, axis=space)
@@ -86,19 +86,18 @@ def _convolve(axes: Mapping[str, Any], k: Array, planes: Array) -> Array:
         dilated = np.zeros((*k.shape[:2], *sizes), k.dtype)
         dilated[(slice(None), slice(None), *[slice(None, None, axes["dilation"])] * len(sizes))] = k
         k = dilated
-    if axes["padding"] == "zero" and not axes["offset"]:
+    if axes["padding"] == "constant" and not axes["offset"]:
         return Conv(np.ascontiguousarray(k))(np.ascontiguousarray(planes))
-    mode = {"zero": "constant"}.get(axes["padding"], axes["padding"])
     around = [n // 2 for n in k.shape[2:]]
     margin = [(n + abs(axes["offset"]),) * 2 for n in around]
-    padded = np.pad(planes, [(0, 0), (0, 0), *margin], mode=mode)
+    padded = np.pad(planes, [(0, 0), (0, 0), *margin], mode=axes["padding"])
     whole = Conv(np.ascontiguousarray(k))(np.ascontiguousarray(padded))
     start = [n[0] - axes["offset"] for n in margin]
     inner = [slice(a, a + size) for a, size in zip(start, planes.shape[2:], strict=True)]
     return whole[(slice(None), slice(None), *inner)]
 
 
-def _normalise(axes: Mapping[str, Any], weights: Weights, z: Array) -> Array:
+def _normalise(axes: Axes, weights: Weights, z: Array) -> Array:
     kind, _, unbiased = axes["norm"].partition("-")
     mean, var = weights.get("mean"), weights.get("var")
     if kind in ("batch", "sample"):

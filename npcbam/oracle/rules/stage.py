@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from npcbam.arguments import Array
-from npcbam.oracle.rules.rule import COSTS, FAITHFUL, VARIANT, WRONG, Rule, Weights, counted
+from npcbam.oracle.rules.composition import Gate, Maps
+from npcbam.oracle.rules.rule import COSTS, FAITHFUL, VARIANT, WRONG, Axes, Rule, Weights, counted
 
-Axes: TypeAlias = Mapping[str, Any]
 Computed: TypeAlias = Callable[[Axes, Weights, Array], Array]
-Gate: TypeAlias = Callable[[Array], Array]
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,11 +111,11 @@ class Composition:
         """How far from the paper."""
         return COSTS[self.rule.status] + COSTS[VARIANT] * self.residual
 
-    def __call__(self, x: Array, maps: Any) -> Array:
+    def __call__(self, x: Array, maps: Maps) -> Array:
         """Return y (N, C, *S) of x and both maps."""
         return self.added(self.made(x, maps), x)
 
-    def made(self, x: Array, maps: Any) -> Array:
+    def made(self, x: Array, maps: Maps) -> Array:
         """Return y before x is added, which compositions with and without it share."""
         assert self.rule.made is not None
         y: Array = self.rule.made(x, maps)
