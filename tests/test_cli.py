@@ -36,10 +36,10 @@ def run(alone, monkeypatch):
     """Return the same in this process, which has imported torch already."""
     monkeypatch.setattr(sys, "path", [*sys.path])
 
-    def ask(request, timeout, progress, debug):
+    def ask(answer, request, timeout, progress, debug):
         return isolation.answer(**request), "checking"
 
-    monkeypatch.setattr(isolation, "_ask", ask)
+    monkeypatch.setattr(isolation, "ask", ask)
     return alone
 
 
@@ -186,7 +186,7 @@ def test_a_fault_of_our_own_is_no_traceback(run, monkeypatch):
 
     monkeypatch.setattr(isolation, "answered", fails)
     assert run("torch.nn:ReLU") == (2, "", "npcbam: KeyError: 'lost' (--debug shows where)\n")
-    monkeypatch.setattr(isolation, "_ask", fails)
+    monkeypatch.setattr(isolation, "ask", fails)
     assert run("torch.nn:ReLU") == (2, "", "npcbam: KeyError: 'lost' (--debug shows where)\n")
 
 

@@ -11,10 +11,9 @@ from npcbam.child import Failed, Stopped
 from npcbam.messages import CannotRun, plain
 from npcbam.options import (
     Progress,
-    file_or_terminal,
-    file_to_write,
+    add_process,
+    add_reports,
     say,
-    seconds,
     setting,
     write,
     write_reports,
@@ -25,8 +24,6 @@ from npcbam.oracle.precision import DTYPES
 from npcbam.oracle.question import Question
 from npcbam.presets import PRESETS
 
-# What the options and `npcbam.check` call alike.
-REQUEST = ("target", "channels", "expect", "stage", "dtype", "device", "seed")
 OK, DIFFERS = 0, 1
 
 DESCRIPTION = """\
@@ -107,27 +104,10 @@ def add(commands: Any) -> None:
         f"{', '.join(DTYPES)} (all that TARGET has)",
     )
     one.add_argument("--device", default="cpu", help="what torch runs on, such as cuda (cpu)")
-    one.add_argument(
-        "--json",
-        type=file_or_terminal,
-        metavar="FILE",
-        help="write the report as JSON; - is the terminal",
-    )
-    one.add_argument(
-        "--html",
-        type=file_to_write,
-        metavar="FILE",
-        help="write the report as a page with pictures",
-    )
+    pictured = "write the report as a page with pictures"
+    add_reports(one, json="write the report as JSON", html=pictured)
     one.add_argument("--seed", type=int, default=0, help="of weights, inputs and cotangents (0)")
-    one.add_argument(
-        "--timeout",
-        type=seconds,
-        default=60.0,
-        metavar="S",
-        help="the seconds that TARGET has, its imports included (60)",
-    )
-    one.add_argument("--debug", action="store_true", help="show where it fails and what it prints")
+    add_process(one)
     one.set_defaults(run=run)
 
 
@@ -135,27 +115,25 @@ def run(args: argparse.Namespace) -> int:
     """Check, say what was found, and return the exit status."""
     if args.target is None:
         return _check_examples(args)
-    _known(args)
-    request = {name: getattr(args, name) for name in REQUEST}
-    request["settings"] = dict(args.settings)
+    question = _question(args)
     try:
         with Progress(args.json) as progress:
-            found = isolation.run(request, args.timeout, progress, debug=args.debug)
+            found = isolation.run(args.target, question, args.timeout, progress, debug=args.debug)
     except Stopped as stopped:
         if args.debug:
             print(stopped.trace, end="", file=sys.stderr)
-        found = isolation.report_of(stopped, request)
+        found = isolation.report_of(stopped, args.target, question)
     if args.json != "-":
         say(plain(found["text"]))
     write_reports(args, found)
     return OK if found["ok"] is True else DIFFERS
 
 
-def _known(args: argparse.Namespace) -> None:
-    """Refuse what no TARGET can have before it is loaded."""
+def _question(args: argparse.Namespace) -> Question:
+    """Return what is asked; refuse what no TARGET can have before it is loaded."""
     try:
         how = args.expect, args.stage, args.dtype, args.device, args.seed
-        Question(args.channels, {}, None, *how)
+        return Question(args.channels, dict(args.settings), None, *how)
     except (TypeError, ValueError) as error:
         raise Failed(str(error)) from error
 

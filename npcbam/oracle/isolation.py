@@ -6,6 +6,7 @@ The process is that of `npcbam.child`; here is what it is asked, and what it ans
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 from npcbam.child import Failed as Failed
@@ -20,9 +21,8 @@ from npcbam.oracle.rules.catalogue import rule
 from npcbam.targets import literal
 
 
-def report_of(stopped: Stopped, request: Mapping[str, Any]) -> dict[str, Any]:
+def report_of(stopped: Stopped, target: str, question: Question) -> dict[str, Any]:
     """Return what `answer` does: a report with nothing in it but how the candidate stopped."""
-    target, question = request["target"], _question(request)
     found = rule(stopped.code).finding(what=str(stopped).removeprefix(f"{plain(target)} "))
     report = Report(
         target=target,
@@ -39,17 +39,19 @@ def report_of(stopped: Stopped, request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def run(
-    request: Mapping[str, Any],
+    target: str,
+    question: Question,
     timeout: float = 60.0,
     progress: Progress = silent,
     *,
     debug: bool = False,
 ) -> dict[str, Any]:
-    """Return the `answer` to a request, from a process of its own.
+    """Return the `answer` to a question, from a process of its own.
 
     Parameters
     ----------
-    request : the arguments of `answer`, in what JSON can hold
+    target : where to find the candidate
+    question : its settings are text, of Python literals or of themselves
     timeout : seconds until the process is ended, its start included
     progress : is told what is being done
     debug : let what the candidate prints, and where it hangs or crashes, go to standard error
@@ -61,35 +63,19 @@ def run(
     Stopped
         It hangs, crashes or exits.
     """
-    found, phase = _ask(request, timeout, progress, debug)
-    return settle(request["target"], found, phase)
+    request = {"target": target, "question": asdict(question)}
+    found, phase = ask(f"{__name__}:answer", request, timeout, progress, debug)
+    return settle(target, found, phase)
 
 
-def _ask(
-    request: Mapping[str, Any], timeout: float, progress: Progress, debug: bool
-) -> tuple[dict[str, Any], str]:
-    return ask(f"{__name__}:answer", request, timeout, progress, debug)
-
-
-def answer(progress: Progress = silent, **request: Any) -> dict[str, Any]:
-    """Check a target, and return the report in what JSON can hold, or why there is none.
-
-    Parameters
-    ----------
-    progress : is told what is being done
-    request : `target`, where to find the candidate; `settings`, the arguments of its class, as
-        Python literals or else text; and the other fields of a `Question`
-    """
+def answer(target: str, question: Mapping[str, Any], progress: Progress = silent) -> dict[str, Any]:
+    """Check a target, and return the report in what JSON can hold, or why there is none."""
     try:
-        return _as_answer(answered(request["target"], _question(request), progress))
+        asked = Question(**question)
+        settings = {name: literal(str(text)) for name, text in asked.settings.items()}
+        return _as_answer(answered(target, replace(asked, settings=settings), progress))
     except BaseException as error:
         return failure(error)
-
-
-def _question(request: Mapping[str, Any]) -> Question:
-    settings = {name: literal(text) for name, text in request.get("settings", {}).items()}
-    rest = {name: value for name, value in request.items() if name not in ("target", "settings")}
-    return Question(settings=settings, **rest)
 
 
 def _as_answer(report: Report) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from tiers import first
 from npcbam.child import Failed, Stopped
 from npcbam.oracle import CannotRun
 from npcbam.oracle.isolation import report_of, run
+from npcbam.oracle.question import Question
 
 # A right CBAM of NumPy with one line more: in forward, or where the file is imported.
 FILE = """\
@@ -36,8 +37,7 @@ def planted(tmp_path):
     def planted(running="pass", loading="", timeout=20.0, **how):
         place = tmp_path / "planted.py"
         place.write_text(FILE.format(running=running, loading=loading))
-        request = {"target": f"{place}:cbam", "channels": 32, "settings": {}, "seed": 0}
-        return run(request, timeout, **how)
+        return run(f"{place}:cbam", Question(channels=32), timeout, **how)
 
     return planted
 
@@ -287,21 +287,19 @@ def test_sees_the_modules_of_its_parent_and_no_others(tmp_path, monkeypatch):
     (library / "known_to_the_parent.py").write_text("from npcbam.oracle.examples import *")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path, str(library)])
-    request = {"target": "known_to_the_parent:right", "channels": 32, "settings": {}}
-    assert run(request)["ok"] is True
+    assert run("known_to_the_parent:right", Question(channels=32))["ok"] is True
 
 
 def test_a_failure_keeps_its_traceback():
     with pytest.raises(Failed, match=r"^nowhere\.py: no such file$") as caught:
-        run({"target": "nowhere.py:X", "settings": {}})
+        run("nowhere.py:X", Question())
     assert caught.value.trace.startswith("Traceback")
     assert "CannotRun: nowhere.py: no such file" in caught.value.trace
 
 
 def test_what_stopped_is_a_finding_too():
     stopped = Stopped("hangs", "here:cbam gave no answer")
-    request = {"target": "here:cbam", "expect": "seed", "seed": 3, "dtype": "float32"}
-    found = report_of(stopped, request)
+    found = report_of(stopped, "here:cbam", Question(expect="seed", seed=3, dtype="float32"))
     data = json.loads(found["json"])
     assert (found["ok"], data["verdict"], data["reason"]) == (
         False,
