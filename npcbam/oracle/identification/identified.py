@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from npcbam.arguments import Array
-from npcbam.oracle.candidates.attempt import attempt
-from npcbam.oracle.candidates.candidate import sentence
 from npcbam.oracle.findings import Finding
 from npcbam.oracle.identification.identify import identify
 from npcbam.oracle.identification.reading import Reading, close
@@ -17,7 +15,7 @@ from npcbam.oracle.precision import CLOSE, LOOSE
 from npcbam.oracle.probing.inputs import telling
 from npcbam.oracle.probing.placement import placed
 from npcbam.oracle.probing.roles import Roles, assignments
-from npcbam.oracle.probing.trial import Trial
+from npcbam.oracle.probing.trial import FailureError, Trial
 from npcbam.oracle.probing.weights import awake, without_effect
 from npcbam.oracle.rules.block import BLOCKS, CHANNEL_ONLY, Block
 from npcbam.oracle.rules.catalogue import rule
@@ -37,6 +35,7 @@ class Identified:
     roles : which array plays which role in it
     dead : the names of the arrays that y does not depend on
     x : the input that no two rules agree on
+    failed : that it fails on some samples of it, which are left out
     """
 
     trial: Trial
@@ -44,6 +43,7 @@ class Identified:
     roles: Roles
     dead: frozenset[str]
     x: Array
+    failed: Finding | None = None
 
     @property
     def weights(self) -> dict[str, Array]:
@@ -51,9 +51,10 @@ class Identified:
         return self.trial.weights(self.roles)
 
     def findings(self) -> list[Finding]:
-        """Return the parameters that have no effect."""
+        """Return that it fails on some samples, and the parameters that have no effect."""
         learnt = sorted(self.dead & set(self.trial.candidate.parameters))
-        return [rule("dead-parameter").finding(name=name) for name in learnt]
+        dead = [rule("dead-parameter").finding(name=name) for name in learnt]
+        return [self.failed, *dead] if self.failed else dead
 
 
 def identified(trial: Trial) -> Identified | Finding:
@@ -62,14 +63,15 @@ def identified(trial: Trial) -> Identified | Finding:
     space: tuple[int, ...] = (6, 5, 4)[: sizes[1]]
     if trial.outcomes[0].y is None:
         space = trial.large[0].input.x.shape[2:]
-    x = telling(trial.draws(0), trial.channels, *space)
-    given = attempt(lambda: candidate.forward(trial.values, x.copy()))
-    if isinstance(given, BaseException):
-        where = f"on {len(x)} samples of {' x '.join(map(str, space))}"
-        return rule("raises").finding(where=where, error=sentence(given))
-    dead = without_effect(candidate, trial.values, x)
-    known = assignments(candidate.parameters, candidate.buffers, dead, sizes, candidate.stage)
-    return Identified(trial, *_searched(trial, x, known, dead), frozenset(dead), x)
+    try:
+        x, failed = trial.taken(telling(trial.draws(0), trial.channels, *space))
+        dead = without_effect(trial.forward, trial.values, x)
+        known = assignments(candidate.parameters, candidate.buffers, dead, sizes, candidate.stage)
+        reading, roles = _searched(trial, x, known, dead)
+    except FailureError as error:
+        return error.finding()
+    some = failed.finding() if failed else None
+    return Identified(trial, reading, roles, frozenset(dead), x, some)
 
 
 def _searched(

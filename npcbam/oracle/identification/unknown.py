@@ -17,6 +17,7 @@ from npcbam.oracle.identification.identified import Identified
 from npcbam.oracle.identification.more_planes import finding_of_planes
 from npcbam.oracle.identification.one_stage import Alone, look
 from npcbam.oracle.precision import STILL
+from npcbam.oracle.probing.trial import FailureError
 from npcbam.oracle.rules.catalogue import rule
 from npcbam.oracle.rules.rule import Run, Weights
 from npcbam.oracle.rules.stage import Stage
@@ -35,8 +36,12 @@ def unknown(found: Identified) -> list[Finding]:
         return [rule("not-finite").finding(input=name, reason=reason)]
     if found.dead >= set(found.trial.candidate.parameters):
         return [rule("weights-elsewhere").finding()]
-    apart = kernels_apart(found)
-    return [apart] if apart else _depends(found)
+    if (apart := kernels_apart(found)) is not None:
+        return [apart]
+    try:
+        return _depends(found)
+    except FailureError as error:
+        return [error.finding()]
 
 
 def _depends(found: Identified) -> list[Finding]:

@@ -9,13 +9,27 @@ import numpy as np
 
 from npcbam.arguments import Array
 from npcbam.oracle.candidates.attempt import attempt
-from npcbam.oracle.candidates.candidate import Candidate, CannotRun
+from npcbam.oracle.candidates.candidate import Candidate, CannotRun, sentence
 from npcbam.oracle.candidates.wrapped import FlatMap
+from npcbam.oracle.findings import Finding
 from npcbam.oracle.probing.roles import Roles, assignments, sizes_of
 from npcbam.oracle.probing.running import Outcome, Progress, inputs, run_all, silent, sizes, spread
 from npcbam.oracle.probing.single import only_single
 from npcbam.oracle.probing.weights import awake, draw
+from npcbam.oracle.rules.catalogue import rule
 from npcbam.oracle.rules.rule import Run
+
+
+class FailureError(Exception):
+    """A candidate that ran fails on samples or weights that would tell what it computes."""
+
+    def __init__(self, where: str, error: BaseException) -> None:
+        super().__init__(where)
+        self.where, self.error = where, error
+
+    def finding(self) -> Finding:
+        """Return what is said of it."""
+        return rule("raises").finding(where=self.where, error=sentence(self.error))
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +79,30 @@ class Trial:
         """Return the weights by key."""
         return {role.key: role.carry(self.values[role.name]) for role in roles}
 
+    def forward(self, values: Mapping[str, Array], x: Array) -> Array:
+        """Return y, or raise `FailureError`."""
+        y = attempt(lambda: self.candidate.forward(values, x.copy()))
+        if isinstance(y, BaseException):
+            others = "" if values is self.values else " with other weights"
+            raise FailureError(f"on {_samples(x)}{others}", y)
+        return y
+
+    def taken(self, x: Array) -> tuple[Array, FailureError | None]:
+        """Return the samples of x that it takes, and how it fails on all of them, if it does."""
+        try:
+            self.forward(self.values, x)
+        except FailureError as failed:
+            takes = [self._takes(sample) for sample in np.split(x, len(x))]
+            if not any(takes):
+                raise
+            where = f"on {takes.count(False)} of {_samples(x)}"
+            return x[takes], FailureError(where, failed.error)
+        return x, None
+
+    def _takes(self, x: Array) -> bool:
+        y = attempt(lambda: self.candidate.forward(self.values, x.copy()))
+        return not isinstance(y, BaseException)
+
     def runs(self, roles: Roles) -> Run:
         """Return y of the candidate, in the shape of x, as a function of weights by key and x."""
 
@@ -73,10 +111,13 @@ class Trial:
             for role in roles:
                 values[role.name] = role.back(weights[role.key], values[role.name])
             parts = np.split(x, len(x)) if self.alone else [x]
-            forward = self.candidate.forward
-            return np.concatenate([spread(forward(values, f.copy()), f) for f in parts])
+            return np.concatenate([spread(self.forward(values, f), f) for f in parts])
 
         return run
+
+
+def _samples(x: Array) -> str:
+    return f"{len(x)} samples of {' x '.join(map(str, x.shape[2:]))}"
 
 
 def with_a_column(candidate: Candidate) -> Candidate:

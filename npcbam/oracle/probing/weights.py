@@ -10,7 +10,7 @@ from npcbam.arguments import Array
 from npcbam.oracle.candidates.candidate import Candidate
 from npcbam.oracle.probing.inputs import cotangent
 from npcbam.oracle.probing.roles import is_weight
-from npcbam.oracle.rules.rule import Weights
+from npcbam.oracle.rules.rule import Run, Weights
 
 # At the highest level of `inputs.telling`, halved by a gate before it and with a bias of -1.5, a
 # hidden unit is then above 8. ReLU6, which ends at 6, parts from ReLU the farthest of all rules.
@@ -63,12 +63,12 @@ def _adding_up(value: Array) -> Array:
     return np.where(before < LEAST, np.abs(rows), rows).reshape(value.shape)
 
 
-def without_effect(candidate: Candidate, values: Mapping[str, Array], x: Array) -> set[str]:
-    """Return the names of the arrays that y does not depend on."""
-    y = candidate.forward(values, x.copy())
+def without_effect(forward: Run, values: Mapping[str, Array], x: Array) -> set[str]:
+    """Return the names of the arrays that y = forward(values, x) does not depend on."""
+    y = forward(values, x)
     found = set()
     for name, value in values.items():
-        moved = candidate.forward({**values, name: 1.5 * value + 0.3}, x.copy())
+        moved = forward({**values, name: 1.5 * value + 0.3}, x)
         if np.array_equal(moved, y, equal_nan=True):
             found.add(name)
     return found

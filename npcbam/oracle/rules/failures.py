@@ -70,6 +70,7 @@ RULES = (
         bad="assert not (x < 0).all((1, 2, 3)).any()\n" + RIGHT,
         fix=RIGHT,
         sources=("Eq. 1",),
+        supersedes=("raises",),
     ),
     Rule(
         code="backward-fails",
@@ -185,7 +186,7 @@ RULES = (
         bad="assert len(x) in (3, 5)\n" + RIGHT,
         fix=RIGHT,
         sources=("Eq. 1",),
-        supersedes=ONE_INPUT,
+        supersedes=(*ONE_INPUT, "raises"),
     ),
     Rule(
         code="fails-on-single",

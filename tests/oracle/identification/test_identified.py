@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from npcbam import CBAM
+from npcbam import CBAM, ChannelAttention, SharedMLP
 from npcbam.oracle.candidates import adapt
 from npcbam.oracle.findings import Finding
 from npcbam.oracle.identification.identified import identified
@@ -54,3 +54,32 @@ def test_what_fails_where_it_would_show_is_said():
     found = identified(tried(adapt(block, 16, parameters=arrays), 16))
     assert isinstance(found, Finding)
     assert found.message == "it fails on 18 samples of 6 x 5: AssertionError: not eighteen"
+
+
+def test_what_fails_with_other_weights_is_said():
+    known = []
+
+    def block(params, x):
+        assert not known or np.array_equal(params["w0"], known[0]), "another"
+        return params["w0"].sum() * x + params["w1"].sum() * x
+
+    arrays = {"w0": np.ones((4, 16)), "w1": np.ones((16, 4))}
+    trial = tried(adapt(block, 16, parameters=arrays), 16)
+    known.append(trial.values["w0"].copy())
+    found = identified(trial)
+    assert isinstance(found, Finding)
+    where = "on 18 samples of 6 x 5 with other weights"
+    assert found.message == f"it fails {where}: AssertionError: another"
+
+
+def test_samples_that_it_fails_on_are_left_out():
+    def block(params, x):
+        assert not (x < 0).all((1, 2, 3)).any(), "below"
+        return CBAM(ChannelAttention(SharedMLP(params["w0"], params["w1"])), None)(x)
+
+    arrays = {"w0": np.ones((4, 16)), "w1": np.ones((16, 4))}
+    found = identified(tried(adapt(block, 16, parameters=arrays), 16))
+    (failed,) = found.findings()
+    assert failed.message.startswith("it fails on 4 of 18 samples of 6 x 5: AssertionError: below")
+    assert found.reading.known
+    assert len(found.x) == 14

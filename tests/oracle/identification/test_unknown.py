@@ -1,5 +1,6 @@
 """Probes: where no row fits, what a stage reads is proven."""
 
+import numpy as np
 import pytest
 from planted import channel_mlps, channel_pools, convolutions, spatial_gates, spatial_planes
 from tiers import later
@@ -68,3 +69,19 @@ def test_what_is_proven(block):
     moves, left = set(does.split(", ")), set(rest.partition(";")[0].split(", "))
     assert left == still
     assert moves == (CHANNEL if finding.stage == "channel" else SPATIAL) - still
+
+
+def test_what_fails_while_it_is_probed_is_said():
+    def block(params, x):
+        flat = x.reshape(*x.shape[:2], -1)
+        assert flat.shape[-1] < 2 or (np.diff(flat) < 0).any(), "sorted"
+        second = np.sort(flat)[..., -2:].mean(-1)
+        z = np.maximum(second @ params["w0"].T, 0) @ params["w1"].T
+        return x / (1 + np.exp(-z))[:, :, None, None]
+
+    arrays = {"w0": np.ones((4, 16)), "w1": np.ones((16, 4))}
+    report = npcbam.check(block, channels=16, parameters=arrays)
+    assert report.verdict == "wrong"
+    assert [f.message for f in report.findings if f.code == "raises"] == [
+        "it fails on 18 samples of 6 x 5 with other weights: AssertionError: sorted"
+    ]

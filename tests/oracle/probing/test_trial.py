@@ -7,7 +7,7 @@ from npcbam import CBAM, ChannelAttention, SharedMLP
 from npcbam.oracle.candidates import adapt
 from npcbam.oracle.candidates.candidate import CannotRun
 from npcbam.oracle.probing.roles import assignments
-from npcbam.oracle.probing.trial import tried, with_a_column
+from npcbam.oracle.probing.trial import FailureError, tried, with_a_column
 
 RNG = np.random.default_rng(0)
 WEIGHTS = {"w0": RNG.normal(size=(2, 16)), "w1": RNG.normal(size=(16, 2))}
@@ -60,3 +60,35 @@ def test_purposes_draw_numbers_of_their_own():
     one, two = (trial.draws(purpose).normal(size=3) for purpose in (0, 1))
     assert not (one == two).any()
     assert (trial.draws(0).normal(size=3) == one).all()
+
+
+def refusing(refused, where=lambda params, x: x):
+    def block(params, x):
+        assert not refused(where(params, x)), "no"
+        return (params["w0"].sum() + params["w1"].sum()) * x
+
+    return tried(adapt(block, 16, parameters=WEIGHTS), 16)
+
+
+def test_samples_that_it_takes_one_by_one():
+    trial = refusing(lambda x: (x < -1e9).any())
+    x = RNG.normal(size=(4, 16, 2, 3))
+    taken, failed = trial.taken(x)
+    assert taken is x
+    assert failed is None
+    x[1::2] = -1e10
+    taken, failed = trial.taken(x)
+    assert np.array_equal(taken, x[::2])
+    assert failed.finding().message == "it fails on 2 of 4 samples of 2 x 3: AssertionError: no"
+    with pytest.raises(FailureError, match=r"^on 2 samples of 2 x 3$"):
+        trial.taken(x[1::2])
+
+
+def test_other_weights_that_it_refuses():
+    trial = refusing(lambda w0: w0[0, 0] == 3, where=lambda params, x: params["w0"])
+    x, other = RNG.normal(size=(4, 16, 2, 3)), dict(trial.values)
+    assert trial.forward(other, x).shape == x.shape
+    other["w0"] = np.full_like(other["w0"], 3)
+    with pytest.raises(FailureError, match=r"^on 4 samples of 2 x 3 with other weights$") as failed:
+        trial.forward(other, x)
+    assert failed.value.finding().code == "raises"

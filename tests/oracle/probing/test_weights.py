@@ -53,4 +53,4 @@ def test_no_more_signs_are_turned_than_needed():
 
 def test_what_y_does_not_depend_on():
     found = candidate(a=(6,), idle=(3,))
-    assert without_effect(found, {"a": np.ones(6), "idle": np.ones(3)}, X) == {"idle"}
+    assert without_effect(found.forward, {"a": np.ones(6), "idle": np.ones(3)}, X) == {"idle"}
