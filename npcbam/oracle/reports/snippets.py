@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,72 +31,49 @@ def with_snippet(finding: Finding, candidate: Candidate, channels: int, seed: in
 
     `case` draws weights, x and dy anew. What lies in gradients is replayed through the adapter.
     """
-    if not finding.evidence:
+    seen, own = finding.evidence, finding.stage in ("numerics", "effects")
+    if not seen:
         return finding
-    seen = finding.evidence
     low = candidate.at(seen["dtype"]) if "dtype" in seen else candidate
     tensor = str(seen.get("tensor", "y"))
-    backward = tensor == "dx" or finding.stage == "gradient" or tensor.startswith("d")
-    lines = _given(seen, finding.stage, low, (channels, seed))
     if tensor == "y" and "index" in seen:
         seen = seen | {"index": list(candidate.index(tuple(seen["index"])))}
-        finding = replace(finding, evidence=seen)
-    if backward:
-        lines += _through_adapter(low, channels)
-        shown = _shown(tensor, seen, moved=False)
+    index = list(seen.get("index", ()))
+    part = f", stage={low.stage!r}" if low.stage != "whole" else ""
+    lines = _given(low.source, seen, own, f"channels={channels}, seed={seed}{part}")
+    # The effects have parameters that are written to, all other stages gradients.
+    if finding.stage == "gradient" or (tensor != "y" and finding.stage != "effects"):
+        lines.append("from npcbam.oracle.candidates import adapt")
+        lines.append(f"candidate = adapt(block, {channels}, parameters=params{part})")
+        lines += [f"candidate = candidate.at({low.dtype!r})"] * (low.dtype != low.dtypes[0])
+        lines.append("dparams, dx = candidate.vjp(params, x, dy)")
+        lines.append(_printed(tensor, index))
     else:
         # What binds the block stands above already.
         lines.append(low.replay("params", "x").replace(low.source, "").strip("\n"))
-        shown = _shown("y", seen, moved=low.layout == "NHWC") if tensor == "y" else "print(y)"
-    return replace(finding, snippet="\n".join([*lines, shown + _values(finding)]))
+        if low.layout == "NHWC" and len(index) > 2:
+            index.append(index.pop(1))
+        lines.append(_printed("y", index if tensor == "y" else []))
+    if not own and "index" in seen:
+        lines[-1] += "  # {}, expected {}".format(*told_apart(seen["got"], seen["expected"], 9))
+    return replace(finding, evidence=seen, snippet="\n".join(lines))
 
 
-def _given(
-    seen: Mapping[str, Any], stage: str, low: Candidate, drawn: tuple[int, int]
-) -> list[str]:
-    """Return lines that bind `block`, `params`, `x` and `dy`."""
-    channels, seed = drawn
-    name, shape = str(seen.get("input", "noise")), seen.get("shape")
-    own = stage in ("numerics", "effects") and name not in TRIED
-    part = f", stage={low.stage!r}" if low.stage != "whole" else ""
-    how = f"channels={channels}, seed={seed}{part}"
-    lines = [low.source, "from npcbam.oracle import case"]
-    if "import numpy as np" not in low.source:
-        lines.insert(0, "import numpy as np")
-    lines.append(f"params, x, dy = case(block, {'noise' if own else name!r}, {how})")
-    if shape is not None:
-        lines.append(f"x = np.random.default_rng(0).standard_normal({tuple(shape)})")
-    return lines + [made for key, made in MADE.items() if own and key == name]
+def _given(source: str, seen: Mapping[str, Any], own: bool, how: str) -> list[str]:
+    """Return lines that bind `block`, `params`, `x` and `dy`; a stage may have its `own` inputs."""
+    name = str(seen.get("input", "noise"))
+    made = own and name not in TRIED
+    lines = [] if "import numpy as np" in source else ["import numpy as np"]
+    lines += [source, "from npcbam.oracle import case"]
+    lines.append(f"params, x, dy = case(block, {'noise' if made else name!r}, {how})")
+    if "shape" in seen:
+        lines.append(f"x = np.random.default_rng(0).standard_normal({tuple(seen['shape'])})")
+    return [*lines, MADE[name]] if made and name in MADE else lines
 
 
-def _through_adapter(low: Candidate, channels: int) -> list[str]:
-    part = f", stage={low.stage!r}" if low.stage != "whole" else ""
-    lines = [
-        "from npcbam.oracle.candidates import adapt",
-        f"candidate = adapt(block, {channels}, parameters=params{part})",
-    ]
-    lines += [f"candidate = candidate.at({low.dtype!r})"] * (low.dtype != low.dtypes[0])
-    return [*lines, "dparams, dx = candidate.vjp(params, x, dy)"]
-
-
-def _shown(tensor: str, seen: Mapping[str, Any], moved: bool) -> str:
-    """Return the line that prints the entry; `moved` where the channels come last."""
-    if tensor.startswith("d") and tensor != "dx":
-        name = tensor.removeprefix("d ")
-        return "print(dparams)" if name == tensor else f"print(dparams[{name!r}]{_at(seen)})"
-    index = list(seen.get("index", ()))
-    if moved and len(index) > 2:
-        index.append(index.pop(1))
-    return f"print({tensor}{_at({'index': index})})"
-
-
-def _at(seen: Mapping[str, Any]) -> str:
-    index = ", ".join(map(str, seen.get("index", ())))
-    return f"[{index}]" if index else ""
-
-
-def _values(finding: Finding) -> str:
-    seen = finding.evidence
-    if finding.stage in ("numerics", "effects") or "index" not in seen:
-        return ""
-    return "  # {}, expected {}".format(*told_apart(seen["got"], seen["expected"], 9))
+def _printed(tensor: str, index: Sequence[int]) -> str:
+    """Return the line that prints an entry, of a gradient "d NAME" or of y or dx."""
+    at = f"[{', '.join(map(str, index))}]" if index else ""
+    if tensor.startswith("d "):
+        return f"print(dparams[{tensor.removeprefix('d ')!r}]{at})"
+    return f"print({tensor}{at})" if tensor in ("y", "dx") else "print(dparams)"

@@ -93,3 +93,19 @@ def test_inputs_of_the_numerics(made, name, capsys, monkeypatch):
 def test_no_evidence_no_snippet():
     finding = Finding("effects", "any", "any")
     assert with_snippet(finding, adapt(npcbam.CBAM.init(0, 32)), 32, 0) == finding
+
+
+def test_a_parameter_that_is_written_to_is_no_gradient():
+    seen = {"input": "noise", "tensor": "dense.kernel"}
+    finding = Finding("effects", "writes-parameter", "any", evidence=seen)
+    found = with_snippet(finding, adapt(npcbam.CBAM.init(0, 32)), 32, 0)
+    assert found.snippet.endswith("vjp(x)[0]\nprint(y)")
+
+
+@pytest.mark.parametrize("tensor", ["dx", "dchannel.mlp.w0"])
+def test_a_gradient_that_loses_digits_is_replayed_backward(tensor):
+    seen = {"input": "noise", "tensor": tensor, "dtype": "float32"}
+    finding = Finding("numerics", "precision", "any", evidence=seen)
+    found = with_snippet(finding, adapt(npcbam.CBAM.init(0, 32)), 32, 0)
+    shown = "dx" if tensor == "dx" else "dparams"
+    assert found.snippet.endswith(f"dparams, dx = candidate.vjp(params, x, dy)\nprint({shown})")
