@@ -22,7 +22,6 @@ def adapt(
     settings: Mapping[str, object] | None = None,
     parameters: Mapping[str, Array] | None = None,
     *,
-    layout: str | None = None,
     device: str = "cpu",
     stage: str = "whole",
 ) -> Candidate:
@@ -35,7 +34,6 @@ def adapt(
         layer, an npcbam layer, an object with `parameters` and `vjp`, a function f(params, x), or
         a Candidate
     parameters : those of a function f(params, x); without it `init(channels)` beside f is asked
-    layout : "NCHW" or "NHWC"; None to find it out
     device : what torch runs on
     stage : which part of a CBAM it is: "whole", "channel" or "spatial"
 
@@ -46,7 +44,7 @@ def adapt(
     """
     if isinstance(target, Candidate):
         return target
-    candidate = _adapt(target, Options(channels, settings or {}, parameters, layout, device))
+    candidate = _adapt(target, Options(channels, settings or {}, parameters, device))
     if device != "cpu" and candidate.device != device:
         raise CannotRun(f"{candidate.name}: only PyTorch takes a device, got {device}")
     candidate.stage = stage

@@ -53,7 +53,6 @@ class Options:
     channels: int
     settings: Mapping[str, object]
     parameters: Any = None
-    layout: str | None = None
     device: str = "cpu"
     again: Callable[[], Any] | None = None
 
@@ -178,9 +177,8 @@ def spelled(arguments: Mapping[str, object]) -> str:
 
 
 def in_its_layout(candidate: SomeAdapter, how: Options) -> SomeAdapter:
-    """Return the candidate in the layout that it is said to have, or that it runs in."""
-    layouts = LAYOUTS if how.layout is None else (how.layout,)
-    return first_that_fits([candidate.in_layout(layout) for layout in layouts], how.channels)
+    """Return the candidate in the layout that it runs in."""
+    return first_that_fits([candidate.in_layout(layout) for layout in LAYOUTS], how.channels)
 
 
 def first_that_fits(tries: Sequence[SomeAdapter], channels: int) -> SomeAdapter:
@@ -188,8 +186,6 @@ def first_that_fits(tries: Sequence[SomeAdapter], channels: int) -> SomeAdapter:
 
     Each is run on small maps of `channels`, or of as many as its parameters have.
     """
-    if len(tries) == 1:
-        return tries[0]
     found = {size for value in tries[0].parameters.values() for size in value.shape if size > 1}
     known = channels in found or not found
     sizes = [channels] if known else sorted(found, reverse=True)[:4]
@@ -200,11 +196,13 @@ def first_that_fits(tries: Sequence[SomeAdapter], channels: int) -> SomeAdapter:
 
 
 def built_in_its_layout(
-    build: Callable[[Array], SomeAdapter], name: str, how: Options
+    build: Callable[[Array], SomeAdapter],
+    name: str,
+    how: Options,
+    layouts: Sequence[str] = LAYOUTS[::-1],
 ) -> SomeAdapter:
     """Return `build(x)`, for layers that take their channels from the first x that they see."""
     tries, errors = [], []
-    layouts = LAYOUTS[::-1] if how.layout is None else (how.layout,)
     for space, layout in itertools.product(SPACES, layouts):
         # Other sizes than the maps that it is then run on: what should be channels would change.
         shape = [size + 1 for size in space]

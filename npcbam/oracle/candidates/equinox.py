@@ -10,7 +10,7 @@ import jax
 from npcbam.oracle.candidates.adapter import Options, evaluating, first_that_fits
 from npcbam.oracle.candidates.candidate import LAYOUTS, CannotRun
 from npcbam.oracle.candidates.framework import Framework
-from npcbam.oracle.candidates.jax import GIVEN, JaxCandidate, flattened
+from npcbam.oracle.candidates.jax import JaxCandidate, flattened
 
 RECIPE = """\
 import equinox as eqx
@@ -25,12 +25,8 @@ def wrap(module: eqx.Module, name: str, how: Options) -> JaxCandidate:
             f"{name} keeps state (eqx.nn.State, as BatchNorm does), which cannot be set from "
             "outside: check it with the norm folded into the convolution"
         )
-    layouts = [how.layout] if how.layout else LAYOUTS
-    tries = [
-        _candidate(module, name, each).in_layout(layout)
-        for each in (True, False)
-        for layout in layouts
-    ]
+    kinds = [_candidate(module, name, each) for each in (True, False)]
+    tries = [kind.in_layout(layout) for kind in kinds for layout in LAYOUTS]
     return first_that_fits(tries, how.channels)
 
 
@@ -51,10 +47,8 @@ def _candidate(module: Any, name: str, each: bool) -> JaxCandidate:
 
         return jax.vmap(one)(x) if each else one(x)
 
-    candidate = JaxCandidate(name, call, parameters, {})
-    candidate.framework = "equinox"
-    candidate.recipe = GIVEN + RECIPE.replace("{call}", "jax.vmap(block)" if each else "block")
-    return candidate
+    recipe = RECIPE.replace("{call}", "jax.vmap(block)" if each else "block")
+    return JaxCandidate(name, call, parameters, {}, "equinox", recipe)
 
 
 FRAMEWORK = Framework(layers=(eqx.Module,), wrap=wrap)

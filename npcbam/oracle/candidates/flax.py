@@ -16,7 +16,7 @@ from npcbam.oracle.candidates.adapter import (
 )
 from npcbam.oracle.candidates.candidate import Candidate
 from npcbam.oracle.candidates.framework import Framework
-from npcbam.oracle.candidates.jax import GIVEN, JaxCandidate, compiled, flattened, with_float64
+from npcbam.oracle.candidates.jax import JaxCandidate, compiled, flattened, with_float64
 
 LINEN = """\
 tree = block.init(jax.random.key(0), x{evaluating})
@@ -45,7 +45,8 @@ def _linen(module: linen.Module, name: str, x: Any) -> JaxCandidate:
     def apply(state: dict[str, Any], x: Any) -> Any:
         return module.apply(rebuild(state), x, **still)
 
-    return _named(JaxCandidate(name, apply, learned, buffers), LINEN, still)
+    recipe = LINEN.replace("{evaluating}", spelled(still))
+    return JaxCandidate(name, apply, learned, buffers, "flax", recipe)
 
 
 def _nnx(module: nnx.Module, name: str) -> JaxCandidate:
@@ -60,19 +61,14 @@ def _nnx(module: nnx.Module, name: str) -> JaxCandidate:
         fresh.eval()
         return fresh(x, **still)
 
-    return _named(JaxCandidate(name, call, parameters, buffers), NNX, still)
+    recipe = NNX.replace("{evaluating}", spelled(still))
+    return JaxCandidate(name, call, parameters, buffers, "flax", recipe)
 
 
 def _is_real(path: Any, value: Any) -> bool:
     # Keys and counts of random numbers are not.
     dtype = getattr(value, "dtype", None)
     return dtype is not None and jax.numpy.issubdtype(dtype, jax.numpy.floating)
-
-
-def _named(candidate: JaxCandidate, recipe: str, still: dict[str, bool]) -> JaxCandidate:
-    candidate.framework = "flax"
-    candidate.recipe = GIVEN + recipe.replace("{evaluating}", spelled(still))
-    return candidate
 
 
 FRAMEWORK = Framework(layers=(linen.Module, nnx.Module), wrap=wrap)

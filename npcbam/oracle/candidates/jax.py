@@ -44,9 +44,11 @@ QUICK = {
 
 
 class JaxCandidate(Adapter):
-    """A function f(state, x) of JAX arrays, `state` a dict by name; gradients by `jax.vjp`."""
+    """A function f(state, x) of JAX arrays, `state` a dict by name; gradients by `jax.vjp`.
 
-    framework = "jax"
+    `recipe` is what follows `GIVEN` in a replay.
+    """
+
     dtypes = DTYPES
 
     def __init__(
@@ -55,10 +57,12 @@ class JaxCandidate(Adapter):
         f: Callable[[dict[str, Any], Any], Any],
         parameters: dict[str, Array],
         buffers: dict[str, Array],
+        framework: str = "jax",
+        recipe: str = RECIPE,
     ) -> None:
-        self.name, self._f = name, f
+        self.name, self._f, self.parameters, self.buffers = name, f, parameters, buffers
+        self.framework, self.recipe = framework, GIVEN + recipe
         self._compiled, self._pulled = compiled(self._checked), compiled(self._pullback)
-        self.parameters, self.buffers = parameters, buffers
 
     def _scope(self) -> contextlib.AbstractContextManager[Any]:
         # Without it JAX has no float64. It is set for the call alone.
@@ -113,10 +117,13 @@ class JaxCandidate(Adapter):
 def of_function(f: Callable[[Any, Any], Any], params: Any, name: str, how: Options) -> JaxCandidate:
     """Return f(params, x) as a candidate, in its layout; `params` is any tree of arrays."""
     arrays, rebuild = flattened(params)
-    candidate = JaxCandidate(name, lambda state, x: f(rebuild(state), x), *split(arrays))
     flat = isinstance(params, dict) and arrays.keys() == params.keys()
-    candidate.recipe = GIVEN + (FLAT_RECIPE if flat else RECIPE)
-    return in_its_layout(candidate, how)
+    recipe = FLAT_RECIPE if flat else RECIPE
+
+    def of_leaves(state: dict[str, Any], x: Any) -> Any:
+        return f(rebuild(state), x)
+
+    return in_its_layout(JaxCandidate(name, of_leaves, *split(arrays), recipe=recipe), how)
 
 
 def compiled(f: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import keras
@@ -21,7 +20,7 @@ from npcbam.oracle.candidates.adapter import (
     in_its_layout,
     spelled,
 )
-from npcbam.oracle.candidates.candidate import CannotRun
+from npcbam.oracle.candidates.candidate import LAYOUTS, CannotRun
 from npcbam.oracle.candidates.framework import Framework
 
 # But for TensorFlow, Keras makes float32 of every float64 that an operation results in.
@@ -55,17 +54,18 @@ def wrap(layer: Any, name: str, how: Options) -> Adapter:
         )
     if layer.built:
         return in_its_layout(_candidate(layer, name, how), how)
-    if how.again is None and how.layout is None:
+    layouts: tuple[str, ...] = LAYOUTS[::-1]
+    if how.again is None:
         # It can be built but once: as Keras takes its input unless it is told otherwise.
         last = keras.config.image_data_format() == "channels_last"
-        how = replace(how, layout="NHWC" if last else "NCHW")
+        layouts = ("NHWC",) if last else ("NCHW",)
 
     def build(x: Array) -> Adapter:
         fresh = layer if how.again is None else how.again()
         fresh(x)
         return _candidate(fresh, name, how)
 
-    return built_in_its_layout(build, name, how)
+    return built_in_its_layout(build, name, how, layouts)
 
 
 def _candidate(layer: Any, name: str, how: Options) -> Adapter:

@@ -40,8 +40,8 @@ def test_no_such_precision():
         adapt(blocks.Right, CHANNELS).at("int8")
 
 
-def test_layout_may_be_given():
-    found = adapt(blocks.Right, CHANNELS, layout="NHWC")
+def test_another_layout():
+    found = adapt(blocks.Right, CHANNELS).in_layout("NHWC")
     assert found.layout == "NHWC"
     with pytest.raises(RuntimeError):
         found.forward({}, X)
