@@ -97,9 +97,9 @@ def run_all(
             outcomes.append(outcome)
     if any(outcome.y is not None or isinstance(outcome.error, BadOutput) for outcome in outcomes):
         return outcomes
-    error, shape = outcomes[0].error, outcomes[0].input.x.shape
-    assert error is not None
-    raise CannotRun(f"{candidate.name} fails on shape {shape}: {sentence(error)}") from error
+    (first, error), *_ = _failed(outcomes)
+    where = f"on shape {first.input.x.shape}"
+    raise CannotRun(f"{candidate.name} fails {where}: {sentence(error)}") from error
 
 
 def run(candidate: Candidate, values: Mapping[str, Array], each: Input, dy: Array) -> Outcome:
@@ -133,24 +133,28 @@ def _shapes(candidate: Candidate, x: Array, cotangents: tuple[dict[str, Array], 
             raise BadOutput(f"{tensor}: expected shape {shape}, got {got[tensor].shape}")
 
 
+def _failed(outcomes: Sequence[Outcome]) -> list[tuple[Outcome, BaseException]]:
+    return [(outcome, outcome.error) for outcome in outcomes if outcome.error is not None]
+
+
 def failures(outcomes: Sequence[Outcome]) -> list[Finding]:
     """Say where it fails, and why in the first place."""
-    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    failed = _failed(outcomes)
     if not failed:
         return []
-    first, more, last = failed[0], len(failed) - 1, outcomes[-1]
-    assert first.error is not None
-    also = f", and on {more} more input{'s' * (more > 1)}" if more else ""
+    (first, error), *more = failed
+    last = outcomes[-1]
+    also = f", and on {len(more)} more input{'s' * (len(more) > 1)}" if more else ""
     backward = first.y is not None
     code = "backward-fails" if backward else "fails-on-input"
-    if isinstance(first.error, BadOutput):
+    if isinstance(error, BadOutput):
         code = "output-kind"
     if last.input.name.startswith("square"):
         code = "one-size-only"
     found = rule(code).finding(
         who="its backward" if backward else "it",
         where=f"`{first.input.name}` ({first.input.reason}){also}",
-        error=sentence(first.error),
+        error=sentence(error),
         sizes=" x ".join(map(str, last.input.x.shape[2:])),
     )
     return [replace(found, stage="gradient" if backward else "effects")]
