@@ -143,6 +143,11 @@ class Pair:
         """All tensors on an ordinary input."""
         return self.compare(self.values, self.noise())
 
+    @property
+    def off(self) -> Excess:
+        """What is off there by more than rounding."""
+        return excess("noise", self.ordinary)
+
     def compare(self, values: Values, x: Array, gradients: bool = True) -> dict[str, Compared]:
         """Run the candidate beside the reference, and return all tensors by name."""
         block = self.carry(values)
@@ -185,8 +190,8 @@ def pair_of(candidate: Candidate, carry: Carry, seed: int, channels: int) -> Pai
     """
     for space in SPACES:
         pair = Pair(candidate, carry, seed, channels, space, candidate.dtype, candidate.dtype)
-        x = pair.noise()
-        if isinstance(attempt(lambda x=x: candidate.forward({}, x)), np.ndarray):  # type: ignore[misc]
+        y = attempt(functools.partial(candidate.forward, {}, pair.noise()))
+        if not isinstance(y, BaseException):
             return pair
     return None
 

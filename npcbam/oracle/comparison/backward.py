@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
@@ -37,7 +37,7 @@ ROUTES = _by_route()
 
 
 @dataclass(frozen=True, eq=False)
-class Slip:
+class Cause:
     """What is amiss with dx, and the gains that explain it, by input.
 
     `left` is what of dx they leave unexplained, in units of the allowed error.
@@ -45,8 +45,8 @@ class Slip:
 
     code: str
     message: str
-    gains: Mapping[str, Gains]
-    left: float
+    gains: Mapping[str, Gains] = field(default_factory=dict)
+    left: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +61,7 @@ class Shares:
     left: float
 
 
-def name_dx(seen: Sequence[Pulled], right: Collection[str] = ()) -> Slip | None:
+def name_dx(seen: Sequence[Pulled], right: Collection[str] = ()) -> Cause | None:
     """Return what explains dx on all inputs, one mistake or two at once; None if nothing does.
 
     Parameters
@@ -70,7 +70,27 @@ def name_dx(seen: Sequence[Pulled], right: Collection[str] = ()) -> Slip | None:
     right : the attentions whose parameters have the right gradients
     """
     if not all(np.isfinite(each.dx).all() for each in seen):
-        return None
+        return Cause(*_said("gradient-not-finite", tensor="dx"))
+    if not any(each.dx.any() for each in seen):
+        return Cause(*_said("gradient-detached"))
+    if (factor := _common_factor(seen)) is not None:
+        return Cause(*_said("gradient-scaled", tensor="dx", times=times(factor)))
+    # On one position, or one channel, several routes are one: the others tell more.
+    telling = [each for each in seen if each.name not in ("point", "single")]
+    return _by_routes(telling or seen, right)
+
+
+def _common_factor(seen: Sequence[Pulled]) -> float | None:
+    """Return how many times dx is what it should be on all inputs; None if it is no multiple."""
+    ratios = [multiple_of(each.dx, each.expected[1], each.tolerance["dx"]) for each in seen]
+    known = [ratio for ratio in ratios if ratio is not None]
+    most = max((abs(1 - ratio) for ratio in known), default=0.0)
+    same = len(known) == len(seen) and np.ptp(known) <= UNEXPLAINED * most
+    return known[0] if same else None
+
+
+def _by_routes(seen: Sequence[Pulled], right: Collection[str]) -> Cause | None:
+    """Return the routes whose shares explain dx, one or two."""
     # What flows through a map reaches its parameters too.
     free = [route for route in ROUTES if route not in {(f"{name} map",) for name in right}]
     shut = [
@@ -79,11 +99,11 @@ def name_dx(seen: Sequence[Pulled], right: Collection[str] = ()) -> Slip | None:
     alone = [(route,) for route in free]
     pairs = [pair for pair in itertools.combinations(free, 2) if set(pair[0]).isdisjoint(pair[1])]
     for several in (alone, pairs):
-        slips = [slip for routes in several if (slip := _slip(routes, seen, shut)) is not None]
+        causes = [cause for routes in several if (cause := _cause(routes, seen, shut)) is not None]
         # Of several that are near enough the first, unless another is by far nearer.
-        nearest = min((slip.left for slip in slips), default=0.0)
-        if slips:
-            return next(slip for slip in slips if slip.left <= 2 * nearest + 0.1)
+        nearest = min((cause.left for cause in causes), default=0.0)
+        if causes:
+            return next(cause for cause in causes if cause.left <= 2 * nearest + 0.1)
     return None
 
 
@@ -119,9 +139,9 @@ def _shares(each: Pulled, shut: Mapping[Route, Array], routes: Sequence[Route]) 
     return Shares(shares, doubt, float(np.sqrt(np.mean(np.square(gap / tolerance)))))
 
 
-def _slip(
+def _cause(
     routes: Sequence[Route], seen: Sequence[Pulled], shut: Sequence[Mapping[Route, Array]]
-) -> Slip | None:
+) -> Cause | None:
     """Put the shares that explain dx into words; None if a route has no common one."""
     fits = []
     for pulled, closed in zip(seen, shut, strict=True):
@@ -144,7 +164,7 @@ def _slip(
     message = ", and ".join(sentence for _, sentence in said)
     pairs = zip(seen, fits, strict=True)
     gains = {each.name: gains_of(routes, fit.shares) for each, fit in pairs}
-    return Slip(said[0][0], message, gains, max(fit.left for fit in fits))
+    return Cause(said[0][0], message, gains, max(fit.left for fit in fits))
 
 
 def _wanted(gain: Gain, share: float, shape: tuple[int, ...]) -> float:

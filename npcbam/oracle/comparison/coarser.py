@@ -21,7 +21,7 @@ def kind_of(pair: Pair) -> str:
 
     Where it does not run on what is drawn here, that is for the numerics to say.
     """
-    found = attempt(lambda: judged_otherwise(pair, _excess(pair)))
+    found = attempt(lambda: judged_otherwise(pair, pair.off))
     return pair.dtype if isinstance(found, BaseException) else found[0].judged_as
 
 
@@ -33,21 +33,17 @@ def judged_otherwise(pair: Pair, off: Excess) -> tuple[Pair, list[Finding], Exce
     for kind in _kinds(pair, off):
         tensor, row = next(iter(off.items()))
         judged = pair.at(pair.dtype, judged_as=kind)
-        left = _excess(judged)
+        left = judged.off
         if kind == "float32":
             dy = judged.cotangent(judged.ordinary["y"].expected.shape)
             at = pair.candidate, judged.values, judged.noise(), dy
             told = tensor not in left and only_single(*at)
         else:
             more = (replace(judged, seed=pair.seed + i) for i in range(1, DRAWS))
-            told = not left and not any(map(_excess, more)) and is_rough(pair, tensor)
+            told = not left and not any(each.off for each in more) and is_rough(pair, tensor)
         if told:
             return judged, [_named(judged, row)], left
     return pair, [], off
-
-
-def _excess(pair: Pair) -> Excess:
-    return excess("noise", pair.ordinary)
 
 
 def _kinds(pair: Pair, off: Excess) -> tuple[str, ...]:

@@ -12,10 +12,12 @@ from npcbam.arguments import Array
 from npcbam.oracle.comparison.at_one_precision import Compared, Pair, pair_of
 from npcbam.oracle.comparison.bounds import allowed
 from npcbam.oracle.comparison.coarser import kind_of
-from npcbam.oracle.comparison.gradients import Judged, given, judged, with_ties
+from npcbam.oracle.comparison.gradients import Judged, judged
 from npcbam.oracle.comparison.numerics import numerics
 from npcbam.oracle.comparison.one_gate import Reference
+from npcbam.oracle.comparison.pulled import given
 from npcbam.oracle.comparison.reference import reference
+from npcbam.oracle.comparison.tie_rules import with_ties
 from npcbam.oracle.findings import Finding, Row, worst
 from npcbam.oracle.identification.conventions import conventions
 from npcbam.oracle.identification.identified import Identified
@@ -23,7 +25,7 @@ from npcbam.oracle.identification.reading import Reading
 from npcbam.oracle.precision import ADDED, CLOSE, LOOSE, rounded
 from npcbam.oracle.probing.running import Outcome, failures, run
 from npcbam.oracle.rules.catalogue import rule
-from npcbam.oracle.rules.conventions import NOT_SEEN, Convention
+from npcbam.oracle.rules.conventions import Convention
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,31 +70,40 @@ class _Comparing:
 
     def known(self) -> Judged:
         """Compare all that comes out, where every stage was recognised."""
-        seen, asked = self.trial.seen, self.trial.asked
-        of_map = any(each.y is not None and each.y.shape != each.input.x.shape for each in seen)
-        block, ties = reference(self.reading, self.weights, of_map), NOT_SEEN
-        if block is not None:
-            block, ties = with_ties(block, given(seen, self.dtype))
-        now, findings = Judged([], [], block, ties), list[Finding]()
-        lower = asked.dtype != self.dtype
-        if lower:
-            if not self.trial.single:
-                now = self._compared(seen, self.dtype, now)
-                findings += now.findings
-            outcomes = [run(asked, self.trial.values, each.input, each.dy) for each in seen]
-            pairs = zip(outcomes, seen, strict=True)
-            findings += failures([each for each, above in pairs if above.error is None])
-            seen = [each for each in outcomes if each.y is not None]
-        now = self._compared(seen, self._kind(now.reference), now)
-        # What shows at the lower precision alone is told as that.
-        above, at = {finding.code for finding in findings}, {"dtype": asked.dtype} if lower else {}
-        more = [finding for finding in now.findings if finding.code not in above]
-        findings += [replace(each, evidence=at | each.evidence) for each in more]
-        precise = self._precise(findings, now.reference)
+        now = self._unjudged()
+        if self.trial.asked.dtype == self.dtype:
+            now = self._compared(self.trial.seen, self._kind(now.reference), now)
+        else:
+            now = self._at_both(now)
+        findings, precise = now.findings, self._precise(now)
         if any(finding.status == "wrong" for finding in precise):
             # These say why, and at which precision.
             findings = [each for each in findings if each.code != "more-than-rounding"]
         return replace(now, findings=findings + precise)
+
+    def _unjudged(self) -> Judged:
+        """Return the reading as a block of the reference, before anything is compared."""
+        seen = self.trial.seen
+        of_map = any(each.y is not None and each.y.shape != each.input.x.shape for each in seen)
+        block = reference(self.reading, self.weights, of_map)
+        if block is None:
+            return Judged([], [], None)
+        return Judged([], [], *with_ties(block, given(seen, self.dtype)))
+
+    def _at_both(self, before: Judged) -> Judged:
+        """Compare at the precision that it was identified at, and at the one it is judged at."""
+        trial, seen = self.trial, self.trial.seen
+        above = before if trial.single else self._compared(seen, self.dtype, before)
+        lower = [run(trial.asked, trial.values, each.input, each.dy) for each in seen]
+        ran = [each for each in lower if each.y is not None]
+        now = self._compared(ran, self._kind(above.reference), above)
+        pairs = zip(lower, seen, strict=True)
+        findings = above.findings + failures([each for each, wide in pairs if wide.error is None])
+        # What shows at the lower precision alone is told as that.
+        known, at = {finding.code for finding in findings}, {"dtype": trial.asked.dtype}
+        more = [finding for finding in now.findings if finding.code not in known]
+        more = [replace(each, evidence=at | each.evidence) for each in more]
+        return replace(now, findings=findings + more)
 
     def _unseen(self, finding: Finding) -> bool:
         """Tell whether a gate seems not to be applied because it is constant for one sample."""
@@ -119,10 +130,10 @@ class _Comparing:
         pair = self._pair(block) if self.trial.asked.dtype == "float32" else None
         return self.trial.asked.dtype if pair is None else kind_of(pair)
 
-    def _precise(self, known: Sequence[Finding], block: Reference | None) -> list[Finding]:
+    def _precise(self, now: Judged) -> list[Finding]:
         """Return what the candidate's own precisions show."""
-        pair = self._pair(block)
-        if pair is None or any(finding.code == "constant-added" for finding in known):
+        pair = self._pair(now.reference)
+        if pair is None or any(finding.code == "constant-added" for finding in now.findings):
             return []
         return numerics(pair, self.trial.dtypes)
 

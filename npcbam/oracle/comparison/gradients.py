@@ -12,19 +12,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from npcbam.arguments import Array
-from npcbam.diagnosis.factors import multiple_of, times
 from npcbam.oracle.comparison.backward import explains, name_dx, name_weight
 from npcbam.oracle.comparison.directional import against_step
 from npcbam.oracle.comparison.one_gate import Reference
 from npcbam.oracle.comparison.pulled import Given, Pulled
 from npcbam.oracle.comparison.subgradient import as_shared
-from npcbam.oracle.comparison.tie_rules import LAST, other_tie_rules, rules_of, tie_rules
+from npcbam.oracle.comparison.tie_rules import LAST, nearest, other_tie_rules, rules_of
 from npcbam.oracle.findings import Finding, Row, worst
 from npcbam.oracle.identification.identified import Identified
-from npcbam.oracle.precision import CANCELLED, PRECISIONS, UNEXPLAINED, rounded
+from npcbam.oracle.precision import CANCELLED, PRECISIONS
 from npcbam.oracle.probing.roles import Roles
-from npcbam.oracle.probing.running import Outcome
 from npcbam.oracle.rules.catalogue import rule
 from npcbam.oracle.rules.conventions import NOT_SEEN, OTHER
 from npcbam.routes import Gains
@@ -44,15 +41,6 @@ class Judged:
     ties: str = NOT_SEEN
 
 
-def given(seen: Sequence[Outcome], dtype: str) -> list[Given]:
-    """Return all gradients, with x and dy rounded as the candidate has them."""
-    return [
-        Given(o.input.name, rounded(o.input.x, dtype), rounded(o.dy, dtype), *o.cotangents)
-        for o in seen
-        if o.cotangents is not None
-    ]
-
-
 def judged(
     found: Identified, seen: Sequence[Given], dtype: str, reference: Reference | None, ties: str
 ) -> Judged:
@@ -62,7 +50,7 @@ def judged(
     ----------
     seen : what the candidate gave
     dtype : whose rounding is allowed
-    reference, ties : see `with_ties`; the reference has its arrays rounded as the candidate has
+    reference, ties : see `with_ties`; the arrays are rounded as the candidate has them
     """
     if not seen:
         return Judged([], [], reference)
@@ -90,33 +78,9 @@ def judged(
 def _tied_otherwise(block: Reference, gradients: _Gradients) -> Iterator[Reference]:
     """Yield the block with rules for ties that the layers do not have, if dx is a subgradient."""
     tied = gradients.pulled["ties"]
-    yield _nearest(other_tie_rules(block), tied)
+    yield nearest(other_tie_rules(block), tied)
     if (shared := as_shared(block, tied)) is not None:
         yield shared
-
-
-def with_ties(block: Reference, seen: Sequence[Given]) -> tuple[Reference, str]:
-    """Return the block with the tie rules whose gradient is the nearest, and these.
-
-    Where rounding is coarse every rule is as near as another: let the precision be a high one.
-    """
-    tied = next((each for each in seen if each.name == "ties"), None)
-    if tied is None:
-        return next(tie_rules(block)), NOT_SEEN
-    nearest = _nearest(tie_rules(block), tied)
-    return nearest, rules_of(nearest)
-
-
-def _nearest(blocks: Iterator[Reference], tied: Given) -> Reference:
-    """Return the block whose gradient is the nearest where there are ties."""
-    return min(blocks, key=lambda block: _gap(tied.dx, block.vjp(tied.x)[1](tied.dy)[1]))
-
-
-def _gap(got: Array, expected: Array) -> float:
-    # Summed: at low precision the largest is that of an entry whose rounding made it the maximum.
-    with np.errstate(invalid="ignore"):
-        gap = float(np.abs(got - expected).sum())
-    return gap if np.isfinite(gap) else np.inf
 
 
 class _Gradients:
@@ -172,23 +136,11 @@ class _Gradients:
         self, rows: Sequence[Row], bad: Sequence[Row]
     ) -> tuple[Finding, Mapping[str, Gains]]:
         """Name what is amiss with dx, and the gains that explain it, by input."""
-        several = [self.pulled[row.input] for row in rows]
         evidence = max(rows, key=lambda row: row.times).evidence
-        if not all(np.isfinite(each.dx).all() for each in several):
-            return rule("gradient-not-finite").finding(evidence, tensor="dx"), {}
-        ratios = [multiple_of(each.dx, each.expected[1], each.tolerance["dx"]) for each in several]
-        known = [ratio for ratio in ratios if ratio is not None]
-        most = max((abs(1 - ratio) for ratio in known), default=0.0)
-        if len(known) == len(several) and np.ptp(known) <= UNEXPLAINED * most:
-            if not any(each.dx.any() for each in several):
-                return rule("gradient-detached").finding(evidence), {}
-            many = times(known[0])
-            return rule("gradient-scaled").finding(evidence, tensor="dx", times=many), {}
-        # On one position, or one channel, several routes are one: the others tell more.
-        telling = [each for each in several if each.name not in ("point", "single")] or several
         off = {row.tensor.removeprefix("d ") for row in bad}
         reached = {path.partition(".")[0] for path, r in self.roles.items() if r.name in off}
-        named = name_dx(telling, {"channel", "spatial"} - reached)
+        several = [self.pulled[row.input] for row in rows]
+        named = name_dx(several, {"channel", "spatial"} - reached)
         if named is None:
             return rule("gradient-wrong").finding(evidence, tensor="dx"), {}
         return Finding("gradient", named.code, named.message, evidence=evidence), named.gains

@@ -9,7 +9,7 @@ import numpy as np
 
 from npcbam.oracle.candidates.attempt import attempt
 from npcbam.oracle.candidates.candidate import sentence
-from npcbam.oracle.comparison.at_one_precision import Pair, excess
+from npcbam.oracle.comparison.at_one_precision import Pair
 from npcbam.oracle.comparison.coarser import judged_otherwise
 from npcbam.oracle.comparison.extremes import (
     far_from_zero,
@@ -51,11 +51,11 @@ def numerics(pair: Pair, dtypes: Sequence[str]) -> list[Finding]:
 
 def _at_one_precision(pair: Pair, wrong: set[str], known: set[str]) -> list[Finding]:
     """Try all inputs at one precision; `wrong` are tensors, `known` codes found at a higher one."""
-    first = attempt(lambda: pair.ordinary)
+    first = attempt(lambda: pair.off)
     if isinstance(first, BaseException):
         seen = {"input": "noise"}
         return [pair.finding("unsupported-precision", seen, error=sentence(first))]
-    off = {k: v for k, v in excess("noise", first).items() if k not in wrong}
+    off = {tensor: row for tensor, row in first.items() if tensor not in wrong}
     if is_another(pair):
         wrong.add("y")
         return []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,8 @@ from npcbam import tree
 from npcbam.arguments import Array
 from npcbam.oracle.comparison.bounds import allowed
 from npcbam.oracle.comparison.one_gate import Reference
-from npcbam.oracle.precision import PRECISIONS, TRANSFORMED
+from npcbam.oracle.precision import PRECISIONS, TRANSFORMED, rounded
+from npcbam.oracle.probing.running import Outcome
 from npcbam.routes import Cotangents, Gains, pulled
 
 
@@ -31,6 +32,15 @@ class Given:
     dy: Array
     dparams: Mapping[str, Array]
     dx: Array
+
+
+def given(seen: Sequence[Outcome], dtype: str) -> list[Given]:
+    """Return all gradients, with x and dy rounded as the candidate has them."""
+    return [
+        Given(o.input.name, rounded(o.input.x, dtype), rounded(o.dy, dtype), *o.cotangents)
+        for o in seen
+        if o.cotangents is not None
+    ]
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,8 @@ import numpy as np
 
 from npcbam.arguments import Array
 from npcbam.oracle.comparison.one_gate import Reference
+from npcbam.oracle.comparison.pulled import Given
+from npcbam.oracle.rules.conventions import NOT_SEEN
 from npcbam.pooling import MAX, MAX_EVEN, Pool, max_vjp
 from npcbam.types import Pullback
 
@@ -96,3 +98,27 @@ def rules_of(block: Reference) -> str:
     gates = [gate for gate in (block.channel, block.spatial) if gate is not None]
     named = dict.fromkeys(pool.ties for gate in gates for pool in gate.pools if pool.ties)
     return "+".join(named) or "none"
+
+
+def with_ties(block: Reference, seen: Sequence[Given]) -> tuple[Reference, str]:
+    """Return the block with the tie rules whose gradient is the nearest, and these.
+
+    Where rounding is coarse every rule is as near as another: let the precision be a high one.
+    """
+    tied = next((each for each in seen if each.name == "ties"), None)
+    if tied is None:
+        return next(tie_rules(block)), NOT_SEEN
+    found = nearest(tie_rules(block), tied)
+    return found, rules_of(found)
+
+
+def nearest(blocks: Iterator[Reference], tied: Given) -> Reference:
+    """Return the block whose gradient is the nearest where there are ties."""
+    return min(blocks, key=lambda block: _gap(tied.dx, block.vjp(tied.x)[1](tied.dy)[1]))
+
+
+def _gap(got: Array, expected: Array) -> float:
+    # Summed: at low precision the largest is that of an entry whose rounding made it the maximum.
+    with np.errstate(invalid="ignore"):
+        gap = float(np.abs(got - expected).sum())
+    return gap if np.isfinite(gap) else np.inf

@@ -93,4 +93,4 @@ def _of_dx(entry: Entry, pulled: Pulled, right: Collection[str]) -> tuple[Named,
         if (np.abs(pulled.dx - cbam.vjp(pulled.x)[1](pulled.dy)[1]) <= limit).all():
             return dict([OTHER_TIES]), {}
     named = name_dx([pulled], right)
-    return None if named is None else ({named.code: named.message}, named.gains[entry.name])
+    return None if named is None else ({named.code: named.message}, named.gains.get(entry.name, {}))

@@ -474,7 +474,9 @@ def test_any_factor_of_a_gradient_is_named(vectors, cases, tmp_path):
     save(tmp_path, case, dw0=right["dw0"], dx=right["dx"].T)
     assert compare(vectors, tmp_path).named == []
     save(tmp_path, case, dx=np.full_like(right["dx"], np.nan))
-    assert compare(vectors, tmp_path).named == []
+    assert compare(vectors, tmp_path).named == ["gradient-not-finite"]
+    save(tmp_path, case, dx=0.5 * right["dx"])
+    assert "dx is 0.5 times what it should be" in compare(vectors, tmp_path).headline
 
 
 def test_what_is_wrong_with_dx_comes_before_what_is_wrong_with_weights(vectors, cases, tmp_path):
