@@ -7,7 +7,7 @@ derivatives along random directions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -92,84 +92,92 @@ class _Gradients:
     def __init__(
         self, reference: Reference, roles: Roles, seen: Sequence[Given], dtype: str
     ) -> None:
-        self.roles, self.dtype = {role.path: role for role in roles}, dtype
+        self.roles, self.dtype = {role.name: role for role in roles}, dtype
         self.pulled = {each.name: self._pulled(reference, each) for each in seen}
         self.rows = [row for each in seen for row in self._rows(each)]
-        self.bad = [row for row in self.rows if not row.ok]
-        of_ties = (row for row in self.bad if row.input == "ties" and row.tensor == "dx")
+        self.off = [row for row in self.rows if not row.ok]
+        of_ties = (row for row in self.off if row.input == "ties" and row.tensor == "dx")
         self.tied = next(of_ties, None)
 
-    def findings(self) -> list[Finding]:
-        bad, found = self.bad, []
-        plain = [row for row in bad if row.tensor == "dx" and row.input != "ties"]
-        if self.tied is not None and not plain:
-            found.append(rule("tie-rule-unknown").finding(self.tied.evidence))
-            bad = [row for row in bad if row.input != "ties"]
-        gains: Mapping[str, Gains] = {}
-        if plain:
-            finding, gains = self._of_dx(plain, bad)
-            found.append(finding)
-        return found + self._of_weights([row for row in bad if row.tensor != "dx"], gains)
-
     def _pulled(self, reference: Reference, each: Given) -> Pulled:
-        own = each.dparams
-        leaves = {path: r.carry(own[r.name]) for path, r in self.roles.items() if r.name in own}
+        known = ((self.roles[name], d) for name, d in each.dparams.items() if name in self.roles)
+        leaves = {role.path: role.carry(d) for role, d in known}
         return Pulled(each.name, each.x, each.dy, leaves, each.dx, reference, self.dtype)
 
     def _rows(self, each: Given) -> Iterator[Row]:
         pulled = self.pulled[each.name]
         leaves, dx = pulled.expected
         yield worst(each.name, "dx", each.dx, dx, pulled.tolerance["dx"])
-        by_name = {role.name: role for role in self.roles.values()}
         dead = CANCELLED * PRECISIONS[self.dtype].unit * np.abs(dx).max(initial=0)
         for name, got in each.dparams.items():
             # An array without a role has no effect on the reading.
             expected, tolerance = np.zeros_like(got), np.full(got.shape, dead)
-            role = by_name.get(name)
+            role = self.roles.get(name)
             if role is not None and role.path in leaves:
                 expected = role.back(leaves[role.path], got)
                 tolerance = role.back(pulled.tolerance[role.path], got)
             if got.size:
                 yield worst(each.name, f"d {name}", got, expected, tolerance)
 
-    def _of_dx(
-        self, rows: Sequence[Row], bad: Sequence[Row]
-    ) -> tuple[Finding, Mapping[str, Gains]]:
-        """Name what is amiss with dx, and the gains that explain it, by input."""
-        evidence = max(rows, key=lambda row: row.times).evidence
-        off = {row.tensor.removeprefix("d ") for row in bad}
-        reached = {path.partition(".")[0] for path, r in self.roles.items() if r.name in off}
-        several = [self.pulled[row.input] for row in rows]
-        named = name_dx(several, {"channel", "spatial"} - reached)
-        if named is None:
-            return rule("gradient-wrong").finding(evidence, tensor="dx"), {}
-        return Finding("gradient", named.code, named.message, evidence=evidence), named.gains
+    def findings(self) -> list[Finding]:
+        """Name what is amiss: with dx, and with parameters where that does not explain it."""
+        off, found = self.off, []
+        of_dx = [row for row in off if row.tensor == "dx" and row.input != "ties"]
+        if self.tied is not None and not of_dx:
+            found.append(rule("tie-rule-unknown").finding(self.tied.evidence))
+            off = [row for row in off if row.input != "ties"]
+        of_arrays: dict[str, list[Row]] = {}
+        for row in off:
+            if row.tensor != "dx":
+                of_arrays.setdefault(row.tensor.removeprefix("d "), []).append(row)
+        gains: Mapping[str, Gains] = {}
+        if of_dx:
+            finding, gains = self._of_dx(of_dx, of_arrays)
+            found.append(finding)
+        return found + self._of_arrays(of_arrays, gains)
 
-    def _of_weights(self, rows: Sequence[Row], gains: Mapping[str, Gains]) -> list[Finding]:
+    def _of_dx(
+        self, rows: Sequence[Row], arrays: Collection[str]
+    ) -> tuple[Finding, Mapping[str, Gains]]:
+        """Name what is amiss with dx, and the gains that explain it, by input.
+
+        `arrays` are those whose gradients are off.
+        """
+        reached = {role.path.partition(".")[0] for k, role in self.roles.items() if k in arrays}
+        several = [self.pulled[row.input] for row in rows]
+        cause = name_dx(several, {"channel", "spatial"} - reached)
+        evidence = _most(rows).evidence
+        if cause is None:
+            return rule("gradient-wrong").finding(evidence, tensor="dx"), {}
+        return Finding("gradient", cause.code, cause.message, evidence=evidence), cause.gains
+
+    def _of_arrays(
+        self, off: Mapping[str, Sequence[Row]], gains: Mapping[str, Gains]
+    ) -> list[Finding]:
         """Name what is amiss with parameters, but for what the route that dx lacks explains."""
-        by_tensor: dict[str, list[Row]] = {}
-        for row in rows:
-            by_tensor.setdefault(row.tensor, []).append(row)
-        paths = {f"d {role.name}": path for path, role in self.roles.items()}
         said: dict[str, list[tuple[str, Finding]]] = {}
-        for tensor, bad in by_tensor.items():
-            most, name = max(bad, key=lambda row: row.times), tensor.removeprefix("d ")
-            pulled, path = self.pulled[most.input], paths.get(tensor, "")
-            if path not in pulled.tolerance:
+        for name, rows in off.items():
+            most, role = _most(rows), self.roles.get(name)
+            pulled = self.pulled[most.input]
+            if role is None or role.path not in pulled.tolerance:
                 found = rule("gradient-of-dead").finding(most.evidence, name=name)
-            elif self._explained(path, bad, gains):
+            elif self._explained(role.path, rows, gains):
                 continue
             else:
-                code, text = name_weight(path, pulled, gains.get(most.input, {}))
-                message = text.replace(path, name)
+                code, text = name_weight(role.path, pulled, gains.get(most.input, {}))
+                message = text.replace(role.path, name)
                 found = Finding("gradient", code, message, evidence=most.evidence)
             said.setdefault(found.code, []).append((name, found))
         return [_together(several) for several in said.values()]
 
-    def _explained(self, path: str, bad: Sequence[Row], gains: Mapping[str, Gains]) -> bool:
+    def _explained(self, path: str, rows: Sequence[Row], gains: Mapping[str, Gains]) -> bool:
         """Tell whether what explains dx explains a parameter's gradient wherever both are wrong."""
-        both = [row.input for row in bad if row.input in gains]
+        both = [row.input for row in rows if row.input in gains]
         return bool(both) and all(explains(gains[name], path, self.pulled[name]) for name in both)
+
+
+def _most(rows: Sequence[Row]) -> Row:
+    return max(rows, key=lambda row: row.times)
 
 
 def _together(several: Sequence[tuple[str, Finding]]) -> Finding:
