@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -20,6 +19,7 @@ from npcbam.oracle.findings import Finding, Row, Status, worst
 from npcbam.oracle.precision import DTYPES, rounded
 from npcbam.oracle.probing.inputs import cotangent
 from npcbam.oracle.probing.running import SPACES
+from npcbam.oracle.probing.weights import draw
 from npcbam.oracle.rules.catalogue import rule
 
 Carry: TypeAlias = Callable[[Mapping[str, Array]], Reference]
@@ -80,14 +80,8 @@ class Pair:
 
     @functools.cached_property
     def values(self) -> Values:
-        """Parameters of either sign, none of them 0, and buffers above 0."""
-        rng = np.random.default_rng(self.seed)
-        drawn = {}
-        for name, value in self.candidate.parameters.items():
-            fan = value.size // min(value.shape) if value.ndim > 1 and value.size else 1
-            drawn[name] = 2 / math.sqrt(max(fan, 4)) * cotangent(rng, value.shape)
-        drawn |= {k: rng.uniform(0.5, 1.5, v.shape) for k, v in self.candidate.buffers.items()}
-        return self.rounded(drawn)
+        """Weights that hide nothing."""
+        return self.rounded(draw(self.candidate, np.random.default_rng(self.seed)))
 
     @functools.cached_property
     def block(self) -> Reference:
