@@ -27,18 +27,8 @@ from npcbam.oracle.candidates.candidate import Candidate, CannotRun, sentence
 from npcbam.targets import calls
 
 GROUP = "npcbam.candidates"
-# Those of this package. The others are looked up in what is installed.
-BUILT_IN = {
-    name: f"npcbam.oracle.candidates.{file}:FRAMEWORK"
-    for name, file in {
-        "torch": "torch",
-        "jax": "jax",
-        "flax": "flax",
-        "equinox": "equinox",
-        "keras": "keras",
-        ".onnx": "onnx",
-    }.items()
-}
+# Those of this package, each in a file of its name. Others are looked up in what is installed.
+BUILT_IN = ("torch", "jax", "flax", "equinox", "keras", ".onnx")
 
 
 @dataclass(frozen=True)
@@ -94,9 +84,7 @@ def of_file(path: str, how: Options) -> Candidate:
         raise CannotRun(f"{path}: no such file")
     if how.settings:
         raise CannotRun(f"{path} is a file: there is nothing to set in it")
-    entry = next(
-        entry for entry in _entries() if entry.name.startswith(".") and path.endswith(entry.name)
-    )
+    entry = next(entry for entry in _of_files() if path.endswith(entry.name))
     found = _loaded(entry)
     if found.of_file is None:
         raise CannotRun(f"{path}: {entry.value} takes no files")
@@ -105,14 +93,19 @@ def of_file(path: str, how: Options) -> Candidate:
 
 def suffixes() -> tuple[str, ...]:
     """Return how files end that are a candidate by themselves."""
-    return tuple(entry.name for entry in _entries() if entry.name.startswith("."))
+    return tuple(entry.name for entry in _of_files())
 
 
 @functools.cache
 def _entries() -> tuple[EntryPoint, ...]:
     """Return the entry points of this package, then those of all others."""
-    own = [EntryPoint(name, value, GROUP) for name, value in BUILT_IN.items()]
+    files = {name: f"npcbam.oracle.candidates.{name.strip('.')}:FRAMEWORK" for name in BUILT_IN}
+    own = [EntryPoint(name, value, GROUP) for name, value in files.items()]
     return *own, *importlib.metadata.entry_points(group=GROUP)
+
+
+def _of_files() -> list[EntryPoint]:
+    return [entry for entry in _entries() if entry.name.startswith(".")]
 
 
 @contextlib.contextmanager

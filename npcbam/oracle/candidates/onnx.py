@@ -110,7 +110,8 @@ def wrap(path: str, name: str, how: Options) -> OnnxCandidate:
         model = inline_local_functions(model)
     except Exception as error:
         raise CannotRun(f"{path}: not a valid ONNX file: {sentence(error)}") from error
-    foreign = {f"{node.domain}.{node.op_type}" for node in _nodes(model.graph) if _foreign(node)}
+    nodes = [node for node in _nodes(model.graph) if node.domain not in ("", "ai.onnx")]
+    foreign = {f"{node.domain}.{node.op_type}" for node in nodes}
     if foreign:
         raise CannotRun(f"{path}: expected operators of ONNX alone, got {', '.join(foreign)}")
     candidate = OnnxCandidate(model, name)
@@ -179,10 +180,6 @@ def _nodes(graph: Any) -> Iterator[Any]:
         for attribute in node.attribute:
             for inner in [attribute.g, *attribute.graphs]:
                 yield from _nodes(inner)
-
-
-def _foreign(node: Any) -> bool:
-    return node.domain not in ("", "ai.onnx")
 
 
 def _widen(graph: Any) -> None:

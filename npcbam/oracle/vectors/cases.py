@@ -10,11 +10,12 @@ import numpy as np
 
 from npcbam import CBAM, pooling, presets, tree
 from npcbam.arguments import Array
+from npcbam.oracle.precision import rounded
 from npcbam.oracle.probing.inputs import Input, battery, cotangent
 from npcbam.oracle.rules import mistaken as rules
 from npcbam.oracle.rules.right_block import right_block
 from npcbam.oracle.rules.rule import Rule
-from npcbam.oracle.vectors.encoding import DTYPES, decode, encode
+from npcbam.oracle.vectors.encoding import DTYPES
 from npcbam.oracle.vectors.rounding import allowed, sensitivity
 from npcbam.pointwise import sigmoid
 
@@ -24,7 +25,6 @@ INPUTS = ("noise", "negative", "ties", "single", "small", "point")
 INPUTS_BESIDE = ("noise", "ties")
 # Kept from any kink, in units of what is compared: more than a half type rounds.
 MARGIN = 0.05
-WIDE = np.longdouble
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +145,7 @@ def _case(drawn: Drawn, dtype: str, limits: dict[str, float]) -> Case:
 
 
 def _rounded(a: Array, dtype: str) -> Array:
-    return decode(encode(a, dtype), dtype, WIDE)
+    return rounded(a, dtype).astype(np.longdouble)
 
 
 def _short(path: str) -> str:

@@ -25,11 +25,11 @@ def encode(values: Array, name: str) -> Array:
     return near.astype(PRECISIONS[name].file)
 
 
-def decode(stored: Array, name: str, dtype: type = np.float64) -> Array:
-    """Return the values that `encode` stored; exact."""
+def decode(stored: Array, name: str) -> Array:
+    """Return the values that `encode` stored, in float64; exact."""
     if name == "bfloat16":
         stored = (stored.astype("<u4") << 16).view("<f4")
     elif name == "float16":
         stored = stored.astype("<u2").view("<f2")
     with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
-        return stored.astype(dtype)
+        return stored.astype(np.float64)
