@@ -247,6 +247,10 @@ def test_values(check, rest, bad, kind, message):
     assert_raises(kind, f"name: {message}", check, "name", bad, *rest)
 
 
+def test_an_argument_called_seed_takes_no_generator():
+    assert_raises(TypeError, "seed: expected a whole number, got 1.5", arguments.seed, "seed", 1.5)
+
+
 BAD_DTYPES = [
     "nonsense",
     "f2",

@@ -58,6 +58,11 @@ def test_shapes_and_defaults():
         "gamma": [2, 2, 2], "beta": [0, 0, 0], "mean": [0, 0, 0], "var": [1, 1, 1]
     }  # fmt: skip
     assert (norm.momentum, norm.gamma.dtype) == (0.5, np.float32)
+    assert (BatchNorm.init(1).gamma.item(), BatchNorm.init(1).momentum) == (1, 0.1)
+    channel = ChannelAttention.init(0, 8, 4)
+    assert (channel.pools, channel.blend, channel.mlp.b0, channel.mlp.b1) == (
+        (AVG, MAX), False, None, None,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -72,11 +77,18 @@ def test_shapes_and_defaults():
         (lambda: SharedMLP.init(0, 4, 0), ValueError, "hidden: expected at least 1, got 0"),
         (lambda: Conv.init(0, (2, 1), (4,)), ValueError, "w: expected an odd kernel size, got 4"),
         (lambda: BatchNorm.init(0), ValueError, "channels: expected at least 1, got 0"),
-        (
-            lambda: SpatialAttention.init(0, (3,), dtype=int),
-            TypeError,
-            "dtype: expected float32, float64, longdouble or complex128, got <class 'int'>",
-        ),
+        *[
+            (
+                init,
+                TypeError,
+                "dtype: expected float32, float64, longdouble or complex128, got <class 'int'>",
+            )
+            for init in (
+                lambda: SharedMLP.init(0, 4, 2, dtype=int),
+                lambda: BatchNorm.init(1, dtype=int),
+                lambda: SpatialAttention.init(0, (3,), dtype=int),
+            )
+        ],
     ],
 )
 def test_refuses(init, kind, message):

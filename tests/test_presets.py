@@ -222,3 +222,5 @@ def test_build_errors():
         assert_raises(ValueError, message, CBAM.build, "seed", wrong)
     with pytest.raises(ValueError, match=r"w1: expected shape \(8, 4\), got \(8, 5\)"):
         CBAM.build("seed", arrays | {"channel.mlp.w1": np.ones((8, 5))})
+    message = "channel.mlp.w1: expected a NumPy array, got list"
+    assert_raises(TypeError, message, CBAM.build, "seed", arrays | {"channel.mlp.w1": [1.0]})

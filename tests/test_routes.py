@@ -11,7 +11,7 @@ import pytest
 from npcbam import CBAM, tree
 from npcbam.cbam import ORDERS
 from npcbam.presets import PRESETS
-from npcbam.routes import by_pool, pulled
+from npcbam.routes import by_pool, pulled, through
 
 RNG = np.random.default_rng(0)
 INPUTS = [(RNG.normal(size=s) + 0.2, RNG.normal(size=s)) for s in [(3, 12, 5, 4), (2, 12, 3, 3)]]
@@ -51,13 +51,27 @@ def test_where_both_maps_are_half_the_products_are_a_quarter():
     )
 
 
+GAINS = [f"{gate} {route}" for gate in ("channel", "spatial") for route in ("avg", "max", "map")]
+GAINS += ["channel features", "spatial features"]
+
+
 @pytest.mark.parametrize("order", ORDERS)
-def test_a_gain_is_linear(order):
+@pytest.mark.parametrize("gain", GAINS)
+def test_a_gain_is_linear(order, gain):
+    if (order, gain) == ("parallel", "spatial features"):
+        gain = "channel features"  # one product, and one factor
     cbam, (x, dy) = drawn("official", order), INPUTS[0]
-    for gain in ("channel avg", "channel max", "spatial avg", "spatial max", "spatial map"):
-        at = [pulled(cbam, x, dy, {gain: g})[1] for g in (0.0, 1.0, 3.0)]
-        assert np.abs(at[1] - at[0]).max() > 1e-6
-        np.testing.assert_allclose(at[2] - at[0], 3 * (at[1] - at[0]), rtol=0, atol=1e-12)
+    at = [pulled(cbam, x, dy, {gain: g})[1] for g in (0.0, 1.0, 2.0)]
+    assert np.abs(at[1] - at[0]).max() > 1e-6
+    np.testing.assert_allclose(at[2] - at[0], 2 * (at[1] - at[0]), rtol=0, atol=1e-12)
+
+
+def test_a_gain_leaves_the_pools_of_the_gradient_as_they_are():
+    channel, (x, dy) = drawn("paper", "channel-first").channel, INPUTS[0]
+    dz = dy.mean(axis=(2, 3), keepdims=True)
+    dchannel, _ = through("channel", channel, x, dz, {"channel max": 0.5})
+    assert dchannel.pools == channel.pools
+    assert channel.vjp(x)[0].shape == dchannel.vjp(x)[0].shape
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -74,3 +88,38 @@ def test_what_each_pool_gives_adds_up(order, leaf):
 @pytest.mark.parametrize("preset", ["se", "timm_light"])
 def test_one_descriptor_shares_nothing(preset):
     assert by_pool("channel.mlp.w0", drawn(preset, "channel-first"), *INPUTS[0]) == {}
+
+
+class Gate:
+    """A gate alone, which walks its routes itself: y is its logits."""
+
+    def __init__(self, channel):
+        self.channel, self.asked = channel, []
+
+    def pulled(self, x, dy, gains):
+        self.asked.append((x, dy, gains))
+        return {}, dy
+
+    def at_logits(self, x, dy):
+        self.asked.append((x, dy))
+        return dy
+
+
+def test_a_block_that_walks_itself_is_asked():
+    gate, (x, dy), gains = Gate(None), INPUTS[0], {"residual": 2.0}
+    leaves, dx = pulled(gate, x, dy, gains)
+    assert (leaves, dx is dy, gate.asked[0][0] is x) == ({}, True, True)
+    assert gate.asked[0][2] is gains
+    pulled(gate, x, dy)
+    assert gate.asked[1][2] == {}
+    assert by_pool("channel.mlp.w0", gate, x, dy) == {}
+
+
+def test_what_each_pool_gives_adds_up_in_a_block_that_walks_itself():
+    gate, (x, _) = Gate(drawn("official", "channel-first").channel), INPUTS[0]
+    z, pullback = gate.channel.logits_vjp(x)
+    dz = RNG.normal(size=z.shape)
+    found = by_pool("channel.mlp.w0", gate, x, dz)
+    assert list(found) == ["avg", "max"]
+    np.testing.assert_allclose(sum(found.values()), pullback(dz)[0].mlp.w0, atol=1e-12)
+    assert gate.asked[0][0] is x

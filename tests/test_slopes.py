@@ -30,6 +30,7 @@ def test_slopes_of_squares(v, want):
     found = step(np.square, np.array([3.0, 5.0])).along(np.array(v))
     assert found.left.tolist() == found.right.tolist() == found.middle.tolist() == want
     np.testing.assert_allclose(found.error, 16 * EPS * np.array(want) + 1e-140, rtol=1e-12)
+    assert found.jumps.dtype == bool
     assert not found.jumps.any()
     assert not found.kinked.any()
 
@@ -89,7 +90,11 @@ def test_a_kink_is_two_sides_beyond_both_errors(distance, kinked):
 def test_smooth_slopes_have_one_value():
     slopes = Slopes.smooth(np.array([1.0, 2.0]), np.array([0.1, 0.2]))
     assert slopes.left is slopes.right
+    assert slopes.error.tolist() == [0.1, 0.2]
+    assert slopes.jumps.dtype == bool
     assert not slopes.jumps.any()
+    narrow = slopes.narrow()
+    assert narrow.left is narrow.right
 
 
 def test_narrow_slopes_are_those_in_double_precision():

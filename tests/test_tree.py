@@ -86,7 +86,12 @@ MISFITS = [
     ((ONE,), [ONE], "tree: expected the same structure, got list and tuple"),
     (ONE, None, "tree: expected the same structure, got NoneType and ndarray"),
     ({"a": 1}, {"a": 2}, "a: expected the same structure, got 1 and 2"),
-    ({"a": 1}, {"b": 1}, "tree: expected the same structure, got the keys a and the keys b"),
+    (1, 2, "tree: expected the same structure, got 1 and 2"),
+    (
+        {"a": 1, "b": 1},
+        {"b": 1},
+        "tree: expected the same structure, got the keys a, b and the keys b",
+    ),
     ((1, 2), (1,), "tree: expected the same structure, got 2 items and 1 items"),
     ((), (1,), "tree: expected the same structure, got 0 items and 1 items"),
     (Layer(ONE), Layer(ONE, "even"), "rule: expected the same structure, got 'first' and 'even'"),
