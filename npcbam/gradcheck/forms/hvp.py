@@ -64,7 +64,8 @@ def check_hvp(
     def g(x: Any, *rest: Any) -> Any:
         return gradient(x), lambda v: (hvp(x, v, *rest),)
 
-    said = ", ".join([spelled(f, "f"), spelled(hvp, "hvp"), *names, *["grad=grad"] * bool(grad)])
+    by = [] if grad is None else [f"grad={spelled(grad, 'grad')}"]
+    said = ", ".join([spelled(f, "f"), spelled(hvp, "hvp"), *names, *by])
     repeat = f"check_hvp({said}{', dy=dy' * (dy is not None)})"
     one = Form(first.f, first.args, names[:1], repeat, (FIRST,))
     two = Form(only(g, everything, [0]), everything[:1], names[:1], repeat, (SECOND,))
