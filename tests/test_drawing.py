@@ -21,6 +21,7 @@ def test_he_normal_has_the_variance_of_its_fan_out():
     drawn = he_normal(np.random.default_rng(0), (8, 5, 5, 5), 1)
     assert drawn.std() == pytest.approx(0.1, rel=0.11)  # 2 / (8 · 25) = 0.1²; 1000 draws
     assert np.abs(drawn).max() > 0.25
+    assert abs(drawn.mean()) < 5 * 0.1 / np.sqrt(1000)
 
 
 def test_zeros_draw_nothing():

@@ -73,6 +73,46 @@ def test_the_same_mistake_in_both_agrees():
     assert check_pair(f, lambda x, v: v * np.sin(x), X).outcome == "right"
 
 
+def test_a_fixed_argument_has_no_tangent_to_look_at():
+    f, jvp, args, _ = WRONG["one argument"]
+    report = check_pair(f, jvp, *args, fixed=("w",))
+    assert (report.outcome, [leaf.leaf for leaf in report.leaves]) == ("right", ["x"])
+
+
+def test_what_the_function_raises_is_the_users_own():
+    with pytest.raises(ZeroDivisionError):
+        check_pair(lambda x: 1 / 0, lambda x, v: v, X, raises=False)
+
+
+def test_tangents_have_either_sign_and_sizes_around_one():
+    seen = []
+
+    def jvp(x, v):
+        seen.append(v.real)
+        return 2 * x * v
+
+    check_pair(lambda x: (x**2, lambda dy: 2 * x * dy), jvp, np.ones(100))
+    drawn = next(v for v in seen if v.any())
+    size = np.abs(drawn)
+    assert 20 < (drawn < 0).sum() < 80
+    assert (size.min() >= 0.5, size.max() <= 1.5) == (True, True)
+    assert np.unique(size).size == 100
+
+
+def test_whole_numbers_in_a_tree_stay():
+    """Their tangent is 0, and a function is given them as they are."""
+
+    def f(p):
+        assert p["n"].dtype.kind == "i"
+        return p["x"] ** p["n"], lambda dy: {"x": p["n"] * p["x"] ** (p["n"] - 1) * dy, "n": None}
+
+    def jvp(p, v):
+        assert not v["n"].any()
+        return p["n"] * p["x"] ** (p["n"] - 1) * v["x"]
+
+    assert check_pair(f, jvp, {"x": X, "n": np.array(3)}).outcome == "right"
+
+
 BAD = [
     ((3, np.cos, X), "f: expected a function, got int"),
     ((product, X, X), "jvp: expected a function, got ndarray"),
