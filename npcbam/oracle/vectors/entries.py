@@ -28,7 +28,7 @@ MOST_ENTRIES = 2**24
 
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor of the manifest; see the package's docstring."""
+    """One tensor of the manifest; see `writing.ABOUT`."""
 
     shape: tuple[int, ...]
     role: str
@@ -38,7 +38,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Entry:
-    """One case of the manifest; see the package's docstring.
+    """One case of the manifest; see `writing.ABOUT`.
 
     Attributes
     ----------

@@ -21,17 +21,42 @@ from npcbam.presets import PRESETS
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
+# What each field of the manifest means, of a case, of its convention, and of a tensor.
 ABOUT = {
     "schema": "the number of this format; a change of meaning raises it",
+    "version": "of npcbam, that wrote it",
+    "seed": "of all cases, and of a case two numbers, from which its weights were drawn; the same "
+    "version and seed give the same files",
+    "dtypes": "by name, how the values of a case of that dtype are stored",
+    "tensors": "by name, what each tensor is, and of a case those that it has",
+    "mistakes": "by code, the sentence that says what each known mistake does",
     "cases": "each in a folder of its name; convention, dtype and tensors are all that is needed",
-    "flag": "the kind of input; reason says why it is there",
+    "name": "<preset>[-<axes>d]-<flag>-<dtype>",
+    "flag": "the kind of input",
+    "reason": "why it is there",
+    "preset": "the name of its conventions",
     "convention": "how the preset settles what the paper leaves open",
-    "role": "given (x and dy), parameter, or computed: write these to RESULTS/<case>/<tensor>.npy",
-    "allowed": "the largest allowed |got - expected|; half types are to be summed in float32",
-    "tells_apart": "codes of mistakes whose y differs here by more than twice what is allowed",
-    "cannot_tell": "codes of those whose y does not, in this dtype on this input",
+    "pools": "the descriptors of the channel gate",
+    "planes": "those of the spatial gate in the order of the kernel, or null: no gate",
+    "blend": "whether the mean of the pools takes their place, in either gate",
+    "ties": "who gets the gradient of a tied maximum: the first, or all evenly",
+    "mlp_biases": "whether the MLP has biases",
+    "conv_bias": "whether the convolution has one",
+    "norm_eps": "of the norm in the spatial gate, by running statistics, or null: no norm",
+    "residual": "whether x is added to y",
     "order": "channel-first: F' = Mc(x) x, then y = Ms(F') F', plus x if residual",
     "padding": "zeros around the planes, so that the map has the size of x; no flip of the kernel",
+    "dtype": "one of dtypes",
+    "file": "from the folder of the manifest",
+    "shape": "row-major",
+    "role": "given (x and dy), parameter, or computed: write these to RESULTS/<case>/<tensor>.npy",
+    "path": "of a parameter, its path in npcbam",
+    "allowed": "the largest allowed |got - expected|; half types are to be summed in float32 or "
+    "wider",
+    "tells_apart": "codes of mistakes whose y differs here by more than twice what is allowed, or "
+    "in its shape",
+    "cannot_tell": "codes of those whose y does not: another case has to show them, as half types "
+    "hide much and one position hides what pools do",
 }
 TENSORS = {
     "x": "the features F (N, C, *S)",
@@ -66,7 +91,7 @@ TENSORS |= {
 def write(
     folder: str | os.PathLike[str], presets: Sequence[str] = tuple(PRESETS), seed: int = 0
 ) -> Path:
-    """Write the golden vectors of some presets; the package's docstring has the format.
+    """Write the golden vectors of some presets; the package's docstring says what they are.
 
     Parameters
     ----------

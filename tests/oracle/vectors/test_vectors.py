@@ -90,6 +90,8 @@ def test_the_manifest_is_what_its_package_says(vectors, cases):
             "tells_apart", "cannot_tell",
         ]  # fmt: skip
         assert set(case["tensors"]) <= set(found["tensors"])
+        fields = {*case, *case["convention"], *case["tensors"]["y"], *case["tensors"]["w0"]}
+        assert fields | set(found) - {"about"} <= set(found["about"])
         assert set(case["tells_apart"]) <= set(CODES)
 
 
