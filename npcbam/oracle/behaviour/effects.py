@@ -11,7 +11,8 @@ from npcbam.oracle.behaviour.batches import batches, samples
 from npcbam.oracle.behaviour.calls import printing, repeating, writing
 from npcbam.oracle.behaviour.outputs import dtypes_of_y, layouts, shape_of_y
 from npcbam.oracle.behaviour.sizes import sizes
-from npcbam.oracle.behaviour.watched import Look, Watched, failure, run
+from npcbam.oracle.behaviour.watched import Look, Watched, failure
+from npcbam.oracle.candidates.attempt import attempt
 from npcbam.oracle.candidates.candidate import Candidate
 from npcbam.oracle.findings import Finding
 from npcbam.oracle.precision import rounded
@@ -45,7 +46,7 @@ def effects(
     if x.shape[0] < 2:
         x = np.concatenate([x, rng.standard_normal((2, *x.shape[1:]))])
     x = rounded(x, candidate.dtype)
-    first = run(candidate, dict(values), x)
+    first = attempt(lambda: candidate.observe(values, x.copy()))
     if isinstance(first, BaseException):
         return [failure("raises", x.shape, first, where="on an ordinary input")]
     dtypes = candidate.dtypes if dtypes is None else dtypes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from npcbam.oracle.behaviour.watched import Watched, failure, run_at
+from npcbam.oracle.behaviour.watched import Watched, failure
 from npcbam.oracle.candidates.candidate import Observation
 from npcbam.oracle.findings import Finding, Status
 from npcbam.oracle.rules.catalogue import rule
@@ -23,7 +23,7 @@ def shape_of_y(seen: Watched) -> Iterator[Finding]:
 def dtypes_of_y(seen: Watched) -> Iterator[Finding]:
     """Look whether y has the dtype of x, at every precision at which it runs."""
     for dtype in (seen.candidate.dtype, *seen.dtypes):
-        there = run_at(seen, dtype)
+        there = seen.run_at(dtype)
         # What runs at a precision and what does not is for the numerics to say.
         if isinstance(there, Observation) and there.dtype.rpartition(".")[2] != dtype:
             words = {"got": there.dtype, "expected": dtype}

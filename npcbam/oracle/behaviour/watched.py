@@ -39,7 +39,11 @@ class Watched:
 
     def run(self, x: Array, layout: str = MEMORY[0]) -> Observation | BaseException:
         """Return what a forward does, or why there is none."""
-        return run(self.candidate, self.values, x, layout)
+        return attempt(lambda: self.candidate.observe(self.values, x.copy(), layout=layout))
+
+    def run_at(self, dtype: str) -> Observation | BaseException:
+        """Return what a forward does at another precision, or why there is none."""
+        return attempt(lambda: self.candidate.at(dtype).observe(self.values, self.x.copy()))
 
     def noise(self, shape: tuple[int, ...]) -> Array:
         """Draw an input of another shape."""
@@ -63,18 +67,6 @@ class Watched:
 
 # What looks for one kind of behaviour.
 Look: TypeAlias = Callable[[Watched], Iterator[Finding]]
-
-
-def run(
-    candidate: Candidate, values: dict[str, Array], x: Array, layout: str = MEMORY[0]
-) -> Observation | BaseException:
-    """Return what a forward does, or why there is none."""
-    return attempt(lambda: candidate.observe(values, x.copy(), layout=layout))
-
-
-def run_at(seen: Watched, dtype: str) -> Observation | BaseException:
-    """Return what a forward does at another precision, or why there is none."""
-    return attempt(lambda: seen.candidate.at(dtype).observe(seen.values, seen.x.copy()))
 
 
 def failure(

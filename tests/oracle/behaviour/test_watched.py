@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 from behaving import Block, C
 
-from npcbam.oracle.behaviour.watched import Watched, failure, run, run_at
+from npcbam.oracle.behaviour.watched import Watched, failure
 from npcbam.oracle.candidates.torch import ModuleCandidate
 
 
 def watched(module, dtype="float64"):
     candidate = ModuleCandidate(module, "block").at(dtype)
     x = np.ones((2, C, 3, 3))
-    return Watched(candidate, {}, x, run(candidate, {}, x), (dtype,), np.random.default_rng(0))
+    first = candidate.observe({}, x.copy())
+    return Watched(candidate, {}, x, first, (dtype,), np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(("dtype", "unit"), [("float32", 2.0**-24), ("bfloat16", 2.0**-8)])
@@ -45,8 +46,8 @@ def test_what_changes_from_call_to_call():
 
 def test_a_run_at_a_precision_that_it_has_not_fails():
     seen = watched(Block())
-    assert run_at(seen, "float32").dtype == "torch.float32"
-    assert isinstance(run_at(seen, "float8"), Exception)
+    assert seen.run_at("float32").dtype == "torch.float32"
+    assert isinstance(seen.run_at("float8"), Exception)
 
 
 def test_a_failure_says_where_and_why():
