@@ -33,6 +33,10 @@ class Given:
     dparams: Mapping[str, Array]
     dx: Array
 
+    def dx_of(self, block: Reference) -> Array:
+        """Return the dx of a block there."""
+        return block.vjp(self.x)[1](self.dy)[1]
+
 
 def given(seen: Sequence[Outcome], dtype: str) -> list[Given]:
     """Return all gradients, with x and dy rounded as the candidate has them."""

@@ -54,13 +54,9 @@ def as_shared(block: B, given: Pulled) -> B | None:
     with np.errstate(invalid="ignore"):
         for channel, spatial in _Tied(block, given).pools():
             found = with_maxima(block, channel, spatial)
-            if (np.abs(given.dx - _dx(found, given)) <= given.tolerance["dx"]).all():
+            if (np.abs(given.dx - given.dx_of(found)) <= given.tolerance["dx"]).all():
                 return found
     return None
-
-
-def _dx(block: Reference, given: Pulled) -> Array:
-    return block.vjp(given.x)[1](given.dy)[1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +89,7 @@ class _Tied:
             yield sharing(shared[0]), sharing(shared[1])
 
     def _with(self, channel: Pool, spatial: Pool) -> Array:
-        return _dx(with_maxima(self.block, channel, spatial), self.given)
+        return self.given.dx_of(with_maxima(self.block, channel, spatial))
 
     def _is_whole(self, shares: Array, whole: Array, axes: tuple[int, ...]) -> bool:
         """Tell whether the parts of each tie add up to 1, and none is below 0."""
