@@ -12,6 +12,7 @@ from reported import leaf, right, wrong
 
 from npcbam.gradcheck.findings import Finding
 from npcbam.gradcheck.page import to_html
+from npcbam.gradcheck.picture import LEGEND, STYLE
 from npcbam.gradcheck.report import GradReport
 
 VOID = {"meta", "rect", "path"}
@@ -59,6 +60,68 @@ def test_says_all_that_the_report_says():
     cells = page.of("td")
     assert cells[:5] == ["dx", "(3, 4)", "every entry", "4 of 12", "8e+13"]
     assert cells[6:10] == ["dw", "(2,)", "every entry", "0 of 2"]
+
+
+def test_all_that_a_page_says():
+    report = replace(wrong(), ties="first", switch="x[0] is 0")
+    want = report.leaves[0].want
+    worst = [
+        (f"[1, {j}]", f"{2 * want[1, j]:g}", f"{want[1, j]:g}", f"{want[1, j]:g}") for j in range(4)
+    ]
+    said = [text for tag, text in Page(to_html(report, "layers.py:f")).texts if tag != "style"]
+    assert said == [
+        "wrong: layers.py:f",
+        "wrong: dx: row 1 is 2 times the derivative",
+        "layers.py:f; reference: complex step; seed 3",
+        "Findings",
+        "dx: row 1 is 2 times the derivative",
+        "mismatch, factor, dx, unrelated",
+        "the pullback writes to w",
+        "writes, dw",
+        "Cotangents",
+        "Errors in units of the allowed one: above 1, in bold, is no rounding.",
+        *("of", "shape", "looked at", "wrong", "worst / allowed", "caught from"),
+        *("dx", "(3, 4)", "every entry", "4 of 12", "8e+13", "1.0e-13"),
+        *("dw", "(2,)", "every entry", "0 of 2", "0", "1.0e-13"),
+        "Where it is wrong",
+        *(words for _, words in LEGEND),
+        "dx",
+        "axis 1: 4",
+        "axis 0: 3",
+        "|dx - derivative|: at most 8",
+        "The entries that are furthest off.",
+        *("entry", "the pullback gives", "the derivative is", "off by"),
+        *(cell for row in reversed(worst) for cell in row),
+        "Notes",
+        "Ties: first",
+        "Switch: x[0] is 0",
+        "all of w are equal",
+        "To see it again",
+        "npcbam grad layers.py:f",
+    ]
+
+
+def test_how_many_digits_agree():
+    found = Finding("mismatch", "x", "dx is off", "factor", "2 digits")
+    page = Page(to_html(replace(wrong(), findings=(found,))))
+    assert "mismatch, factor, dx, agrees to 2 digits" in page.of("p")
+
+
+def test_a_row_of_what_is_off_is_marked():
+    source = to_html(wrong())
+    assert source.count('<tr class="differs">') == 1
+    assert '<tr class="differs"><td>dx</td>' in source
+
+
+def test_a_page_has_the_style_of_its_pictures():
+    assert STYLE in to_html(wrong())
+
+
+def test_what_is_no_number_is_listed_without_a_warning():
+    got, want = np.array([1e308, np.inf, 1.0]), np.array([-1e308, np.inf, 1.0])
+    seen = replace(leaf("x", [1.0, 2], [1.0, 1]), got=got, want=want)
+    cells = Page(to_html(replace(wrong(), leaves=(seen,)))).of("td")[6:]
+    assert cells == ["[0]", "1e+308", "-1e+308", "inf", "[1]", "inf", "inf", "nan"]
 
 
 def test_the_entry_that_shows_a_fault_stands_below_it():
