@@ -3,10 +3,12 @@
 import ml_dtypes
 import numpy as np
 import pytest
+from judging import double
 
 from npcbam.gradcheck import examine
+from npcbam.gradcheck.forward import Forward
 from npcbam.gradcheck.layout import Layout
-from npcbam.gradcheck.precision import unit
+from npcbam.gradcheck.precision import _Errors, _leaf, _steady, is_wide, same_function, unit
 
 SEEDS = range(3)
 SHORT = [np.float32, np.float16, ml_dtypes.bfloat16]
@@ -57,6 +59,106 @@ def test_the_unit_is_that_of_the_coarsest_argument():
     assert unit(Layout(args[:2], ("a", "b"))) == 2.0**-23
     assert unit(Layout(args, ("a", "b", "c"))) == 2.0**-7
     assert unit(Layout((np.ones(2, np.longdouble),), ("a",))) == 2.0**-52
+
+
+@pytest.mark.parametrize(
+    ("dtype", "to", "wide"),
+    [
+        (np.float64, np.float64, True),
+        (np.longdouble, np.float64, True),
+        (np.float32, np.float64, False),
+        (np.float64, np.float32, False),
+    ],
+)
+def test_double_precision_is_wide(dtype, to, wide):
+    layout = Layout((np.ones(2, dtype),), ("x",))
+    forward = Forward(lambda x: (x.astype(to), double), layout)
+    assert is_wide(layout, forward) is wide
+
+
+@pytest.mark.parametrize(
+    ("size", "off", "same"),
+    [(10, 1, True), (10, 2, False), (19, 1, True), (19, 2, False), (20, 2, True), (3, 0, True)],
+)
+def test_a_tenth_of_the_results_may_differ_by_more_than_half_of_the_digits(size, off, same):
+    x, moved = np.ones(size), np.zeros(size)
+    moved[:off] = 2.0**-11  # √ε of float32 is 2⁻¹¹·⁵
+
+    def at(x, moved):
+        return Forward(lambda x: (x + moved.astype(x.dtype), double), Layout((x,), ("x",)))
+
+    assert same_function(at(x.astype(np.float32), 0 * moved), at(x, moved)) is same
+    assert same_function(at(x.astype(np.float32), 0 * moved), at(x, moved / 2)) is True
+
+
+def errors(mean, wrong, lost=(False, False), most=0.0):
+    return _Errors(np.array(mean), most, np.array(lost), np.array(wrong))
+
+
+VALUE = np.ones((1, 2), np.float32)
+ALLOWED, RIGHT = np.array([0.001, 0.002]), np.array([0.5, 0.0])
+TAIL = "where rounding explains 0.00{}; in float64 it is right{}; {} of 2 entries"
+
+
+@pytest.mark.parametrize(
+    ("mean", "wrong", "right", "kind", "said"),
+    [
+        ([0.01, 0.0], [True, False], RIGHT, "precision",
+         "in float32 dx[0, 0] is off by 0.01 (0.02 relative), " + TAIL.format(1, "", 1)),
+        ([0.01, -0.03], [True, True], RIGHT, "precision",
+         "in float32 dx[0, 1] is off by 0.03 (inf relative), " + TAIL.format(2, "", 2)),
+        ([-0.5, 9.0], [True, False], RIGHT, "underflow",
+         "in float32 dx[0, 0] is off by 0.5 (1 relative), "
+         + TAIL.format(1, ": something underflows to 0", 1)),
+        ([0.498, 0.0], [True, False], RIGHT, "precision",
+         "in float32 dx[0, 0] is off by 0.498 (0.996 relative), " + TAIL.format(1, "", 1)),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_one_precision_alone(mean, wrong, right, kind, said):
+    finding, note = _leaf("x", VALUE, errors(mean, wrong), ALLOWED, right)
+    assert (finding.code, finding.leaf, finding.kind) == ("precision", "x", kind)
+    assert (finding.sentence, note) == (said, "")
+
+
+def test_what_is_not_finite_in_one_precision_alone_is_said_first():
+    lost = errors([1.0, 1.0], [True, True], lost=[False, True])
+    finding, note = _leaf("x", VALUE, lost, ALLOWED, np.array([0.5, 0.25]))
+    said = "in float32 dx[0, 1] is NaN or infinite, in float64 0.25: something overflows"
+    assert (finding.sentence, finding.kind, finding.code, note) == (
+        said, "overflow", "precision", "",
+    )  # fmt: skip
+    nowhere = errors([0.0, 0.0], [False, False], lost=[False, True])
+    assert _leaf("x", VALUE, nowhere, ALLOWED, np.array([0.5, np.inf])) == (None, "")
+
+
+@pytest.mark.parametrize(
+    ("most", "note"),
+    [(0.004, ""), (0.006, "in float32 rounding moves dx by up to 0.012 of its largest")],
+)
+def test_rounding_that_moves_much_is_noted(most, note):
+    quiet = errors([0.0, 0.0], [False, False], most=most)
+    assert _leaf("x", VALUE, quiet, ALLOWED, RIGHT) == (None, note)
+
+
+def test_an_error_counts_where_it_is_the_same_at_all_places():
+    steady = np.array([[2.0, 2.0, 0.5, 2.0], [2.2, -2.0, 0.5, 4.0], [1.8, 2.0, 0.5, 9.0]])
+    found = _steady(steady, np.full(4, 1.0), None)
+    assert found.wrong.tolist() == [True, False, False, False]
+    assert found.most == 9
+    np.testing.assert_allclose(found.mean, [2, 2 / 3, 0.5, 5])
+    assert not found.lost.any()
+    lost = _steady(np.array([[1.0, 0.0], [np.inf, 0.0]]), np.ones(2), None)
+    assert (lost.lost.tolist(), lost.most) == ([True, False], 1)
+
+
+def test_in_half_precision_the_mean_counts_too():
+    """Of 24 places: the mean is known to a fifth of what they vary by, and eight of that count."""
+    rng = np.random.default_rng(0)
+    errors = rng.normal(size=(24, 3)) + np.array([0.0, 1.0, 9.0])
+    small = np.array([0.1, 0.1, 0.1])
+    assert _steady(errors, np.full(3, 1e3), small).wrong.tolist() == [False, False, True]
+    assert _steady(errors, np.full(3, 1e3), small + 9).wrong.tolist() == [False] * 3
+    assert _steady(errors, np.array([1e3, 1e3, 1e3]), None).wrong.tolist() == [False] * 3
 
 
 # Right is right

@@ -50,6 +50,36 @@ def test_the_reference_is_named(f, x, name):
     assert (report.outcome, report.reference) == ("right", name)
 
 
+def other_on_complex(given):
+    """Return a function that is another one on complex numbers."""
+    return lambda x: given(x) if x.dtype.kind == "c" else np.square(x)
+
+
+@pytest.mark.parametrize(
+    ("f", "doubt"),
+    [
+        (other_on_complex(lambda x: x * np.nan), "on complex128 f is not finite"),
+        (other_on_complex(lambda x: x**2 + 1e-6), "on complex128 f gives another result"),
+        (other_on_complex(lambda x: x**2 + 1e-12), ""),
+    ],
+)
+def test_why_the_complex_step_is_refused(f, doubt):
+    reference = reference_of(nothing(f), np.array([1.0, -2.0]))
+    assert (reference.doubt, reference.exact) == (doubt, [not doubt])
+    name = f"finite differences ({reference.doubt})" if doubt else "complex step"
+    assert reference.name == name
+
+
+def test_from_both_sides_only_where_they_are_asked_for():
+    reference = reference_of(relu_vjp, np.zeros(2))
+    v = np.array([1.0, 2.0])
+    same, right = reference.along(v, True)
+    assert same is v
+    assert right.left.tolist() == right.right.tolist() == [1, 2]
+    _, both = reference.along(v, True, both=True)
+    assert (both.left.tolist(), both.right.tolist()) == ([0, 0], [1, 2])
+
+
 # The complex step is vouched for leaf by leaf
 
 
@@ -156,6 +186,18 @@ def test_the_second_of_differences_takes_other_steps():
     assert (first.left != second.left).any()
     np.testing.assert_allclose(first.left, np.cos(x), rtol=1e-9)
     np.testing.assert_allclose(second.left, np.cos(x), rtol=1e-9)
+
+
+def test_without_long_double_the_second_takes_another_direction():
+    x, v = np.array([0.3, 2.0]), np.array([1.0, -2.0])
+    reference = reference_of(nothing(lambda x: np.sin(x.astype(np.float64))), x)
+    assert reference.exact == [False]
+    _, first = reference.along(v, False)
+    second = reference.second(v, False)
+    for found in (first, second):
+        assert (np.abs(found.right - np.cos(x) * v) <= found.error).all()
+        np.testing.assert_allclose(found.left, np.cos(x) * v, rtol=1e-9)
+    assert (first.left != second.left).all()
 
 
 # Where f ends
