@@ -252,7 +252,6 @@ TESTED_IN = {
         gradcheck/frameworks/modules gradcheck/frameworks/tensors
     """,
     "gradcheck/museum/test_exhibits.py": "gradcheck/museum/*",
-    "gradcheck/test_domain.py": "gradcheck/hints",
     "gradcheck/test_kinks.py": "gradcheck/singly",
     "gradcheck/test_verdict.py": "gradcheck/seen",
     "lessons/test_exercises.py": "lessons/*",

@@ -83,6 +83,31 @@ def test_what_a_domain_forbids_is_taken_out():
     assert found.tolist() == [[0.5, -0.25, -0.25], [0, 0.875, -0.875]]
 
 
+@pytest.mark.parametrize("shape", [(5,), (2, 5), (3, 2, 5)])
+def test_parts_that_add_up_to_nearly_1_move_by_nothing_in_sum(shape):
+    rng = np.random.default_rng(0)
+    p = 1.0009 * rng.dirichlet(np.ones(5), size=shape[:-1])
+    found = projected(rng.normal(size=shape), p, "simplex")
+    np.testing.assert_allclose(found.sum(axis=-1), 0, atol=1e-14)
+    assert np.abs(found).max() > 0.1
+
+
+@pytest.mark.parametrize(("apart", "symmetric"), [(1e-7, True), (1e-5, False)])
+def test_what_is_symmetric_but_for_single_precision_is_symmetric(apart, symmetric):
+    s = np.array([S, S])
+    s[1, 0, 1] *= 1 + apart
+    if symmetric:
+        assert domains("symmetric", laid(s)) == ["symmetric"]
+    else:
+        with pytest.raises(ValueError, match="x: expected symmetric matrices"):
+            domains("symmetric", laid(s))
+
+
+def test_next_to_0_nothing_is_symmetric_by_its_smallness():
+    with pytest.raises(ValueError, match="some that are not"):
+        domains("symmetric", laid(np.array([[1.0, 1e-9], [0.0, 1.0]])))
+
+
 # f is asked inside alone
 
 KINDS = ["positive", "symmetric", "simplex", (0.0, 1.0), (-2.0, 3.0)]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from npcbam.gradcheck import examine
 from npcbam.gradcheck.domain import bounds
-from npcbam.gradcheck.hints import another_point, hidden
+from npcbam.gradcheck.hints import another_point, hidden, unasked
 from npcbam.gradcheck.layout import Layout
 
 WIDE = np.array([[1.0, -2.0, 3.0], [0.5, -0.25, 4.0]])
@@ -33,6 +33,9 @@ def notes(*args):
         (np.array(3.0), None),
         (np.zeros(0), "x has no entries"),
         (np.array([1.0, 2.0]), None),
+        (np.array([0.0, 1.0, 2.0]), None),
+        (np.array([0.0, 1.0, 2.0, 3.0]), "x has no negative entry"),
+        (np.ones((1, 1)), None),
         (WIDE.astype(np.float32)[:, :2], "x is square, so that a transposition keeps the shape"),
     ],
 )
@@ -55,6 +58,24 @@ def test_one_line_says_all_and_names_alike_leaves_once():
         "this point hides mistakes: x (and 1 more) has one value everywhere; "
         "x has length 1 along its first axis; "
         "w is square, so that a transposition keeps the shape; index repeats no index"
+    )
+
+
+@pytest.mark.parametrize(
+    ("still", "which"),
+    [
+        ([], None),
+        ([4], "x[1, 1]"),
+        ([2, 4], "x[0, 2] and 1 more"),
+        ([1, 2, 5], "x[0, 1] and 2 more"),
+    ],
+)
+def test_entries_on_a_bound_are_not_asked_about(still, which):
+    units = np.ones(6)
+    units[still] = 0
+    said = "on a bound of the domain, so that its cotangent is not judged"
+    assert unasked(Layout((np.ones((2, 3)),), ("x",)), units) == (
+        [f"{said}: {which}"] if which else []
     )
 
 
@@ -126,3 +147,72 @@ def test_dtypes_and_what_has_no_gradient_stay():
     assert layout.args[0].dtype == np.float32
     np.testing.assert_array_equal(layout.args[1], [0, 1])
     assert layout.args[2] == "mode"
+
+
+# Laws of other points, of so many entries that what they vary by is known to a thirtieth
+
+
+def drawn(x, domain=None, f=None):
+    rng, layout = np.random.default_rng(1), Layout((x,), ("x",))
+    layout = another_point(f or (lambda x: (x, len)), layout, domain, rng)
+    assert layout.labels == ("x",)
+    return layout.args[0]
+
+
+def varies(change, by):
+    return change.std() == pytest.approx(by, rel=0.1) and abs(change.mean()) < 0.15 * by
+
+
+@pytest.mark.parametrize(
+    ("x", "size"),
+    [
+        (3 + 2 * np.random.default_rng(0).choice([-1.0, 1.0], 1000), 2),
+        (np.full(1000, -4.0), 4),
+        (np.zeros(1000), 1),
+    ],
+)
+def test_a_point_moves_by_what_it_varies_by(x, size):
+    assert varies(drawn(x) - x, size)
+
+
+def test_where_f_ends_entries_keep_their_sign():
+    x = np.random.default_rng(0).choice([-1.0, 1.0], 1000) * np.random.default_rng(0).uniform(
+        1, 2, 1000
+    )
+
+    def f(other):
+        with np.errstate(all="ignore"):
+            return np.log(other * x), len
+
+    assert varies(np.log(drawn(x, f=f) / x), 0.3)
+
+
+@pytest.mark.parametrize("domain", ["positive", (0.5, 3.0)])
+def test_a_point_stays_between_its_bounds(domain):
+    x = np.random.default_rng(0).uniform(1, 1.2, 1000)
+    moved = drawn(x, domain)
+    assert varies(np.log(moved / x), 0.3)
+    assert moved.min() >= bounds(domain)[0]
+    assert drawn(np.full(100, 2.9), (0.5, 3.0)).max() == 3
+
+
+def test_symmetric_matrices_stay_symmetric():
+    x = np.random.default_rng(0).normal(size=(40, 5, 5))
+    x = x + x.swapaxes(-1, -2)
+    moved = drawn(x, "symmetric")
+    np.testing.assert_array_equal(moved, moved.swapaxes(-1, -2))
+    above = np.triu_indices(5, 1)
+    # Beside the diagonal two of half of the size are added.
+    assert varies((moved - x)[:, *above], 0.1 * x.std() / np.sqrt(2))
+    assert (moved - x)[:, range(5), range(5)].std() == pytest.approx(0.1 * x.std(), rel=0.15)
+
+
+def test_parts_stay_parts():
+    x = np.random.default_rng(0).dirichlet(np.ones(4), size=(300, 2))
+    x[0, 0] = 1, 0, 0, 0
+    moved = drawn(x, "simplex")
+    np.testing.assert_allclose(moved.sum(axis=-1), 1)
+    assert (moved > 0).all()
+    change = np.log(moved / (x + 0.025))
+    change -= change.mean(axis=-1, keepdims=True)
+    assert change.std() == pytest.approx(0.5 * np.sqrt(3 / 4), rel=0.1)
