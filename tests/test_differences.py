@@ -182,3 +182,55 @@ def test_long_double_knows_more():
     assert found.right.dtype == np.longdouble
     assert abs(found.right[0] - y[0]) <= found.error[0]
     assert found.error[0] <= 1e-14
+
+
+# Each result by itself
+
+
+def test_steps_of_one_result_leave_the_others():
+    """What is rounded to steps, or a staircase that is meant, has no slope; its neighbour has."""
+    v = np.array([1.0, 2.0])
+    found = along(lambda x: np.append(np.round(x[0], 5), np.sin(x[1])), np.array([0.3, 1.1]), v)
+    assert found.jumps.tolist() == [True, False]
+    assert np.isinf(found.error).tolist() == [True, False]
+    for side in (found.left, found.right):
+        assert np.isnan(side).tolist() == [True, False]
+        assert abs(side[1] - 2 * np.cos(1.1)) <= found.error[1] <= 1e-9
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
+def test_a_kink_of_one_result_leaves_the_others(size):
+    def smooth(x):
+        return np.array([np.sin(x[1]), x[1] ** 2, np.exp(-x[1])])
+
+    x, v = np.array([0.0, 0.7]), np.array([1.0, 0.5])
+    found = along(lambda x: np.append(size * np.abs(x[0]), smooth(x)), x, v)
+    assert found.kinked.tolist() == [True, False, False, False]
+    # From the middle, which no side makes better.
+    assert found.left[1:].tolist() == found.right[1:].tolist()
+    want = 0.5 * np.array([np.cos(0.7), 1.4, -np.exp(-0.7)])
+    assert (np.abs(found.left[1:] - want) <= found.error[1:]).all()
+
+
+@pytest.mark.parametrize("edge", [1, -1])
+def test_a_jump_of_one_result_leaves_the_others(edge):
+    def f(x):
+        return np.array([3 * x[0] + 5 * (edge * x[0] > 0), np.sin(x[0]), np.maximum(x[0], 0)])
+
+    found = along(f, np.zeros(1), np.ones(1))
+    assert found.jumps.tolist() == [True, False, False]
+    np.testing.assert_allclose(found.left, [3, 1, 0], atol=1e-9)
+    np.testing.assert_allclose(found.right, [3, 1, 1], atol=1e-9)
+
+
+def test_the_sides_are_looked_at_no_longer_than_the_kink_needs():
+    """A result that never settles, beside a kink that does."""
+    calls = []
+
+    def moved(by):
+        calls.append(by)
+        return np.array([np.abs(by[0]), np.sin(1e5 * by[0])])
+
+    found = Differences(moved, np.zeros(2), np.full(2, 1e-18)).along(np.ones(1))
+    assert found.kinked[0]
+    assert len(calls) < 56  # which both sides alone would take over all 28 steps
