@@ -172,6 +172,17 @@ def test_enough_is_enough():
     assert error < 1e-11 * math.e
 
 
+@pytest.mark.parametrize(("power", "steps"), [(1, 3), (2, 3), (3, 3), (4, 4), (5, 4)])
+def test_a_power_takes_a_row_for_each_term_of_its_error_and_two_more(power, steps):
+    """Of its slope x³ has one such term, x⁵ two; of their bend x² and x⁴ have as many."""
+    calls = []
+    x = np.full(1, 0.3)
+    moved = lambda by: calls.append(by) or (x + by) ** power  # noqa: E731
+    found = Differences(moved, x**power, np.full(1, 1e-17)).along(np.ones(1))
+    assert len(calls) == 2 * steps
+    assert abs(found.right[0] - power * 0.3 ** (power - 1)) <= found.error[0] < 1e-11
+
+
 def test_long_double_knows_more():
     def moved(by):
         return np.exp(1 + by)

@@ -52,15 +52,79 @@ def test_what_is_smooth_is_silent():
     assert (heard < 4 * EPS).all()
 
 
-def test_a_lone_step_within_the_span_is_heard_as_rounding():
-    places = 0.3 + 1e-6 * PLACES
+AT = 0.3 + 1e-6 * PLACES
 
-    def stepped(at, x):
-        return x + np.where(x > at, 3e-8, 0.0)
 
-    for between in (3, 8):
-        at = (places[between] + places[between + 1]) / 2
-        heard = listen(lambda by, at=at: stepped(at, 0.3 + by), np.ones(1), 1e-6)
-        assert 3e-8 <= heard[0] < 1e-7
-    # A kink is none.
+def stepped(*between):
+    """Return the rounding of x with a step between these places and the next ones."""
+    steps = [(AT[k] + AT[k + 1]) / 2 for k in between]
+    return listen(lambda by: 0.3 + by + 3e-8 * sum(0.3 + by > at for at in steps), np.ones(1), 1e-6)
+
+
+@pytest.mark.parametrize("between", range(12))
+def test_a_lone_step_within_the_span_is_heard_as_rounding(between):
+    """But not at the ends, where a kink looks the same, and not at the point, where it is meant."""
+    heard = stepped(between)[0]
+    if between in (0, 1, 5, 6, 10, 11):
+        assert heard < 1e-15
+    else:
+        assert 3e-8 <= heard < 1e-7
+
+
+def test_two_steps_are_none_that_is_alone():
+    assert stepped(2, 3)[0] < 1e-15
+    # A kink is none either.
     assert listen(lambda by: np.abs(by - 3e-7), np.ones(1), 1e-6)[0] < 1e-20
+
+
+@pytest.mark.parametrize("spans", [1.5, 2, 3, 4, 8, 16, 32, 64, 100])
+def test_a_pole_nearby_is_no_rounding(spans):
+    """Over so wide a span its fourth difference is up to a thousandth of it."""
+    x = np.full(1, spans * WIDTH)
+    heard = listen(lambda by: 1 / (x + by), np.ones(1), WIDTH)
+    assert heard < 100 * EPS / x
+    assert heard > 0.05 * EPS / x
+    backwards = listen(lambda by: 1 / (x + by), -np.ones(1), WIDTH)
+    assert backwards < 100 * EPS / x
+
+
+def several(by):
+    """Poles, single precision within, what is smooth, and steps wider than the span."""
+    at = X + by
+    single = at[1].astype(np.float32).astype(float)
+    wide = float(at[4].astype(np.float32) + np.float32(1000))
+    return np.array([1 / at[0], single, np.sin(at[2]), 1 / at[3], wide])
+
+
+X = np.array([4 * WIDTH, 0.7, 0.7, 4 * WIDTH, 0.4])
+V = np.array([1.0, 1.0, 1.0, 0.5, 0.4])
+
+
+def test_each_result_is_heard_by_itself():
+    heard = listen(several, V, WIDTH)
+    assert (heard[[0, 3]] < 100 * EPS / X[0]).all()
+    # The rounding to single precision is as loud as a pole, and stays over a shorter span.
+    assert 0.02 < heard[1] / np.spacing(np.float32(0.7)) < 6
+    assert heard[2] < 4 * EPS
+    assert 0.05 < heard[4] / 2.0**-14 < 2
+
+
+def test_the_span_alone_matters():
+    heard = listen(several, V, WIDTH)
+    assert listen(several, 2 * V, WIDTH / 2).tolist() == heard.tolist()
+    assert listen(several, 4 * V, WIDTH / 4).tolist() == heard.tolist()
+
+
+@pytest.mark.parametrize(
+    ("f", "width", "count"),
+    [
+        (np.sin, WIDTH, 13),
+        (np.floor, WIDTH, 26),  # it stands still, and a wider span tells why
+        (np.floor, 2.0**-10, 13),  # but none so wide that it leaves the neighbourhood
+        (lambda x: x.astype(np.float32).astype(float), WIDTH, 26),  # a shorter one tells nothing
+    ],
+)
+def test_no_more_is_asked_for_than_must_be(f, width, count):
+    calls = []
+    listen(lambda by: calls.append(by) or f(0.7 + by), np.ones(1), width)
+    assert len(calls) == count
