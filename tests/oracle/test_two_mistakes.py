@@ -1,8 +1,10 @@
 """Two mistakes in one block, in different stages, are both named."""
 
 import pytest
+import torch
 from planted import (
     backwards,
+    base,
     channel_gates,
     channel_mlps,
     channel_pools,
@@ -86,3 +88,38 @@ def test_a_gate_that_nothing_reads_is_named_beside_mixed_samples():
     report = npcbam.check(NoChannelGate, channels=32)
     assert report.verdict == "wrong"
     assert told(report) == ["compose: channel-not-applied", "effects: samples-mixed"]
+
+
+class Normed(base.Right):
+    """Its gate has a norm with an eps that no table has, and another mistake."""
+
+    def __init__(self, channels=64):
+        super().__init__(channels)
+        self.norm = torch.nn.BatchNorm2d(1, eps=2e-4)
+
+    def squash(self, z):
+        return torch.tanh(self.norm(z))
+
+
+class Leaky(base.Right):
+    def act(self, h):
+        return torch.where(h > 0, h, 0.07 * h)
+
+    def mc(self, x):
+        return self.logits(x)[:, :, None, None]
+
+
+@pytest.mark.parametrize(
+    ("block", "codes", "number"),
+    [
+        # Which eps it is the paper leaves open.
+        (Normed, ["spatial-tanh"], "0.0002"),
+        (Leaky, ["channel-leaky-relu", "channel-no-sigmoid"], "0.07"),
+    ],
+)
+def test_a_number_is_read_off_beside_another_mistake(block, codes, number):
+    report = npcbam.check(block, channels=32)
+    found = {f.code: f.message for f in report.findings if f.status != "note"}
+    assert report.verdict == "wrong"
+    assert sorted(found) == codes
+    assert number in str(report)

@@ -20,8 +20,8 @@ from npcbam.oracle.identification.reading import Reading, close
 from npcbam.oracle.precision import CLOSE
 from npcbam.oracle.rules.block import Block
 from npcbam.oracle.rules.composition import Gate
-from npcbam.oracle.rules.rule import FAITHFUL, Rule, Run, Weights
-from npcbam.oracle.rules.stage import Composition, Stage, Way
+from npcbam.oracle.rules.rule import FAITHFUL, VARIANT, WRONG, Rule, Run, Weights
+from npcbam.oracle.rules.stage import Composition, Way
 
 Fits = Mapping[str, Sequence[Fit]]
 
@@ -50,7 +50,7 @@ def identify(
     if not all(np.isfinite(y).all() for y in (whole, *(each.y for each in seen))):
         return Reading(block, {})
     target = _Target(block, weights, x, whole, tolerance)
-    ways = {each.stage.name: _ways(each, run) for each in seen}
+    singly = {each.stage.name: [*_singly(each, run)] for each in seen}
     found: dict[str, list[Fit]] = {each.stage.name: [] for each in seen}
     quick, tried, unseen = depth == "quick", [0 for _ in seen], True
     for effort in _efforts(block, seen, depth):
@@ -60,7 +60,8 @@ def identify(
         for each in seen:
             name = each.stage.name
             if not found[name]:
-                found[name] = [*each.explained(_several(*ways[name], effort), effort)]
+                ways = _several(each, singly[name]) if effort.several else singly[name]
+                found[name] = [*each.explained(ways, effort)]
             if quick and not found[name]:
                 return _nearest(block, found)
         guesses = []
@@ -99,26 +100,31 @@ def _efforts(block: Block, seen: Sequence[Alone], depth: str) -> Iterator[Effort
         yield Effort(first, (0.5, 1.0, 0.0) if len(block.stages) > 1 else every, several=True)
 
 
-def _ways(each: Alone, run: Run) -> tuple[Stage, list[Rule], list[Way]]:
-    """Return the stage, its rules, those read off included, and the ways that were read off."""
-    read = [*read_off(each)]
-    planes = rules_of_planes(each, run) if each.stage.name == "spatial" else ()
-    return each.stage, [*each.stage.rules, *planes, *(way.rules[-1] for way in read)], read
+def _singly(each: Alone, run: Run) -> Iterator[Way]:
+    """Yield the ways of single rules, and of numbers that are read off beside what is not wrong."""
+    yield from each.stage.singly()
+    if each.stage.name == "spatial":
+        yield from map(each.stage.way, rules_of_planes(each, run))
+    yield from read_off(each, (way for way in each.stage.singly() if way.benign))
 
 
-def _several(
-    stage: Stage, rules: Sequence[Rule], read: Sequence[Way], effort: Effort
-) -> Iterable[Way]:
-    """Yield single rules and what was read off; or pairs of rules, with any free conventions."""
-    if not effort.several:
-        yield from (stage.way(rule) for rule in rules)
-        yield from read
-        return
+def _several(each: Alone, singly: Sequence[Way]) -> Iterator[Way]:
+    """Yield the ways of several rules at once, and of numbers beside what is wrong."""
+    stage, rules = each.stage, [way.rules[-1] for way in singly]
+    yield from (stage.way(*pair) for pair in itertools.combinations(rules, 2) if _apart(*pair))
+    # With any free conventions.
     free = [rule for rule in rules if rule.status == FAITHFUL and rule.sets]
-    pairs = [pair for pair in itertools.combinations(rules, 2) if _apart(*pair)]
-    yield from (stage.way(*pair) for pair in pairs)
     for one, two in itertools.combinations(free, 2):
         yield from (stage.way(one, two, r) for r in rules if _apart(one, two, r) and r not in free)
+    wrong = [rule for rule in rules if rule.status == WRONG]
+    yield from read_off(each, map(stage.way, wrong))
+    if len(each.block.stages) == 1:
+        # With one pool alone, as SE has it.
+        for one in (r for r in rules if r.status == VARIANT and len(r.sets.get("pools", ())) == 1):
+            beside = [rule for rule in wrong if _apart(one, rule)]
+            pairs = (pair for pair in itertools.combinations(beside, 2) if _apart(*pair))
+            yield from (stage.way(one, *pair) for pair in pairs)
+            yield from read_off(each, (stage.way(one, rule) for rule in beside))
 
 
 def _apart(*rules: Rule) -> bool:

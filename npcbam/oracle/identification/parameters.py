@@ -1,18 +1,18 @@
 """Rules with a number in them: the number is read off what the candidate gave.
 
 The logits of such a rule are affine in its number u, so that two values of u give all others, and
-the logits that are seen, σ⁻¹ of the map, are solved for u.
+the logits that are seen, from the map and the inverse of its gate, are solved for u.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from npcbam.arguments import Array
 from npcbam.oracle.identification.one_stage import Alone
-from npcbam.oracle.precision import LOGIT
+from npcbam.oracle.rules.composition import Gate
 from npcbam.oracle.rules.rule import Parameter, Rule, Weights
 from npcbam.oracle.rules.stage import Way
 
@@ -20,25 +20,25 @@ from npcbam.oracle.rules.stage import Way
 LEFT = 1e-6
 
 
-def read_off(each: Alone) -> Iterator[Way]:
-    """Yield the ways of one rule with a number, beside any that is not wrong."""
+def read_off(each: Alone, bases: Iterable[Way]) -> Iterator[Way]:
+    """Yield the ways of one rule with a number, beside others whose gate can be undone."""
     numbered = [(rule, rule.parameter) for rule in each.stage.numbered if rule.parameter]
-    for base in each.stage.singly():
-        if base.benign and base.fits(each.weights):
+    for base in bases:
+        inverse = base.axes["gate"].inverse
+        if inverse is not None and base.fits(each.weights):
+            settled = {axis for r in base.rules for axis in r.sets}
             for rule, parameter in numbered:
-                free = parameter.axis not in {axis for r in base.rules for axis in r.sets}
-                if free and each.stage.fits({**base.axes, parameter.axis: None}, each.weights):
-                    yield from _ways(each, base, rule, parameter)
+                axes = {**base.axes, parameter.axis: None}
+                if parameter.axis not in settled and each.stage.fits(axes, each.weights):
+                    yield from _ways(each, base, inverse, rule, parameter)
 
 
-def _ways(each: Alone, base: Way, rule: Rule, parameter: Parameter) -> Iterator[Way]:
+def _ways(each: Alone, base: Way, inverse: Gate, rule: Rule, parameter: Parameter) -> Iterator[Way]:
     stage, weights = each.stage, each.weights
     for gated, scale, read in each.seen(each.y):
         with np.errstate(all="ignore"):
-            gate = gated / scale
-            seen = np.log(gate / (1 - gate))
-        # Where the gate is nearly shut or open, no digits of the logit are left.
-        told = np.abs(seen) < LOGIT
+            seen = inverse(gated / scale)
+        told = np.isfinite(seen)
         if not told.any():
             continue
 
@@ -48,8 +48,10 @@ def _ways(each: Alone, base: Way, rule: Rule, parameter: Parameter) -> Iterator[
             return np.broadcast_to(z, told.shape)[told]
 
         u = _solved(logits(1.0), logits(2.0), seen[told])
+        if u is None:
+            continue
         plain = np.broadcast_to(stage.logits(base.axes, weights, read), told.shape)[told]
-        if u is not None and np.abs(seen[told] - plain).max() > LEFT * np.abs(plain).max():
+        if np.abs(seen[told] - plain).max() > LEFT * np.abs(plain).max():
             yield from (stage.way(*base.rules, r) for r in _at(rule, parameter, u, weights))
 
 
@@ -75,4 +77,5 @@ def _at(rule: Rule, parameter: Parameter, u: float, weights: Weights) -> Iterato
         yield parameter.settled(rule, short, short)
     else:
         yield parameter.settled(rule, parameter.set_to(short, weights), short)
-        yield parameter.settled(rule, parameter.set_to(u, weights), u)
+        if f"{u:.12g}" != f"{short:.12g}":
+            yield parameter.settled(rule, parameter.set_to(u, weights), u)

@@ -1,4 +1,7 @@
-"""The channel gate's rules of what is pooled: which statistics of each channel Mc is made of."""
+"""The channel gate's rules of what is pooled: which statistics of each channel Mc is made of.
+
+What stands for the average or the maximum may stand alone, as the average does in SE.
+"""
 
 from __future__ import annotations
 
@@ -102,10 +105,10 @@ RULES = (
         sentence="the channel gate pools the minimum where the average belongs",
         why="After a ReLU the minimum of a channel is nearly always 0, so that half of what the gate sees says nothing. "
         "One position decides where all of them should.",
-        sets={"pools": ("min", "max")},
         bad="mc = column(sigmoid(mlp(x.min((2, 3))) + mlp(top(x))))",
         fix=MC,
         sources=("Eq. 2",),
+        parameter=one_of("pools", ("min", "max"), ("min",)),
     ),
     Rule(
         code="channel-min-for-max",
@@ -126,10 +129,10 @@ RULES = (
         sentence="the channel gate sums over positions and forgets to divide by their number",
         why="The descriptor grows with the size of the map: on 56 x 56 positions it is 3136 times the average, and the sigmoid is shut or open. "
         "The same weights give another gate at every resolution.",
-        sets={"pools": ("sum", "max")},
         bad="mc = column(sigmoid(mlp(x.sum((2, 3))) + mlp(top(x))))",
         fix=MC,
         sources=("Eq. 2",),
+        parameter=one_of("pools", ("sum", "max"), ("sum",)),
     ),
     Rule(
         code="channel-std-pool",
@@ -155,7 +158,7 @@ RULES = (
         bad="mc = column(sigmoid(mlp(x.std((2, 3))) + mlp(top(x))))",
         fix=MC,
         sources=("Eq. 2",),
-        parameter=one_of("pools", ("std", "max"), ("std-biased", "max")),
+        parameter=one_of("pools", ("std", "max"), ("std-biased", "max"), ("std",), ("std-biased",)),
         was=("channel-std-for-avg-biased",),
     ),
     Rule(
@@ -169,7 +172,9 @@ RULES = (
         fix=MC,
         sources=("Eq. 2",),
         # Of the two values in the middle the lower, as torch has it, or the mean of both.
-        parameter=one_of("pools", ("median", "max"), ("median-between", "max")),
+        parameter=one_of(
+            "pools", ("median", "max"), ("median-between", "max"), ("median",), ("median-between",)
+        ),
     ),
     Rule(
         code="channel-median-for-max",
@@ -191,10 +196,10 @@ RULES = (
         sentence="the channel gate averages the squares where the average belongs",
         why="Squares lose the sign and weigh large values most, which the maximum does already. "
         "The descriptor is in other units than the MLP's weights are for.",
-        sets={"pools": ("square", "max")},
         bad="mc = column(sigmoid(mlp(avg(x * x)) + mlp(top(x))))",
         fix=MC,
         sources=("Eq. 2",),
+        parameter=one_of("pools", ("square", "max"), ("square",)),
     ),
     Rule(
         code="channel-abs-max",
@@ -203,10 +208,10 @@ RULES = (
         sentence="the channel gate takes the largest magnitude where the maximum belongs",
         why="A strongly negative answer then opens the gate as a strongly positive one does. "
         "After a ReLU both are the same, so that it shows only before one, where CBAM stands.",
-        sets={"pools": ("avg", "absmax")},
         bad="mc = column(sigmoid(mlp(avg(x)) + mlp(top(np.abs(x)))))",
         fix=MC,
         sources=("Eq. 2",),
+        parameter=one_of("pools", ("avg", "absmax"), ("absmax",)),
     ),
     Rule(
         code="channel-max-from-zero",
@@ -215,9 +220,9 @@ RULES = (
         sentence="the maximum never goes below 0: it is padded with zeros, or starts from 0",
         why="A channel that is negative everywhere looks as if it were 0 somewhere, and gets no gradient through its maximum. "
         "Padding for a maximum is by minus infinity, which a pool of the framework does by itself.",
-        sets={"pools": ("avg", "max0")},
         bad="padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))\nmc = column(sigmoid(mlp(avg(x)) + mlp(top(padded))))",
         fix=MC,
         sources=("Eq. 2",),
+        parameter=one_of("pools", ("avg", "max0"), ("max0",)),
     ),
 )

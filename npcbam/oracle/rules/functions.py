@@ -12,6 +12,7 @@ import numpy as np
 
 from npcbam import pooling
 from npcbam.arguments import Array
+from npcbam.oracle.precision import LOGIT
 from npcbam.oracle.rules.rule import Pointwise
 from npcbam.pointwise import relu, sigmoid
 
@@ -62,17 +63,34 @@ POOLS: dict[str, Callable[[Array, tuple[int, ...]], Array]] = {
     "square": lambda x, axes: pooling.mean(x * x, axes),
 }
 
-NONE = Pointwise("none", lambda z: z)
-RELU = Pointwise("relu", relu)
-SIGMOID = Pointwise("sigmoid", sigmoid)
-SIGMOID_TWICE = Pointwise("sigmoid-twice", lambda z: sigmoid(np.array(sigmoid(z))))
-TANH = Pointwise("tanh", np.tanh)
+
+def logit(share: Array) -> Array:
+    """Return σ⁻¹ of a share, NaN where it is nearly 0 or 1."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        z = np.log(share / (1 - share))
+    return np.where(np.abs(z) < LOGIT, z, np.nan)
+
+
+def between(share: Array) -> Array:
+    """Return a share, NaN where it was cut off at 0 or 1."""
+    return np.where((share > 0) & (share < 1), share, np.nan)
+
+
+NONE = Pointwise("none", lambda z: z, lambda y: y)
+RELU = Pointwise("relu", relu, lambda y: np.where(y > 0, y, np.nan))
+SIGMOID = Pointwise("sigmoid", sigmoid, logit)
+SIGMOID_TWICE = Pointwise(
+    "sigmoid-twice", lambda z: sigmoid(np.array(sigmoid(z))), lambda y: logit(logit(y))
+)
+TANH = Pointwise("tanh", np.tanh, lambda y: logit((1 + y) / 2) / 2)
 SILU = Pointwise("silu", lambda z: z * sigmoid(z))
-HARD_SIGMOID = Pointwise("hardsigmoid", lambda z: clip(z + 3, 0, 6) / 6)
-CLAMP = Pointwise("clamp", lambda z: clip(z, 0, 1))
-ONE_PLUS = Pointwise("one-plus", lambda z: 1 + sigmoid(z))
-ONE_MINUS = Pointwise("one-minus", lambda z: 1 - sigmoid(z))
-TWICE = Pointwise("twice", lambda z: 2 * sigmoid(z))
+HARD_SIGMOID = Pointwise(
+    "hardsigmoid", lambda z: clip(z + 3, 0, 6) / 6, lambda y: 6 * between(y) - 3
+)
+CLAMP = Pointwise("clamp", lambda z: clip(z, 0, 1), between)
+ONE_PLUS = Pointwise("one-plus", lambda z: 1 + sigmoid(z), lambda y: logit(y - 1))
+ONE_MINUS = Pointwise("one-minus", lambda z: 1 - sigmoid(z), lambda y: logit(1 - y))
+TWICE = Pointwise("twice", lambda z: 2 * sigmoid(z), lambda y: logit(y / 2))
 CHANNEL_SOFTMAX = Pointwise("softmax", softmax)
 POSITION_SOFTMAX = Pointwise("softmax", lambda z: softmax(z.reshape(len(z), -1)).reshape(z.shape))
 

@@ -25,10 +25,14 @@ Run = Callable[[Weights, Array], Array]
 
 @dataclass(frozen=True)
 class Pointwise:
-    """A function of every number, or of a map's numbers, under the name that a report has for it."""
+    """A function of every number, or of a map's numbers, under the name that a report has for it.
+
+    `inverse`, where there is one, is NaN where too few digits are left to undo it.
+    """
 
     name: str
     f: Callable[[Array], Array]
+    inverse: Callable[[Array], Array] | None = None
 
     def __call__(self, z: Array) -> Array:
         """Return f(z)."""

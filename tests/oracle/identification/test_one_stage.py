@@ -109,6 +109,51 @@ MISTAKES = {
 }
 
 
+# Several of SE's in its one stage, with the number that is said.
+AT_ONCE = {
+    "channel-tanh channel-relu6": (excited(lambda h: np.clip(h, 0, 6)), ""),
+    "channel-tanh channel-leaky-relu": (excited(lambda h: np.where(h > 0, h, 0.07 * h)), "(0.07)"),
+    "channel-doubled channel-leaky-relu": (
+        excited(lambda h: np.where(h > 0, h, 0.3 * h), lambda z: 2 * sigmoid(z)), "(0.3)"),
+    "channel-hardsigmoid channel-temperature": (
+        excited(relu, lambda z: np.clip(0.3 * z + 3, 0, 6) / 6), "by 0.3 "),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("codes", AT_ONCE)
+def test_two_mistakes_where_the_other_gate_is_not_there(codes):
+    arrays = {"w0": np.ones((4, 32)), "w1": np.ones((32, 4))}
+    f, number = AT_ONCE[codes]
+    found = npcbam.check(f, parameters=arrays, channels=32, expect="se").findings
+    told = {each.code: each.message for each in found if each.status != "note"}
+    assert {*told} == {*codes.split(), "channel-avg-only", "channel-only"}
+    assert number in told[codes.split()[1]]
+
+
+# What SE may pool in place of the average, (N, C) of x.
+POOLED = {
+    "channel-sum-for-avg": lambda x: x.sum((2, 3)),
+    "channel-std-for-avg": lambda x: x.std((2, 3)),
+    "channel-min-for-avg": lambda x: x.min((2, 3)),
+    "channel-median-for-avg": lambda x: np.median(x, (2, 3)),
+    "channel-square-for-avg": lambda x: (x * x).mean((2, 3)),
+    "channel-abs-max": lambda x: abs(x).max((2, 3)),
+    "channel-max-from-zero": lambda x: np.maximum(x.max((2, 3)), 0),
+}
+
+
+@pytest.mark.parametrize("code", POOLED)
+def test_what_se_pools(code):
+    def f(params, x):
+        z = relu(POOLED[code](x) @ params["w0"].T) @ params["w1"].T
+        return x / (1 + np.exp(-z))[:, :, None, None]
+
+    arrays = {"w0": np.ones((4, 32)), "w1": np.ones((32, 4))}
+    with np.errstate(over="ignore"):
+        found = npcbam.check(f, parameters=arrays, channels=32, expect="se").findings
+    assert [each.code for each in found if each.status != "note"] == [code, "channel-only"]
+
+
 @pytest.mark.parametrize("code", MISTAKES)
 def test_one_mistake_where_the_other_gate_is_not_there(code):
     arrays = {"w0": np.ones((4, 32)), "w1": np.ones((32, 4))}

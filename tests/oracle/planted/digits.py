@@ -117,7 +117,7 @@ class Table(Stepwise):
         return low.sigmoid() * (1 - share) + (low + 0.25).sigmoid() * share
 
 
-@wrong("channel: channel-unknown", channels=24)
+@wrong("channel: channel-hardsigmoid", "channel: channel-temperature", channels=24)
 class HardGate(Stepwise):
     def sigmoid(self, z):
         return nn.functional.hardsigmoid(1.5 * z)

@@ -6,21 +6,18 @@ import pytest
 from npcbam.oracle.rules import channel as channel_rules
 from npcbam.oracle.rules.block import CBAM, CHANNEL_STAGE
 from npcbam.oracle.rules.channel import CHANNEL_PAPER, channel_logits, channel_map
-from npcbam.oracle.rules.channel_activation import leaky
 from npcbam.oracle.rules.lines import candidate
+from npcbam.oracle.rules.rule import counted
 from npcbam.oracle.rules.stage import Way
 
 RNG = np.random.default_rng(0)
-# What the lines have for the number of a rule.
+# What the lines have for the number of a rule, where it is not the first.
 SHOWN = {
-    "channel-leaky-relu": leaky(0.01),
     "channel-temperature": 0.25,
     "channel-std-pool": ("avg", "std-biased"),
     "channel-std-for-avg": ("std-biased", "max"),
     "channel-median-for-avg": ("median-between", "max"),
     "channel-median-for-max": ("avg", "median-between"),
-    "channel-difference": "logits-difference",
-    "channel-separate-mlps": "separate",
 }
 KEYS = {"v0": "w0'", "v1": "w1'"}
 COMPUTED = [rule for rule in channel_rules.RULES if rule.sets or rule.parameter]
@@ -34,8 +31,9 @@ def refined(axes, weights, x):
 
 
 def axes_of(rule):
-    own = {rule.parameter.axis: SHOWN[rule.code]} if rule.parameter else rule.sets
-    return CHANNEL_PAPER | dict(own)
+    if rule.code in SHOWN:
+        return CHANNEL_PAPER | {rule.parameter.axis: SHOWN[rule.code]}
+    return CHANNEL_PAPER | dict(counted([rule])[0].sets)
 
 
 @pytest.mark.parametrize("rule", COMPUTED, ids=lambda rule: rule.code)

@@ -35,7 +35,7 @@ def test_every_row_of_a_report_can_be_asked_for(block):
         ("residual", "expect: residual: expected no, yes, got ''"),
         ("residual=maybe", "expect: residual: expected no, yes, got 'maybe'"),
         ("order=last", "expect: order: expected channel-first, spatial-first, parallel, "),
-        ("channel-pools=min", "expect: channel-pools: expected avg+max, avg, max, "),
+        ("channel-pools=least", "expect: channel-pools: expected avg+max, avg, max, "),
         ("channel-merge=none", "expect: channel-merge: expected logits, mean, "),
         ("planes=min", "expect: planes: expected avg+max, max+avg, blend, "),
         ("kernel=big", "expect: kernel: expected sizes, such as 7x7, got 'big'"),

@@ -96,6 +96,14 @@ def test_gates_by_hand(name):
     np.testing.assert_allclose(CONSTANTS[name](z), BY_HAND_AT_Z[name](z), atol=1e-15)
 
 
+@pytest.mark.parametrize("name", [name for name, f in CONSTANTS.items() if f.inverse])
+def test_what_a_gate_gave_is_undone_where_it_is_not_flat(name):
+    gate, z, step = CONSTANTS[name], np.array([*Z, -40, 40]), 1e-3
+    undone = gate.inverse(gate(z))
+    steep = abs(gate(z + step) - gate(z - step)) > 2e-5 * step
+    np.testing.assert_allclose(undone, np.where(steep, z, np.nan), rtol=1e-9)
+
+
 def test_a_softmax_is_over_channels_or_over_positions():
     z = np.random.default_rng(0).normal(size=(2, 3, 4, 5))
     over = functions.CHANNEL_SOFTMAX(z), functions.POSITION_SOFTMAX(z[:, :1])
