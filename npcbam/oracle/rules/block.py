@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 from npcbam.arguments import Array
 from npcbam.oracle.rules import channel, compositions, spatial
-from npcbam.oracle.rules.channel import CHANNEL_PAPER, channel_logits, channel_map
+from npcbam.oracle.rules.channel import CHANNEL_PAPER, channel_gated, channel_logits
 from npcbam.oracle.rules.composition import Gate, Maps
 from npcbam.oracle.rules.rule import FAITHFUL, Axes, Rule, Weights
-from npcbam.oracle.rules.spatial import SPATIAL_PAPER, spatial_logits, spatial_map
+from npcbam.oracle.rules.spatial import SPATIAL_PAPER, spatial_gated, spatial_logits
 from npcbam.oracle.rules.stage import Composition, Stage, computed, constant, numbered
 
 # By what logits before a norm are multiplied, so that none of its usual eps is lost beside them.
@@ -103,12 +103,12 @@ def _small(weights: Weights) -> dict[str, Array]:
 
 CHANNEL_STAGE = Stage(
     "channel", "c", CHANNEL_PAPER, computed(channel.RULES), numbered(channel.RULES),
-    channel_logits, channel_map,
+    channel_logits, channel_gated,
     _channel_fits, _without_channel, dict, everywhere=True,
 )  # fmt: skip
 SPATIAL_STAGE = Stage(
     "spatial", "s", SPATIAL_PAPER, computed(spatial.RULES), numbered(spatial.RULES),
-    spatial_logits, spatial_map,
+    spatial_logits, spatial_gated,
     _spatial_fits, _without_spatial, _small, everywhere=False,
 )  # fmt: skip
 

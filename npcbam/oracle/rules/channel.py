@@ -42,19 +42,17 @@ RULES: tuple[Rule, ...] = (
 )
 
 
+# By what branches are merged that are not added.
+MERGED = {
+    "sigmoids-product": np.multiply,
+    "logits-max": np.maximum,
+    "logits-difference": np.subtract,
+    "logits-difference-back": np.subtract,
+}
+
+
 def channel_logits(axes: Axes, weights: Weights, x: Array) -> Array:
-    """Return what goes into the gate, (N, C, 1, ...), before "sigmoids" merges."""
-    return _merged(axes, weights, x)[0]
-
-
-def channel_map(axes: Axes, weights: Weights, x: Array) -> Array:
-    """Return Mc of x, (N, C, 1, ...), as the axes say."""
-    z, squashed = _merged(axes, weights, x)
-    return z if squashed else axes["gate"](z)
-
-
-def _merged(axes: Axes, weights: Weights, x: Array) -> tuple[Array, bool]:
-    """Return the logits, or the map where each branch has a gate of its own."""
+    """Return what goes into the gate, (N, C, 1, ...); the map if each branch has its own gate."""
     f = _descriptors(axes, x)
     merge = axes["merge"]
     if merge in ("mean", "sum", "product"):
@@ -62,16 +60,22 @@ def _merged(axes: Axes, weights: Weights, x: Array) -> tuple[Array, bool]:
         f = [f[0] / len(axes["pools"])] if merge == "mean" else f
     z = [axes["factor"] * _mlp(axes, weights, d, i) for i, d in enumerate(f)]
     if merge.startswith("sigmoids"):
-        gates = [axes["gate"](each) for each in z]
-        total = functools.reduce(np.multiply if merge == "sigmoids-product" else np.add, gates)
-        return (total / len(z) if merge == "sigmoids-mean" else total), True
-    if merge == "logits-max":
-        return functools.reduce(np.maximum, z), False
-    if merge.startswith("logits-difference"):
-        ordered = z[::-1] if merge == "logits-difference-back" else z
-        return functools.reduce(np.subtract, ordered), False
-    total = functools.reduce(np.add, z)
-    return (total / len(z) if merge == "logits-mean" else total), False
+        z = [axes["gate"](each) for each in z]
+    if merge.endswith("-back"):
+        z = z[::-1]
+    total: Array = functools.reduce(MERGED.get(merge, np.add), z)
+    return total / len(z) if merge.endswith("-mean") else total
+
+
+def channel_gated(axes: Axes, z: Array) -> Array:
+    """Return the map Mc of its logits."""
+    mc: Array = z if axes["merge"].startswith("sigmoids") else axes["gate"](z)
+    return mc
+
+
+def channel_map(axes: Axes, weights: Weights, x: Array) -> Array:
+    """Return Mc of x, (N, C, 1, ...), as the axes say."""
+    return channel_gated(axes, channel_logits(axes, weights, x))
 
 
 def _descriptors(axes: Axes, x: Array) -> list[Array]:

@@ -63,16 +63,20 @@ def spatial_logits(axes: Axes, weights: Weights, x: Array) -> Array:
     return scaled
 
 
-def spatial_map(axes: Axes, weights: Weights, x: Array) -> Array:
-    """Return Ms of x, (N, 1, *S), as the axes say."""
-    z = spatial_logits(axes, weights, x)
-    space = tuple(range(2, x.ndim))
+def spatial_gated(axes: Axes, z: Array) -> Array:
+    """Return the map Ms of its logits."""
+    space = tuple(range(2, z.ndim))
     ms: Array = axes["gate"](z)
     if axes["spread"] == "mean":
         ms = ms.mean(axis=space, keepdims=True) + 0 * ms
     if axes["spread"] == "max":
         ms = pooling.max(ms, space) + 0 * ms
     return ms
+
+
+def spatial_map(axes: Axes, weights: Weights, x: Array) -> Array:
+    """Return Ms of x, (N, 1, *S), as the axes say."""
+    return spatial_gated(axes, spatial_logits(axes, weights, x))
 
 
 def _convolve(axes: Axes, k: Array, planes: Array) -> Array:

@@ -26,7 +26,8 @@ class Stage:
     paper : the axes on which it can be computed otherwise, as the paper has them
     rules : what is known of them
     numbered : those of the rules whose number is read off
-    logits, map : compute it, from axes, weights and features
+    logits : what goes into its gate, from axes, weights and features
+    gate : the map, from axes and logits
     fits : whether axes have the weights that they need, and use those that are there
     silenced : the weights with which the map is one constant
     shown : the weights with which all shows of it that a gate of usual size may hide
@@ -39,11 +40,15 @@ class Stage:
     rules: tuple[Rule, ...]
     numbered: tuple[Rule, ...]
     logits: Computed
-    map: Computed
+    gate: Callable[[Axes, Array], Array]
     fits: Callable[[Axes, Weights], bool]
     silenced: Callable[[Weights], dict[str, Array]]
     shown: Callable[[Weights], dict[str, Array]]
     everywhere: bool
+
+    def map(self, axes: Axes, weights: Weights, x: Array) -> Array:
+        """Return the map of features."""
+        return self.gate(axes, self.logits(axes, weights, x))
 
     def way(self, *rules: Rule) -> Way:
         """Return the way that some rules settle, on the axes that they set."""
@@ -86,10 +91,10 @@ class Way:
 
     def gates(self, weights: Weights) -> dict[str, Gate]:
         """Return its map and logits by the names of `Maps`; they remember what they gave."""
-        computed = {"m": self.stage.map, "z": self.stage.logits}
-        return {
-            f"{k}{self.stage.symbol}": _once(f, self.axes, weights) for k, f in computed.items()
-        }
+        stage, axes = self.stage, self.axes
+        logits = _once(lambda x: stage.logits(axes, weights, x))
+        gate = _once(lambda x: stage.gate(axes, logits(x)))
+        return {f"m{stage.symbol}": gate, f"z{stage.symbol}": logits}
 
     def put_right(self, axes: Collection[str]) -> Iterator[Way]:
         """Yield the ways in which some axes are as the paper has them, in any order of planes."""
@@ -146,7 +151,7 @@ def constant(values: Collection[float]) -> Gate:
     return flat
 
 
-def _once(f: Computed, axes: Axes, weights: Weights) -> Gate:
+def _once(f: Gate) -> Gate:
     """Return a map that is computed once for each input."""
     seen: dict[tuple[np.dtype[Any], int], Array] = {}
 
@@ -154,7 +159,7 @@ def _once(f: Computed, axes: Axes, weights: Weights) -> Gate:
         # Most compositions give a map the same numbers in an array of their own.
         key = x.dtype, hash((x.shape, x.tobytes()))
         if key not in seen:
-            seen[key] = f(axes, weights, x)
+            seen[key] = f(x)
         return seen[key]
 
     return remembered

@@ -70,7 +70,7 @@ def test_a_search_in_vain_ends_soon(monkeypatch):
 
         return counting
 
-    stages = [replace(stage, map=counted(stage.map)) for stage in CBAM.stages]
+    stages = [replace(stage, gate=counted(stage.gate)) for stage in CBAM.stages]
     monkeypatch.setitem(block.BLOCKS, "whole", replace(CBAM, stages=tuple(stages)))
     report = npcbam.check(compositions.LearnedAlpha, channels=16)
     assert "spatial-unknown" in [f.code for f in report.findings]

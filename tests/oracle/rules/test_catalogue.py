@@ -53,6 +53,8 @@ def test_a_rule_is_whole(code):
     assert len(each.bad.splitlines()) <= 6
     assert len(each.fix.splitlines()) <= 6
     assert not set(each.supersedes) & {code}
+    for name in ("sources", "supersedes", "was", "alone"):
+        assert len(set(getattr(each, name))) == len(getattr(each, name)), name
 
 
 def test_the_numbers_of_a_rule_are_said_or_alike():
