@@ -240,9 +240,8 @@ TESTED_IN = {
         gradcheck/command/answer gradcheck/command/parser gradcheck/command/tensors
     """,
     "gradcheck/forms/test_cached.py": """
-        gradcheck/forms/pairs gradcheck/forms/returned
+        gradcheck/forms/pairs
     """,
-    "gradcheck/forms/test_jvp.py": "gradcheck/forms/tangents",
     "gradcheck/forms/test_layer.py": """
         gradcheck/forms/model gradcheck/forms/parameters gradcheck/forms/seen
         gradcheck/forms/stateful
