@@ -1,5 +1,6 @@
 """Stands here so that pytest puts this directory on the path of the tests in those below."""
 
+import gc
 import os
 import sys
 
@@ -28,6 +29,17 @@ def pytest_collection_modifyitems(config, items):
         tiers[item.get_closest_marker("second_tier") is not None].append(item)
     items[:] = tiers[second]
     config.hook.pytest_deselected(items=tiers[not second])
+
+
+def pytest_collection(session):
+    """Make no search for garbage while thousands of tests and the frameworks come to live."""
+    gc.disable()
+
+
+def pytest_collection_finish(session):
+    """Never look at them again: they live to the end."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_ignore_collect(collection_path):
