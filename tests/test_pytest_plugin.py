@@ -70,10 +70,13 @@ def folder(tmp_path_factory):
 def run(folder):
     """Return a function that runs pytest there."""
 
-    def run(*args):
-        plugin = ("-p", "npcbam.pytest_plugin") if not registered() else ()
+    def run(*args, others=False):
+        # Without the plugins of others, which take as long to load as all else.
+        plugin = () if others and registered() else ("-p", "npcbam.pytest_plugin")
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *plugin, *args]
         env = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+        if not others:
+            env["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         return subprocess.run(
             command, cwd=folder, capture_output=True, text=True, check=False, env=env
         )
@@ -84,7 +87,7 @@ def run(folder):
 @pytest.fixture(scope="module")
 def shown(run):
     """Return what is printed where nothing is asked for, test by test."""
-    done = run("-rA", "--junitxml=report.xml")
+    done = run("-rA", "--junitxml=report.xml", others=True)
     assert done.returncode == 1
     parts = re.split(r"\n_{3,} (?:ERROR at setup of )?(\w+) _{3,}\n", done.stdout)
     return {"": done.stdout, **dict(zip(parts[1::2], parts[2::2], strict=True))}
@@ -187,7 +190,7 @@ def test_a_seed_that_is_none(run, seed):
 @pytest.mark.second_tier
 def test_workers_draw_one_seed(run):
     pytest.importorskip("xdist")
-    done = run("-n", "2", "-k", "right or wrong", "-rA", "--npcbam-seed", "random")
+    done = run("-n", "2", "-k", "right or wrong", "-rA", "--npcbam-seed", "random", others=True)
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("npcbam: "))
     seed = line.split()[-1]
     assert f"the seed is {seed}\n" in done.stdout
@@ -197,7 +200,7 @@ def test_workers_draw_one_seed(run):
 def test_can_be_left_out(run):
     if not registered():
         pytest.skip("not installed")
-    done = run("-p", "no:npcbam", "-k", "helper or right")
+    done = run("-p", "no:npcbam", "-k", "helper or right", others=True)
     assert "WrongGradientError" in done.stdout
     assert "gradient check" not in done.stdout
     assert "fixture 'gradcheck' not found" in done.stdout
@@ -213,14 +216,12 @@ def test_other_checks_are_attributes(gradcheck):
         gradcheck.nothing  # noqa: B018
 
 
-def test_loads_nothing_before_the_first_check(run, folder, monkeypatch):
-    # Alone: other plugins load NumPy in every run.
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+def test_loads_nothing_before_the_first_check(run, folder):
     (folder / "test_light.py").write_text(
         "import sys\n"
         "def test_light(request):\n"
         "    assert request.config.pluginmanager.hasplugin('npcbam.pytest_plugin')\n"
         "    assert not {'numpy', 'npcbam.gradcheck'} & {*sys.modules}\n"
     )
-    done = run("-p", "npcbam.pytest_plugin", "test_light.py")
+    done = run("test_light.py")
     assert done.returncode == 0, done.stdout

@@ -71,7 +71,8 @@ def fair(verdicts):
 
 
 def test_no_verdict_of_small_float64_is_false():
-    todo = measure.tasks(HALF, 1, (7,), ("float64",))
+    # Of every fourth function: the second tier has all.
+    todo = measure.tasks(HALF, 1, (7,), ("float64",))[::4]
     fair([verdict for task in todo for verdict in measure.check(task)])
 
 

@@ -77,7 +77,9 @@ def test_a_hidden_width_of_any_size_is_free(hidden):
     assert (report.verdict, told(report)) == ("faithful", [])
 
 
-@pytest.mark.parametrize(("channels", "hidden"), [(1, 1), (2, 1), (3, 3), (8, 8), (16, 1), (17, 2)])
+@pytest.mark.parametrize(
+    ("channels", "hidden"), first(3, [(1, 1), (3, 3), (17, 2), (2, 1), (8, 8), (16, 1)])
+)
 @pytest.mark.parametrize("preset", first(1, ["official", "seed"]))
 def test_shapes_that_leave_a_choice(preset, channels, hidden):
     # b0, the convolution's bias and the norm's arrays may all have one element.

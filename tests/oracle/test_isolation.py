@@ -52,31 +52,34 @@ def test_answers(planted):
 
 @pytest.mark.parametrize(
     ("how", "code", "said"),
-    [
-        (
-            {"running": "ctypes.string_at(0)"},
-            "crashes",
-            "crashed with SIGSEGV, while loading it and running it once",
-        ),
-        ({"running": "os.abort()"}, "crashes", "crashed with SIGABRT, while "),
-        ({"running": "os._exit(3)"}, "exits", "ended its process with status 3, while "),
-        (
-            {"loading": "os._exit(0)"},
-            "exits",
-            "ended its process with status 0, while loading it and running it once",
-        ),
-        (
-            {"loading": "raise KeyboardInterrupt"},
-            "exits",
-            "raised KeyboardInterrupt, while loading it and running it once",
-        ),
-        ({"running": "raise KeyboardInterrupt"}, "exits", "raised KeyboardInterrupt, while "),
-        (
-            {"running": "os.kill(os.getpid(), signal.SIGKILL)"},
-            "crashes",
-            "was ended with SIGKILL, perhaps for its memory, while ",
-        ),
-    ],
+    first(
+        5,
+        [
+            (
+                {"running": "ctypes.string_at(0)"},
+                "crashes",
+                "crashed with SIGSEGV, while loading it and running it once",
+            ),
+            ({"running": "os.abort()"}, "crashes", "crashed with SIGABRT, while "),
+            ({"running": "os._exit(3)"}, "exits", "ended its process with status 3, while "),
+            (
+                {"loading": "os._exit(0)"},
+                "exits",
+                "ended its process with status 0, while loading it and running it once",
+            ),
+            (
+                {"loading": "raise KeyboardInterrupt"},
+                "exits",
+                "raised KeyboardInterrupt, while loading it and running it once",
+            ),
+            ({"running": "raise KeyboardInterrupt"}, "exits", "raised KeyboardInterrupt, while "),
+            (
+                {"running": "os.kill(os.getpid(), signal.SIGKILL)"},
+                "crashes",
+                "was ended with SIGKILL, perhaps for its memory, while ",
+            ),
+        ],
+    ),
 )
 def test_what_takes_the_process_with_it(planted, how, code, said):
     with pytest.raises(Stopped) as caught:
@@ -115,12 +118,15 @@ def test_what_hangs_at_import(planted):
 
 @pytest.mark.parametrize(
     ("how", "said"),
-    [
-        ({"loading": "sys.exit(0)"}, "SystemExit: 0"),
-        ({"loading": "np.ones(2**59)"}, "MemoryError: "),
-        ({"loading": "raise KeyError('lost')"}, "KeyError: 'lost'"),
-        ({"loading": "input()"}, "EOFError"),
-    ],
+    first(
+        2,
+        [
+            ({"loading": "sys.exit(0)"}, "SystemExit: 0"),
+            ({"loading": "np.ones(2**59)"}, "MemoryError: "),
+            ({"loading": "raise KeyError('lost')"}, "KeyError: 'lost'"),
+            ({"loading": "input()"}, "EOFError"),
+        ],
+    ),
 )
 def test_what_raises(planted, how, said):
     with pytest.raises(CannotRun) as caught:

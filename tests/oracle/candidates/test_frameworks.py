@@ -103,18 +103,15 @@ FRAMEWORKS = {
 FORWARD_ONLY = ("numpy, forward only", "onnx")
 # A wrong forward and a wrong backward, which is enough where others go through the same adapter;
 # of what is compiled for each of a dozen shapes, a wrong backward. The second tier has the others.
-IN_FULL = ("numpy", "onnx")
+SOME = ("spatial-flipped-kernel", "channel-max-detached")
 COMPILED = ("torch.compile", "jax", "linen", "nnx", "equinox")
-RIGHT_TOO = ("torch", "keras, channels last", "dlpack", "numpy, forward only")
+RIGHT_TOO = ("torch", "keras, channels last", "dlpack", "numpy, forward only", "onnx")
 
 
 def is_quick(framework, how):
-    return (
-        framework in IN_FULL
-        or how == "channel-max-detached"
-        or (how == "spatial-flipped-kernel" and framework not in COMPILED)
-        or (how == "biased" and framework in RIGHT_TOO)
-    )
+    if framework in COMPILED:
+        return how == "channel-max-detached" and framework != "torch.compile"
+    return how in SOME or (how == "biased" and framework in RIGHT_TOO)
 
 
 BLOCKS = [

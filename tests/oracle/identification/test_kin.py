@@ -235,6 +235,7 @@ def drawn(rng):
     return name, code, make(int(rng.choice([32, 64, 96])))
 
 
+@pytest.mark.second_tier
 def test_no_kin_is_another():
     rng = np.random.default_rng(0)
     for seed in range(100):

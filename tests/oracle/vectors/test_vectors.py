@@ -717,6 +717,7 @@ def test_a_mistake_in_javascript_is_named(javascript):
     assert {row.case.split("-")[0] for row in found.first} == {"paper", "official", "seed"}
 
 
+@pytest.mark.second_tier
 def test_a_wrong_gradient_in_javascript_is_seen(javascript):
     found = javascript("max-detached")
     assert {row.tensor for row in found.first} == {"dx"}
