@@ -99,11 +99,8 @@ def answer(target: object, question: Question, progress: Progress = silent) -> R
     return judge(candidate, question, progress)
 
 
-def judge(
-    candidate: Candidate, question: Question | None = None, progress: Progress = silent
-) -> Report:
+def judge(candidate: Candidate, question: Question, progress: Progress = silent) -> Report:
     """Say what a `Candidate` computes: the stages of a check, in order; see `check`."""
-    question = question or Question()
     candidate, q = _as_one_block(candidate), question
     if q.dtype is not None:
         candidate.at(q.dtype)  # Raises if it has no such precision.

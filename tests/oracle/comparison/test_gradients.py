@@ -8,6 +8,7 @@ from torch.nn.functional import batch_norm, conv2d, linear
 from npcbam.oracle.candidates import adapt
 from npcbam.oracle.check import judge
 from npcbam.oracle.comparison import gradients
+from npcbam.oracle.question import Question
 
 
 class Scaled(torch.autograd.Function):
@@ -81,7 +82,7 @@ FAULTS = {
 # The lines of the rules have each of the codes.
 @pytest.mark.parametrize("fault", first(6, FAULTS))
 def test_small_faults_are_caught_and_named_in_every_stage(fault, dtype, by):
-    found = judge(at_one(Official(fault, by), dtype)).findings
+    found = judge(at_one(Official(fault, by), dtype), Question()).findings
     wrong = [finding for finding in found if finding.status == "wrong"]
     assert {finding.stage for finding in wrong} == {"gradient"}
     assert [finding.code for finding in wrong] == [FAULTS[fault]]
@@ -91,7 +92,7 @@ def test_small_faults_are_caught_and_named_in_every_stage(fault, dtype, by):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_without_a_fault_nothing_is_found(dtype):
-    assert judge(at_one(Official(), dtype)).verdict == "faithful"
+    assert judge(at_one(Official(), dtype), Question()).verdict == "faithful"
 
 
 def at_one(block, dtype):
@@ -121,7 +122,7 @@ def test_error_that_would_have_been_caught_is_true(tensor, monkeypatch):
             return dparams, dx
 
         candidate.vjp = spoilt
-        rows = judge(candidate).rows
+        rows = judge(candidate, Question()).rows
         return next(r for r in rows if (r.input, r.tensor) == ("single", tensor))
 
     smallest = seen().smallest
