@@ -7,7 +7,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self, TypeAlias, TypeVar
+from typing import Self, TypeAlias
 
 from npcbam.arguments import Array
 from npcbam.messages import CannotRun as CannotRun
@@ -16,7 +16,6 @@ from npcbam.messages import sentence as sentence
 from npcbam.oracle.precision import DTYPES
 from npcbam.routes import Cotangents as Cotangents
 
-T = TypeVar("T")
 # By the names of parameters and buffers.
 Arrays: TypeAlias = Mapping[str, Array]
 
@@ -134,7 +133,7 @@ class Candidate(ABC):
         """Return arrays under the names that they have in its own framework."""
         return dict(params)
 
-    def index(self, index: tuple[T, ...]) -> tuple[T, ...]:
+    def index(self, index: tuple[int, ...]) -> tuple[int, ...]:
         """Return an index of y as its own framework lays it, channels aside."""
         return index
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Self, TypeVar
+from typing import Self
 
 import numpy as np
 
 from npcbam.arguments import Array
 from npcbam.oracle.candidates.candidate import MEMORY, Arrays, Candidate, Cotangents, Observation
-
-T = TypeVar("T")
 
 
 class Wrapped(Candidate):
@@ -62,7 +60,7 @@ class Wrapped(Candidate):
         """Return arrays under the names of the candidate itself; see `Candidate.own`."""
         return self.inner.own(self._inner_params(params))
 
-    def index(self, index: tuple[T, ...]) -> tuple[T, ...]:
+    def index(self, index: tuple[int, ...]) -> tuple[int, ...]:
         """Return an index of y as the candidate itself lays it; see `Candidate.index`."""
         return self.inner.index(index)
 
@@ -89,7 +87,7 @@ class Wrapped(Candidate):
 class FlatMap(Wrapped):
     """A channel gate that gives its map as (N, C), seen as (N, C, 1, ...)."""
 
-    def index(self, index: tuple[T, ...]) -> tuple[T, ...]:
+    def index(self, index: tuple[int, ...]) -> tuple[int, ...]:
         """Return an index of y as (N, C); see `Candidate.index`."""
         return index[:2]
 

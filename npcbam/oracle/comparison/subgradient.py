@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
@@ -21,8 +20,6 @@ from npcbam.oracle.comparison.tie_rules import OF_CHANNELS, OF_SPACE, with_maxim
 from npcbam.oracle.rules.conventions import OTHER
 from npcbam.pooling import Pool, max_vjp
 from npcbam.types import Pullback
-
-B = TypeVar("B", bound=Reference)
 
 
 def sharing(fractions: Array) -> Pool:
@@ -46,7 +43,7 @@ def sharing(fractions: Array) -> Pool:
     return Pool("max", sharing_vjp, OTHER)
 
 
-def as_shared(block: B, given: Pulled) -> B | None:
+def as_shared(block: Reference, given: Pulled) -> Reference | None:
     """Return `block` with maxima that share as in a dx with ties; None if dx is no subgradient.
 
     A gate that follows a known rule keeps it.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 import numpy as np
 
@@ -19,8 +18,6 @@ from npcbam.oracle.comparison.pulled import Given
 from npcbam.oracle.rules.conventions import NOT_SEEN
 from npcbam.pooling import MAX, MAX_EVEN, Pool, max_vjp
 from npcbam.types import Pullback
-
-B = TypeVar("B", bound=Reference)
 
 
 def _last_vjp(x: Array, axes: Sequence[int]) -> tuple[Array, Pullback]:
@@ -59,7 +56,7 @@ OF_LAYERS = (MAX, MAX_EVEN)
 OF_SPACE, OF_CHANNELS = (*OF_LAYERS, *IN_TURN, LAST), (*OF_LAYERS, LAST)
 
 
-def with_maxima(block: B, channel: Pool, spatial: Pool) -> B:
+def with_maxima(block: Reference, channel: Pool, spatial: Pool) -> Reference:
     """Return the block with these pools for the maxima of its gates."""
     tops = {"channel": channel, "spatial": spatial}
     gates = {name: getattr(block, name) for name in tops}
@@ -71,13 +68,13 @@ def with_maxima(block: B, channel: Pool, spatial: Pool) -> B:
     return replace(block, **changed)
 
 
-def tie_rules(block: B) -> Iterator[B]:
+def tie_rules(block: Reference) -> Iterator[Reference]:
     """Yield the block with every tie rule of the layers in either gate."""
     for pair in _pairs(block, OF_LAYERS, OF_LAYERS):
         yield with_maxima(block, *pair)
 
 
-def other_tie_rules(block: B) -> Iterator[B]:
+def other_tie_rules(block: Reference) -> Iterator[Reference]:
     """Yield the block with the tie rules that `tie_rules` leaves out, in one gate or in both."""
     for pair in _pairs(block, OF_SPACE, OF_CHANNELS):
         if not set(pair) <= set(OF_LAYERS):
