@@ -149,7 +149,7 @@ def _cause(
         if fit is None:
             return None
         fits.append(fit)
-    said = []
+    said, flowing = [], []
     for i, route in enumerate(routes):
         shares, doubt = [fit.shares[i] for fit in fits], [fit.doubt[i] for fit in fits]
         share = shares[int(np.argmin(doubt))]  # The surest of them.
@@ -158,12 +158,14 @@ def _cause(
             wanted = [_wanted(gain, share, pulled.x.shape) for pulled in seen]
             if _agree(shares, wanted, doubt):
                 said.append((each.code, each.sentence.format(times=times(share))))
+                # What was said, and not what was fitted: an input may tell little of its share.
+                flowing.append(wanted)
                 break
         else:
             return None
     message = ", and ".join(sentence for _, sentence in said)
-    pairs = zip(seen, fits, strict=True)
-    gains = {each.name: gains_of(routes, fit.shares) for each, fit in pairs}
+    pairs = zip(seen, zip(*flowing, strict=True), strict=True)
+    gains = {each.name: gains_of(routes, shares) for each, shares in pairs}
     return Cause(said[0][0], message, gains, max(fit.left for fit in fits))
 
 
