@@ -190,16 +190,16 @@ def test_a_fault_of_our_own_is_no_traceback(run, monkeypatch):
     assert run("torch.nn:ReLU") == (2, "", "npcbam: KeyError: 'lost' (--debug shows where)\n")
 
 
-def test_json(alone, tmp_path):
+def test_json(run, tmp_path):
     place = tmp_path / "report.json"
-    code, out, err = alone(f"{EXAMPLES}:right", "--json", place)
+    code, out, err = run(f"{EXAMPLES}:right", "--json", place)
     assert (code, err) == (0, "")
     assert out.startswith("FAITHFUL")
     data = json.loads(place.read_text())
     assert (data["verdict"], data["ok"]) == ("faithful", True)
-    _, out, _ = alone(f"{EXAMPLES}:right", "--json", "-")
+    _, out, _ = run(f"{EXAMPLES}:right", "--json", "-")
     assert json.loads(out) == data
-    _, out, _ = alone("--json", "-")
+    _, out, _ = run("--json", "-")
     assert [report["verdict"] for report in json.loads(out)] == ["faithful", "wrong", "wrong"]
 
 

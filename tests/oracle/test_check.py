@@ -111,7 +111,7 @@ def assert_no_false_alarm(data):
 
 
 @given(st.data())
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 def test_no_false_alarm(data):
     assert_no_false_alarm(data)
 
