@@ -23,7 +23,7 @@ from npcbam.oracle.identification import undecided
 from npcbam.oracle.identification.identified import identified
 from npcbam.oracle.identification.unknown import unknown
 from npcbam.oracle.probing.running import Progress, failures, inputs, silent
-from npcbam.oracle.probing.trial import drawn, tried, with_a_column
+from npcbam.oracle.probing.trial import drawn, tried, with_a_column, with_constants
 from npcbam.oracle.question import Question
 from npcbam.oracle.reports.report import Report
 from npcbam.oracle.reports.reported import Seen, reported
@@ -171,7 +171,7 @@ def case(
 def _as_one_block(candidate: Candidate) -> Candidate:
     """Return a candidate as the rules know blocks: with one kernel, and maps of all axes."""
     undecided.refuse_whole(candidate)
-    return with_a_column(with_one_kernel(candidate))
+    return with_constants(with_a_column(with_one_kernel(candidate)))
 
 
 @contextlib.contextmanager

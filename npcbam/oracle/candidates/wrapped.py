@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Self
 
@@ -96,6 +96,24 @@ class FlatMap(Wrapped):
 
     def _inner_dy(self, dy: Array) -> Array:
         return dy.reshape(dy.shape[:2])
+
+
+class WithConstants(Wrapped):
+    """A candidate with constants among its buffers: nobody sets them, and they stay as they came.
+
+    Attributes
+    ----------
+    constants : by name
+    """
+
+    def __init__(self, inner: Candidate, names: Collection[str]) -> None:
+        super().__init__(inner)
+        self.constants = {name: inner.buffers[name] for name in names}
+        self.buffers = {k: v for k, v in inner.buffers.items() if k not in names}
+
+    def state(self, params: Arrays) -> dict[str, Array]:
+        """Return all parameters and buffers, and the constants; see `Candidate.state`."""
+        return self.inner.state(params)
 
 
 class TwoKernels(Wrapped):

@@ -19,6 +19,7 @@ from npcbam.oracle.probing.trial import FailureError, Trial
 from npcbam.oracle.probing.weights import awake, without_effect
 from npcbam.oracle.rules.block import BLOCKS, CHANNEL_ONLY, Block
 from npcbam.oracle.rules.catalogue import rule
+from npcbam.oracle.rules.rule import Weights
 
 # How many ways to see the arrays are searched as deep as it goes.
 DEEP = 2
@@ -35,7 +36,7 @@ class Identified:
     roles : which array plays which role in it
     dead : the names of the arrays that y does not depend on
     x : the input that no two rules agree on
-    failed : that it fails on some samples of it, which are left out
+    notes : that it fails on some samples of it, which are left out, and what was left as it came
     """
 
     trial: Trial
@@ -43,7 +44,7 @@ class Identified:
     roles: Roles
     dead: frozenset[str]
     x: Array
-    failed: Finding | None = None
+    notes: Sequence[Finding] = ()
 
     @property
     def weights(self) -> dict[str, Array]:
@@ -51,10 +52,9 @@ class Identified:
         return self.trial.weights(self.roles)
 
     def findings(self) -> list[Finding]:
-        """Return that it fails on some samples, and the parameters that have no effect."""
+        """Return the notes, and the parameters that have no effect."""
         learnt = sorted(self.dead & set(self.trial.candidate.parameters))
-        dead = [rule("dead-parameter").finding(name=name) for name in learnt]
-        return [self.failed, *dead] if self.failed else dead
+        return [*self.notes, *(rule("dead-parameter").finding(name=name) for name in learnt)]
 
 
 def identified(trial: Trial) -> Identified | Finding:
@@ -70,8 +70,28 @@ def identified(trial: Trial) -> Identified | Finding:
         reading, roles = _searched(trial, x, known, dead)
     except FailureError as error:
         return error.finding()
-    some = failed.finding() if failed else None
-    return Identified(trial, reading, roles, frozenset(dead), x, some)
+    notes = [failed.finding()] if failed else []
+    notes += [rule("buffer-kept").finding(name=name) for name in _kept(trial, x)]
+    return Identified(trial, reading, roles, frozenset(dead), x, notes)
+
+
+def _kept(trial: Trial, x: Array) -> list[str]:
+    """Return the names of the buffers that are left as they came, and that y depends on."""
+    candidate = trial.candidate
+    kept = candidate.state({}).keys() - candidate.parameters.keys() - candidate.buffers.keys()
+    return sorted(name for name in kept if _matters(trial, name, x))
+
+
+def _matters(trial: Trial, name: str, x: Array) -> bool:
+    """Tell whether y depends on a buffer; if it cannot be had with another value, it does."""
+
+    def run(values: Weights, x: Array) -> Array:
+        return trial.forward({**trial.values, **values}, x)
+
+    try:
+        return not without_effect(run, {name: trial.candidate.state({})[name]}, x)
+    except FailureError:
+        return True
 
 
 def _searched(

@@ -244,8 +244,11 @@ def _vectors(sizes: Mapping[str, int], pool: Mapping[str, Array]) -> Iterator[Ro
 
 def _norms(placed: Roles, kernel: Role | None, buffers: Mapping[str, Array]) -> Iterator[Roles]:
     """Yield the running statistics that complete `placed`; nothing if they do not fit it."""
-    single = [key for key, value in buffers.items() if value.size == 1]
     parts = sum(role.path in PARTS.values() for role in placed)
+    # Likeliest are those of the module that holds gamma and beta.
+    homes = {role.name.rpartition(".")[0] for role in placed if role.path in PARTS.values()}
+    single = [key for key, value in buffers.items() if value.size == 1]
+    single.sort(key=lambda key: key.rpartition(".")[0] not in homes)
     # A norm that keeps no statistics has gamma and beta all the same.
     if parts == 0 or (parts == 2 and len(single) < 2):
         yield ()

@@ -10,7 +10,7 @@ import numpy as np
 from npcbam.arguments import Array
 from npcbam.oracle.candidates.attempt import attempt
 from npcbam.oracle.candidates.candidate import Candidate, CannotRun, sentence
-from npcbam.oracle.candidates.wrapped import FlatMap
+from npcbam.oracle.candidates.wrapped import FlatMap, WithConstants
 from npcbam.oracle.findings import Finding
 from npcbam.oracle.probing.roles import Roles, assignments, sizes_of
 from npcbam.oracle.probing.running import Outcome, Progress, inputs, run_all, silent, sizes, spread
@@ -129,6 +129,17 @@ def with_a_column(candidate: Candidate) -> Candidate:
     x = np.random.default_rng(0).standard_normal((2, channels or 1, 5, 7))
     y = attempt(lambda: candidate.forward({}, x))
     return FlatMap(candidate) if isinstance(y, np.ndarray) and y.ndim == 2 else candidate
+
+
+def with_constants(candidate: Candidate) -> Candidate:
+    """Return a candidate whose buffers that have no role are left as they came.
+
+    A mask, or a temperature, that is no part of a CBAM is what the user set it to.
+    """
+    known = assignments(candidate.parameters, candidate.buffers, part=candidate.stage)
+    placed = {role.name for role in known[0]} if known else candidate.buffers.keys()
+    constants = [name for name in candidate.buffers if name not in placed]
+    return WithConstants(candidate, constants) if constants else candidate
 
 
 def drawn(

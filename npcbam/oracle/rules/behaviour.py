@@ -36,6 +36,17 @@ RULES = (
         sources=("Eq. 1",),
     ),
     Rule(
+        code="buffer-kept",
+        stage="effects",
+        status=NOTE,
+        sentence="y depends on the buffer {name}, which no CBAM has: it was left as it came",
+        why="All else is set to other values before a block is run, so that nothing hides behind a 0 or a 1. What "
+        "a mask or a temperature of its own does with another value was not tried.",
+        bad="# torch\nself.register_buffer('t', torch.tensor(1.0))  # and then sigmoid(z / self.t)",
+        fix="# torch\nself.t = 1.0  # what is never another number needs no buffer",
+        sources=("Eq. 2",),
+    ),
+    Rule(
         code="prints",
         stage="effects",
         status=NOTE,

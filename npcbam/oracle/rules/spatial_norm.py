@@ -12,8 +12,8 @@ def _eps(u: float, weights: Weights) -> float:
 
 
 # The logits are affine in 1/sqrt(var + eps), and what is said is eps: so are the usual ones,
-# Keras's first, and what makes sense.
-EPS = Parameter("eps", (1e-3, 1e-4, 1e-6, 1e-12), _eps, low=1e-13, high=0.1, spelled=_eps)
+# Keras's first, and what can be told from none.
+EPS = Parameter("eps", (1e-3, 1e-4, 1e-6, 1e-12), _eps, low=1e-13, high=1e6, spelled=_eps)
 
 # The gate with its norm, as the lines of a rule.
 Z = "z = conv(f.mean(1), f.max(1))\n"

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from npcbam import CBAM
 from npcbam.oracle.candidates import adapt
-from npcbam.oracle.candidates.wrapped import FlatMap, Wrapped
+from npcbam.oracle.candidates.wrapped import FlatMap, WithConstants, Wrapped
 
 RNG = np.random.default_rng(0)
 X, DY = RNG.normal(size=(2, 5, 4, 3)), RNG.normal(size=(2, 5, 1, 1))
@@ -43,3 +44,18 @@ def test_a_flat_map_has_axes_for_the_positions():
     # Linear in x and in the weights: each gives <dy, y>.
     assert np.isclose((dx * X).sum(), (DY * y).sum())
     assert np.isclose((dparams["a"] * PARAMS["a"]).sum(), (DY * y).sum())
+
+
+def test_constants_are_no_buffers_and_are_kept():
+    inner = adapt(CBAM.init(0, 16, preset="official"))
+    mean, var = inner.buffers
+    seen = WithConstants(inner, [mean])
+    assert seen.buffers.keys() == {var}
+    assert seen.constants.keys() == {mean}
+    assert seen.state({}).keys() == inner.state({}).keys()
+    assert seen.at("float32").state({}).keys() == inner.state({}).keys()
+    x = RNG.normal(size=(2, 16, 4, 3))
+    values = {name: value + 0.5 for name, value in (seen.parameters | seen.buffers).items()}
+    moved = inner.forward({**values, mean: inner.buffers[mean] + 0.5}, x)
+    assert np.array_equal(seen.forward(values, x), inner.forward(values, x))
+    assert not np.array_equal(seen.forward(values, x), moved)

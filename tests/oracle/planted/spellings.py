@@ -203,3 +203,36 @@ class FloatOnly(Right):
         if x.dtype != torch.float32:
             raise RuntimeError("expected float")
         return super().forward(x)
+
+
+@right(notes=("buffer-kept",), says="y depends on the buffer temperature")
+class Tempered(Right):
+    """A temperature of 1 that is never another, beside a norm with a large eps."""
+
+    def __init__(self, channels=64):
+        super().__init__(channels)
+        self.register_buffer("temperature", torch.ones(1))
+        self.norm = nn.BatchNorm2d(1, eps=0.3)
+
+    def logits(self, x):
+        return super().logits(x) / self.temperature
+
+    def squash(self, z):
+        return torch.sigmoid(self.norm(z))
+
+
+@right(notes=("buffer-kept",))
+class Masked(Right):
+    """All taps of the kernel are let through, and the channels are averaged by a convolution."""
+
+    def __init__(self, channels=64):
+        super().__init__(channels)
+        self.register_buffer("mask", torch.ones(1, 2, 7, 7))
+        self.register_buffer("shares", torch.full((1, channels, 1, 1), 1 / channels))
+
+    def planes(self, f):
+        return F.conv2d(f, self.shares), f.amax(1, keepdim=True)
+
+    def ms(self, f):
+        planes = torch.cat(self.planes(f), 1)
+        return torch.sigmoid(F.conv2d(planes, self.conv.weight * self.mask, padding=3))

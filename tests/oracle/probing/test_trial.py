@@ -7,7 +7,7 @@ from npcbam import CBAM, ChannelAttention, SharedMLP
 from npcbam.oracle.candidates import adapt
 from npcbam.oracle.candidates.candidate import CannotRun
 from npcbam.oracle.probing.roles import assignments
-from npcbam.oracle.probing.trial import FailureError, tried, with_a_column
+from npcbam.oracle.probing.trial import FailureError, tried, with_a_column, with_constants
 
 RNG = np.random.default_rng(0)
 WEIGHTS = {"w0": RNG.normal(size=(2, 16)), "w1": RNG.normal(size=(16, 2))}
@@ -92,3 +92,14 @@ def test_other_weights_that_it_refuses():
     with pytest.raises(FailureError, match=r"^on 4 samples of 2 x 3 with other weights$") as failed:
         trial.forward(other, x)
     assert failed.value.finding().code == "raises"
+
+
+def test_a_buffer_without_a_role_is_a_constant():
+    seen = adapt(CBAM.init(0, 16, preset="official"))
+    assert with_constants(seen) is seen
+    mean, var = seen.buffers
+    seen.buffers = {"t": np.ones(()), mean: seen.buffers[mean], "mask": np.ones((1, 2, 7, 7)),
+                    var: seen.buffers[var]}  # fmt: skip
+    kept = with_constants(seen)
+    assert kept.buffers.keys() == {mean, var}
+    assert kept.constants.keys() == {"t", "mask"}
