@@ -1,5 +1,4 @@
 import dataclasses
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from unittest import mock
@@ -14,8 +13,7 @@ from hypothesis import strategies as st
 import npcbam
 from npcbam import CBAM, strategies, tree
 from npcbam.cbam import ORDERS
-from npcbam.fused import fused_forward, fused_vjp, kernels, products
-from npcbam.fused import threads as fused_threads
+from npcbam.fused import fused_forward, fused_vjp
 from npcbam.oracle.comparison import bounds
 from npcbam.presets import PRESETS
 
@@ -199,51 +197,3 @@ def test_our_own_oracle_finds_it_faithful(preset):
 
     report = npcbam.check(fused, parameters=dict(tree.leaves(template)))
     assert report.verdict == "faithful", report
-
-
-def blas_threads():
-    return [library.get_num_threads() for library in fused_threads._blas()]
-
-
-def test_blas_has_one_thread_while_any_call_runs(monkeypatch):
-    library = fused_threads._blas()[0]
-    before = library.get_num_threads()
-    monkeypatch.setattr(fused_threads._Held, "calls", 0)
-    library.set_num_threads(2)
-    try:
-        inner = fused_threads.each(lambda _: blas_threads(), [0, 1, 2], threads=2)
-        nested = fused_threads.each(
-            lambda _: (fused_threads.each(abs, [1], 1), blas_threads()), [0], threads=1
-        )
-        after = library.get_num_threads()
-        with pytest.raises(ZeroDivisionError):
-            fused_threads.each(lambda i: 1 / i, [0, 1], threads=2)
-        assert (inner[0][0], nested[0][1][0], after, blas_threads()[0]) == (1, 1, 2, 2)
-    finally:
-        library.set_num_threads(before)
-
-
-def test_threads_need_no_threadpoolctl(monkeypatch):
-    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
-    fused_threads._blas.cache_clear()
-    try:
-        assert fused_threads._blas() == []
-        assert fused_threads.each(abs, [-1, -2, -3], threads=2) == [1, 2, 3]
-    finally:
-        fused_threads._blas.cache_clear()
-
-
-@pytest.mark.parametrize("turned", [False, True])
-def test_long_sums_in_pieces_keep_digits(turned):
-    rng = np.random.default_rng(3)
-    a, b = (rng.normal(size=size).astype("f4") for size in [(16, 2048 + 5), (2048 + 5, 64)])
-    b = np.asfortranarray(b) if turned else b
-    exact = a.astype("f8") @ b.astype("f8")
-    error = np.linalg.norm(products.product(a, b) - exact)
-    assert error < 2**-22 * np.linalg.norm(exact)  # a @ b: 1.5 times as much
-
-
-def test_the_buffer_of_ufuncs_is_set_back():
-    size = np.getbufsize()
-    assert fused_threads.each(lambda _: np.getbufsize(), [0, 1], 2) == [kernels.BUFFER] * 2
-    assert np.getbufsize() == size
