@@ -255,7 +255,10 @@ def hanging(tmp_path):
     loading = f"open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(100)"
     place.write_text(FILE.format(running="pass", loading=loading))
     command = [sys.executable, "-m", "npcbam", "check", f"{place}:cbam", "--timeout", "4"]
+    # What a shell starts in the background ignores the interrupt, and so would this.
+    heard = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as parent:
+        signal.signal(signal.SIGINT, heard)
         start = time.monotonic()
         while not (note.exists() and note.read_text()):
             assert time.monotonic() - start < 20
