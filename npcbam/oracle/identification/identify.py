@@ -7,6 +7,7 @@ no product.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from npcbam.arguments import Array
 from npcbam.oracle.identification.more_planes import rules_of_planes
-from npcbam.oracle.identification.one_stage import Alone, Effort, Fit, look
+from npcbam.oracle.identification.one_stage import Alone, Effort, Fit, Formula, look
 from npcbam.oracle.identification.parameters import read_off
 from npcbam.oracle.identification.reading import Reading, close
 from npcbam.oracle.precision import CLOSE
@@ -50,39 +51,36 @@ def identify(
     if not all(np.isfinite(y).all() for y in (whole, *(each.y for each in seen))):
         return Reading(block, {})
     target = _Target(block, weights, x, whole, tolerance)
-    singly = {each.stage.name: [*_singly(each, run)] for each in seen}
-    found: dict[str, list[Fit]] = {each.stage.name: [] for each in seen}
-    quick, tried, unseen = depth == "quick", [0 for _ in seen], True
+    searches = [_Search(each, run) for each in seen]
+    quick, unseen = depth == "quick", True
+    tried: set[tuple[tuple[int, ...], Composition]] = set()
     for effort in _efforts(block, seen, depth):
         # What no single rule explains of either stage, no two explain.
-        if effort.several and len(seen) > 1 and not any(found.values()):
+        if effort.several and len(seen) > 1 and not any(each.fits for each in searches):
             break
-        for each in seen:
-            name = each.stage.name
-            if not found[name]:
-                ways = _several(each, singly[name]) if effort.several else singly[name]
-                found[name] = [*each.explained(ways, effort)]
-            if quick and not found[name]:
-                return _nearest(block, found)
+        for each in searches:
+            each.widen(effort)
+            if quick and not each.fits:
+                return _nearest(block, searches)
         guesses = []
-        counts = [len(fits) for fits in found.values()]
+        counts = tuple(len(each.fits) for each in searches)
         wide = effort.several or len(effort.compositions) == len(block.compositions)
-        # One that all compositions were tried with already need not be tried again.
-        if all(counts) or (any(counts) and counts != tried and wide):
-            tried = counts
-            guess = {s.name: found[s.name] or _free(block, s.singly()) for s in block.stages}
-            guesses.append((guess, effort.compositions))
-        if not quick and unseen:
+        fresh = tuple(each for each in effort.compositions if (counts, each) not in tried)
+        if all(counts) or (any(counts) and wide):
+            tried |= {(counts, each) for each in fresh}
+            guess = {e.name: e.fits or _free(e.alone.stage.singly()) for e in searches}
+            guesses.append((guess, fresh))
+        if not quick and unseen and effort.numbers:
             # What nothing explains alone may show beside the other stage, or be right, unseen.
             benign = {s.name: [w for w in s.singly() if w.benign] for s in block.stages}
-            plain = {name: _free(block, several) for name, several in benign.items()}
+            plain = {name: _free(several) for name, several in benign.items()}
             guesses.append((plain, block.compositions))
             unseen = False
-        for guess, compositions in guesses:
-            reading = target.read(guess, compositions)
+        for fits, compositions in guesses:
+            reading = target.read(fits, compositions)
             if reading is not None:
                 return reading
-    return _nearest(block, found)
+    return _nearest(block, searches)
 
 
 def _efforts(block: Block, seen: Sequence[Alone], depth: str) -> Iterator[Effort]:
@@ -90,41 +88,67 @@ def _efforts(block: Block, seen: Sequence[Alone], depth: str) -> Iterator[Effort
     usual = tuple(c for c in block.compositions if c.rule.code in block.usual)
     every = seen[0].constants
     half = (0.5,) if len(block.stages) > 1 else every
-    yield Effort(usual, half)
-    if depth == "quick":
-        return
-    yield Effort(block.compositions, half)
-    yield Effort(usual, every)
+    for compositions, constants in ((usual, half), (block.compositions, half), (usual, every)):
+        yield Effort(compositions, constants)
+        yield Effort(compositions, constants, numbers=True)
+        if depth == "quick":
+            return
     if depth == "deep":
         first = tuple(c for c in usual if c.rule.code == block.usual[0])
         yield Effort(first, (0.5, 1.0, 0.0) if len(block.stages) > 1 else every, several=True)
 
 
-def _singly(each: Alone, run: Run) -> Iterator[Way]:
-    """Yield the ways of single rules, and of numbers that are read off beside what is not wrong."""
-    yield from each.stage.singly()
-    if each.stage.name == "spatial":
-        yield from map(each.stage.way, rules_of_planes(each, run))
-    yield from read_off(each, (way for way in each.stage.singly() if way.benign))
+class _Search:
+    """The search for what explains a stage: ways of single rules, and what was found of them."""
 
+    def __init__(self, alone: Alone, run: Run) -> None:
+        self.alone, self.name = alone, alone.stage.name
+        self.fits: list[Fit] = []
+        self.tried: set[Formula] = set()
+        self.tried_with_numbers: set[Formula] = set()
+        planes = rules_of_planes(alone, run) if self.name == "spatial" else ()
+        self.singly = [*alone.stage.singly(), *map(alone.stage.way, planes)]
+        self.benign = [way for way in alone.stage.singly() if way.benign]
+        # Beside a rule that is wrong, a number that is not would be the nearer one.
+        self.singly += read_off(alone, self.benign, wrong=False)
 
-def _several(each: Alone, singly: Sequence[Way]) -> Iterator[Way]:
-    """Yield the ways of several rules at once, and of numbers beside what is wrong."""
-    stage, rules = each.stage, [way.rules[-1] for way in singly]
-    yield from (stage.way(*pair) for pair in itertools.combinations(rules, 2) if _apart(*pair))
-    # With any free conventions.
-    free = [rule for rule in rules if rule.status == FAITHFUL and rule.sets]
-    for one, two in itertools.combinations(free, 2):
-        yield from (stage.way(one, two, r) for r in rules if _apart(one, two, r) and r not in free)
-    wrong = [rule for rule in rules if rule.status == WRONG]
-    yield from read_off(each, map(stage.way, wrong))
-    if len(each.block.stages) == 1:
-        # With one pool alone, as SE has it.
-        for one in (r for r in rules if r.status == VARIANT and len(r.sets.get("pools", ())) == 1):
-            beside = [rule for rule in wrong if _apart(one, rule)]
-            pairs = (pair for pair in itertools.combinations(beside, 2) if _apart(*pair))
-            yield from (stage.way(one, *pair) for pair in pairs)
-            yield from read_off(each, (stage.way(one, rule) for rule in beside))
+    @functools.cached_property
+    def numbers(self) -> list[Way]:
+        """The ways of numbers that are wrong: most candidates are known without them."""
+        return [*read_off(self.alone, self.benign, wrong=True)]
+
+    def widen(self, effort: Effort) -> None:
+        """Look further, if nothing is found yet; for numbers also beside what is found."""
+        if not self.fits and not effort.numbers:
+            # What was tried with single rules is not tried again, but with several of them.
+            ways, tried = (self.several(), set()) if effort.several else (self.singly, self.tried)
+            self.fits += self.alone.explained(ways, effort, tried)
+        if not self.fits or effort.numbers:
+            found = [fit.way for fit in self.fits]
+            left = [way for way in self.numbers if way not in found]
+            self.fits += self.alone.explained(left, effort, self.tried_with_numbers)
+
+    def several(self) -> Iterator[Way]:
+        """Yield the ways of several rules at once, and of numbers beside what is wrong."""
+        each, stage = self.alone, self.alone.stage
+        rules = [way.rules[-1] for way in (*self.singly, *self.numbers)]
+        yield from (stage.way(*pair) for pair in itertools.combinations(rules, 2) if _apart(*pair))
+        # With any free conventions.
+        free = [rule for rule in rules if rule.status == FAITHFUL and rule.sets]
+        others = [rule for rule in rules if rule not in free]
+        for pair in itertools.combinations(free, 2):
+            yield from (stage.way(*pair, rule) for rule in others if _apart(*pair, rule))
+        wrong = [rule for rule in rules if rule.status == WRONG]
+        yield from read_off(each, map(stage.way, wrong))
+        if len(each.block.stages) == 1:
+            # With one pool alone, as SE has it.
+            for one in (
+                r for r in rules if r.status == VARIANT and len(r.sets.get("pools", ())) == 1
+            ):
+                beside = [rule for rule in wrong if _apart(one, rule)]
+                pairs = (pair for pair in itertools.combinations(beside, 2) if _apart(*pair))
+                yield from (stage.way(one, *pair) for pair in pairs)
+                yield from read_off(each, (stage.way(one, rule) for rule in beside))
 
 
 def _apart(*rules: Rule) -> bool:
@@ -133,15 +157,16 @@ def _apart(*rules: Rule) -> bool:
     return all(rule.sets for rule in rules) and len(set(axes)) == len(axes)
 
 
-def _free(block: Block, ways: Iterable[Way]) -> list[Fit]:
+def _free(ways: Iterable[Way]) -> list[Fit]:
     """Return ways that no composition is ruled out for."""
-    return [Fit(way, block.compositions) for way in ways]
+    return [Fit(way, lambda composition: True) for way in ways]
 
 
-def _nearest(block: Block, found: Fits) -> Reading:
+def _nearest(block: Block, searches: Sequence[_Search]) -> Reading:
     """Return what is known of each stage by itself, the nearest to the paper."""
-    known = {name: min(fits, key=lambda fit: fit.way.cost) for name, fits in found.items() if fits}
-    return Reading(block, {name: fit.way for name, fit in known.items()})
+    known = {each.name: each.fits for each in searches if each.fits}
+    nearest = {name: min(fits, key=lambda fit: fit.way.cost) for name, fits in known.items()}
+    return Reading(block, {name: fit.way for name, fit in nearest.items()})
 
 
 class _Target:
@@ -166,7 +191,7 @@ class _Target:
             ways = dict(zip(fitting, (fit.way for fit, _ in chosen), strict=True))
             gates = {k: gate for _, each in chosen for k, gate in each.items()}
             for composition in compositions:
-                if all(composition in fit.compositions for fit, _ in chosen) and self._given(
+                if all(fit.within(composition) for fit, _ in chosen) and self._given(
                     composition, gates, any(way.mixes for way in ways.values())
                 ):
                     cost = sum(way.cost for way in ways.values()) + composition.cost

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,19 +25,23 @@ Formula = tuple[float, ...]
 
 @dataclass(frozen=True, eq=False)
 class Effort:
-    """How far a search goes: which compositions, which constants, several rules at once or one."""
+    """How far a search goes: which compositions, which constants, which rules.
+
+    Single ones; those whose `numbers` are read off; or `several` at once.
+    """
 
     compositions: tuple[Composition, ...]
     constants: tuple[float, ...]
+    numbers: bool = False
     several: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """A way that explains what is seen of a stage, and the compositions in which it does."""
+    """A way that explains what is seen of a stage, and whether it does so in a composition."""
 
     way: Way
-    compositions: tuple[Composition, ...]
+    within: Callable[[Composition], bool]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +67,6 @@ class Alone:
     constants : what the other maps may be
     tolerance : how far apart, of the largest entry, two outputs are that count as one
     divides : whether 0 is divided by 0 where the norm's variance is 0, None without a norm
-    tried : the formulas that were tried with one rule at a time
     """
 
     block: Block
@@ -74,21 +77,17 @@ class Alone:
     constants: tuple[float, ...]
     tolerance: float
     divides: bool | None = None
-    tried: set[Formula] = field(default_factory=set)
 
-    def explained(self, ways: Iterable[Way], effort: Effort) -> Iterator[Fit]:
-        """Yield what explains y where the other maps are constants."""
-        # What was tried with single rules is not tried again, but with several of them.
-        fresh = self._fresh(effort, set() if effort.several else self.tried)
+    def explained(self, ways: Iterable[Way], effort: Effort, tried: set[Formula]) -> Iterator[Fit]:
+        """Yield what explains y where the other maps are constants, in formulas not yet tried."""
+        fresh = self._fresh(effort, tried)
         for way in ways:
             if not way.fits(self.weights) or self.divides not in (None, _divides(way)):
                 continue
             gated = _Gated(way, way.gates(self.weights))
             fits = any(self._gives(*each, gated) for each in fresh)
             if fits and not self._saturates(gated):
-                known = self.block.compositions
-                near = (c for c in known if self._near(c, self.constants, gated))
-                yield Fit(way, tuple(near))
+                yield Fit(way, functools.cache(functools.partial(self._within, gated)))
 
     def seen(self, y: Array) -> Iterator[tuple[Array, Array, Array]]:
         """Yield what the map times a scale may be, that scale, and the features that it reads.
@@ -120,6 +119,10 @@ class Alone:
         """Tell whether the map is one number, which any gate that is never applied looks like."""
         gate = gated.gates[f"m{self.stage.symbol}"](self.x)
         return gate.size > 1 and not np.ptp(gate)
+
+    def _within(self, gated: _Gated, composition: Composition) -> bool:
+        """Tell whether it explains the first sample, with any constant."""
+        return bool(self._near(composition, self.constants, gated))
 
     def _gives(self, composition: Composition, numbers: Sequence[float], gated: _Gated) -> bool:
         near = self._near(composition, numbers, gated)

@@ -13,16 +13,20 @@ import numpy as np
 from npcbam.arguments import Array
 from npcbam.oracle.identification.one_stage import Alone
 from npcbam.oracle.rules.composition import Gate
-from npcbam.oracle.rules.rule import Parameter, Rule, Weights
+from npcbam.oracle.rules.rule import WRONG, Parameter, Rule, Weights
 from npcbam.oracle.rules.stage import Way
 
 # Of the largest logit, what a number may leave of them: the rounding of a map, undone by σ⁻¹.
 LEFT = 1e-6
 
 
-def read_off(each: Alone, bases: Iterable[Way]) -> Iterator[Way]:
-    """Yield the ways of one rule with a number, beside others whose gate can be undone."""
-    numbered = [(rule, rule.parameter) for rule in each.stage.numbered if rule.parameter]
+def read_off(each: Alone, bases: Iterable[Way], *, wrong: bool | None = None) -> Iterator[Way]:
+    """Yield the ways of one rule with a number, beside others whose gate can be undone.
+
+    Of rules that are wrong, of those that are not, or, with None, of all.
+    """
+    asked = [r for r in each.stage.numbered if wrong in (None, r.status == WRONG)]
+    numbered = [(rule, rule.parameter) for rule in asked if rule.parameter]
     for base in bases:
         inverse = base.axes["gate"].inverse
         if inverse is not None and base.fits(each.weights):
