@@ -213,6 +213,21 @@ def test_without_a_spatial_gate_the_order_does_not_matter(order):
     assert dse.spatial is None
 
 
+@EVERY_ORDER
+@EVERY_SPACE
+def test_training_goes_by_the_statistics_of_what_the_spatial_gate_reads(order, space):
+    cbam, x = preset_cbam("official", order, space), distinct(3, 4, *space)
+    reads = cbam.channel(x) * x if order == "channel-first" else x
+    ms, _, spatial = cbam.spatial.train_vjp(reads)
+    y, _, stepped = cbam.train_vjp(x)
+    assert_same(stepped, dataclasses.replace(cbam, spatial=spatial))
+    if order == "channel-first":
+        assert_same(y, ms * reads)
+    elif order == "spatial-first":
+        assert_same(y, cbam.channel(ms * x) * (ms * x))
+    assert np.abs(y - cbam(x)).max() > 0.01
+
+
 # The derivative
 
 
