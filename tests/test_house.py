@@ -243,8 +243,7 @@ TESTED_IN = {
         gradcheck/forms/pairs
     """,
     "gradcheck/forms/test_layer.py": """
-        gradcheck/forms/model gradcheck/forms/parameters gradcheck/forms/seen
-        gradcheck/forms/stateful
+        gradcheck/forms/model gradcheck/forms/parameters
     """,
     "gradcheck/frameworks/test_jax.py": "gradcheck/frameworks/pytrees",
     "gradcheck/frameworks/test_torch.py": """
