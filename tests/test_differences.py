@@ -8,7 +8,7 @@ from differing import EPS, along
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from npcbam.differences import RATIO, Differences
+from npcbam.differences import ALL, EVEN, RATIO, Differences, _rises_in_steps, _Table
 
 # By hand
 
@@ -245,3 +245,109 @@ def test_the_sides_are_looked_at_no_longer_than_the_kink_needs():
     found = Differences(moved, np.zeros(2), np.full(2, 1e-18)).along(np.ones(1))
     assert found.kinked[0]
     assert len(calls) < 56  # which both sides alone would take over all 28 steps
+
+
+# The table, by hand: noise 10⁻³ in each result
+
+
+def table(powers=EVEN):
+    return _Table(np.full(1, 1e-3), powers)
+
+
+def arrays(*values):
+    return [np.full(1, value) for value in values]
+
+
+@pytest.mark.parametrize(
+    ("rises", "bent"),
+    [
+        ([5, 5, 5], True),
+        ([-5, 5, -5], True),
+        ([5, 3.8, 2.9], True),
+        ([5, 3.7, 3.7], False),  # three quarters are what stays of a jump
+        ([5, 3.8, 2.8], False),
+        ([2, 1.5, 1.0005], False),
+        ([1.1, 1.05, 1.0005], True),
+        ([1.1, 1.05, 0.9995], False),  # a thousand roundings
+        ([0, 5, 5], False),
+        ([5, 5], False),
+        ([0, 5, 5, 5], True),
+        ([5, 5, 5, 1], False),
+        ([9, 1.1, 1.05, 1.0005], True),
+    ],
+)
+def test_a_rise_that_stays_is_a_jump(rises, bent):
+    found = table(ALL)
+    for rise in rises:
+        found.jump(np.full(1, float(rise)))
+    assert found.bent.tolist() == [bent]
+
+
+@pytest.mark.parametrize(
+    ("takes", "value", "error", "taken"),
+    [
+        ([(1, 0.1)], 1, 0.1, True),
+        ([(1, 0.1), (1.05, 0.08)], 1.05, 0.08, True),
+        ([(1, 0.1), (1.05, 0.12)], 1, 0.1, True),
+        ([(1, 0.1), (1.5, 0.5)], 1, 0.1, True),  # within both errors
+        ([(1, 0.1), (2, 0.5)], 2, 0.5, True),  # the nearer one refutes the other
+        ([(np.nan, np.nan)], np.nan, np.inf, False),
+        ([(1, 0.1), (np.nan, np.nan)], 1, 0.1, True),
+    ],
+)
+def test_the_better_of_two_and_the_nearer_where_they_differ(takes, value, error, taken):
+    found = table()
+    for each in takes:
+        found._take(*arrays(*each, 0.01))
+    np.testing.assert_array_equal(found.value, [value])
+    np.testing.assert_array_equal(found.error, [error])
+    assert found.taken.tolist() == [taken]
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "rounding", "y", "open_"),
+    [
+        (1, 0.29, 0, 1, False),
+        (1, 0.31, 0, 1, True),
+        (-1, 0.31, 0, 1, True),
+        (1, 0.31, 0.1, 1, False),  # nearly all of it is rounding
+        (1, 0.45, 0.1, 1, True),
+        (0, 2e-7, 0, 1, False),  # faint beside the result
+        (0, 4e-7, 0, 1, True),
+        (0, 4e-7, 0, -10, False),
+    ],
+)
+def test_what_never_came_near_is_no_estimate(value, error, rounding, y, open_):
+    found = table()
+    found.value, found.error, found.rounding = arrays(value, error, rounding)
+    found.close(np.full(1, float(y)))
+    assert np.isinf(found.error).tolist() == [open_]
+
+
+def test_what_faded_is_an_estimate_of_nothing():
+    found = table()
+    found.add(*arrays(-100.0), 1.0)
+    found.value, found.error, found.rounding = arrays(0.0, 0.029, 0.0)
+    found.close(np.zeros(1))
+    assert found.error == 0.029
+    found.error = np.full(1, 0.031)
+    found.close(np.zeros(1))
+    assert np.isinf(found.error)
+
+
+@pytest.mark.parametrize(
+    ("rises", "steps"),
+    [
+        ([2, 2, 2], True),
+        ([-2, -2, -2], True),
+        ([2, 2.09, 1.91], True),
+        ([2, 2.11, 2], False),
+        ([2, 2, -2], False),
+        ([0, 0, 0], False),
+        ([2.1, 2, 2.2], True),  # by the first of them, at the widest step
+        ([2, 2.1, 2.2], False),
+    ],
+)
+def test_an_even_rise_over_wide_steps(rises, steps):
+    wide = [np.array([float(rise), 1.0 + k]) for k, rise in enumerate(rises)]
+    assert _rises_in_steps(wide).tolist() == [steps, False]

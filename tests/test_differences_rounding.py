@@ -120,7 +120,7 @@ def test_the_span_alone_matters():
     [
         (np.sin, WIDTH, 13),
         (np.floor, WIDTH, 26),  # it stands still, and a wider span tells why
-        (np.floor, 2.0**-10, 13),  # but none so wide that it leaves the neighbourhood
+        (np.floor, 2.0**-14, 13),  # but none so wide that it leaves the neighbourhood
         (lambda x: x.astype(np.float32).astype(float), WIDTH, 26),  # a shorter one tells nothing
     ],
 )
