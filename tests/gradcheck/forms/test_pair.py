@@ -66,6 +66,19 @@ def test_wrong_is_said_of_the_argument(name):
         check_pair(f, jvp, *args)
 
 
+def test_where_x_may_lie_says_nothing_of_its_tangent():
+    def f(x):
+        return np.log(x), lambda dy: dy / x
+
+    report = check_pair(f, lambda x, v: v / x, np.abs(X), domain="positive")
+    assert report.outcome == "right"
+    (note,) = [note for note in report.notes if "tangent" in note]
+    assert note == (
+        "x stands for the tangent of x: jvp is linear in it, and the pullback must be its "
+        "transpose; check_vjp and check_jvp tell which of the two is off"
+    )
+
+
 def test_the_same_mistake_in_both_agrees():
     def f(x):
         return np.sin(x), lambda dy: dy * np.sin(x)
@@ -94,6 +107,9 @@ def test_tangents_have_either_sign_and_sizes_around_one():
     check_pair(lambda x: (x**2, lambda dy: 2 * x * dy), jvp, np.ones(100))
     drawn = next(v for v in seen if v.any())
     size = np.abs(drawn)
+    seen.clear()
+    check_pair(lambda x: (x**2, lambda dy: 2 * x * dy), jvp, np.ones(100), seed=1)
+    assert not (drawn == next(v for v in seen if v.any())).any()
     assert 20 < (drawn < 0).sum() < 80
     assert (size.min() >= 0.5, size.max() <= 1.5) == (True, True)
     assert np.unique(size).size == 100
