@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from npcbam.diagnosis import Diagnosis
 from npcbam.gradcheck import examine
-from npcbam.gradcheck.explain import LEAST, _where
-from npcbam.gradcheck.findings import Entry, LeafCheck
+from npcbam.gradcheck.explain import LEAST, _told, _where
+from npcbam.gradcheck.findings import Entry, Finding, LeafCheck
 
 
 def normal(*shape, seed=0):
@@ -209,3 +210,94 @@ def test_small_leaves_are_looked_at_whole_by_differences_too(seed):
     report = examine(f, normal(3, 5, seed=seed), seed=seed)
     assert report.leaves[0].looked == 15
     assert "the same along axis 1" in report.reason
+
+
+# How it is told, by hand
+
+SWAPPED = Diagnosis("swapped", "dx and dw are swapped", ("dx", "dw"))
+GONE = Diagnosis("not-finite", "dx is NaN at 2 entries", ("dx",))
+
+
+def off(leaf, got=None, want=None, wrong=2):
+    entry = Entry(leaf, (0,), 1.0, 2.0, 2.0, 0.1)
+    got, want = (None if a is None else np.array(a) for a in (got, want))
+    return LeafCheck(leaf, (2,), 2, "every entry", entry, 0.1, 1.0, wrong, 2, got, want)
+
+
+def told(finding, diagnosed=None, wrong=None):
+    (found,) = _told([finding], diagnosed or {}, wrong or {})
+    return found.code, found.leaf, found.kind, found.sentence, found.evidence
+
+
+@pytest.mark.parametrize("code", ["mismatch", "nan", "shape"])
+def test_what_is_named_has_the_entry_below_it(code):
+    found = told(Finding(code, "x", "dx[0] is off"), {"dx": SWAPPED})
+    assert found == (code, "x", "swapped", "dx and dw are swapped", "dx[0] is off")
+    found = told(Finding(code, "x", "dx is off", evidence="dx[0]: 1, not 2"), {"dx": SWAPPED})
+    assert found == (code, "x", "swapped", "dx and dw are swapped", "dx[0]: 1, not 2")
+
+
+def test_what_is_not_linear_keeps_its_own_sentence_beside_the_entry():
+    finding = Finding("nonlinear", "x", "it is not linear", evidence="dx[0]: 1, not 2")
+    found = told(finding, {"dx": SWAPPED})
+    assert found[3:] == ("dx and dw are swapped", "it is not linear: dx[0]: 1, not 2")
+    finding = Finding("nonlinear", "x", "it is not linear")
+    assert told(finding, {"dx": SWAPPED})[3:] == ("dx and dw are swapped", "it is not linear")
+
+
+def test_what_is_no_array_keeps_its_sentence():
+    finding = Finding("structure", "x", "dx is a list", evidence="seen")
+    assert told(finding, {"dx": GONE}) == ("structure", "x", "not-finite", "dx is a list", "seen")
+
+
+def test_what_is_said_of_two_is_said_once():
+    two = [Finding("mismatch", leaf, f"d{leaf}[0] is off", evidence="as seen") for leaf in "xw"]
+    first, second = _told(two, {"dx": SWAPPED, "dw": SWAPPED}, {})
+    assert (first.sentence, first.evidence) == ("dx and dw are swapped", "as seen")
+    assert (second.kind, second.sentence, second.evidence) == ("swapped", "as seen", "")
+
+
+@pytest.mark.parametrize(
+    ("finding", "sentence"),
+    [
+        (Finding("mismatch", "x", "dx[0] is off"), "dx is wrong at each of its 2 entries"),
+        (Finding("nan", "x", "dx[0] is NaN"), "dx is wrong at each of its 2 entries"),
+        (Finding("mismatch", "x", "dx[0] is off", kind="ties"), None),
+        (Finding("mismatch", "w", "dw[0] is off"), None),
+        (Finding("shape", "x", "dx has shape (3,)"), None),
+        (Finding("writes", "x", "it writes to x"), None),
+    ],
+)
+def test_without_a_name_what_is_wrong_is_counted(finding, sentence):
+    found = told(finding, wrong={"x": off("x")})
+    if sentence is None:
+        assert found == tuple(
+            vars(finding)[k] for k in ("code", "leaf", "kind", "sentence", "evidence")
+        )
+    else:
+        assert found[2:] == ("", sentence, finding.sentence)
+
+
+def test_a_finding_that_no_mistake_makes_has_none():
+    finding = Finding("writes", "x", "it writes to x")
+    assert told(finding, {"dx": SWAPPED})[3:] == ("it writes to x", "")
+
+
+@pytest.mark.parametrize(
+    ("leaf", "more"),
+    [
+        (off("x", [np.nan, 3.0, 4.0], [1.0, 2.0, 4.0], wrong=2), ", and wrong at 1 more"),
+        (off("x", [np.nan, 2.0], [1.0, 2.0], wrong=1), ""),
+        (off("x", [np.nan, 3.0], [np.nan, 2.0], wrong=1), ", and wrong at 1 more"),
+        (off("x", [np.nan, 3.0, 1.0], [1.0, 2.0], wrong=2), ""),
+        (off("x"), ""),
+        (None, ""),
+    ],
+)
+def test_beside_what_is_not_finite_the_wrong_ones_are_counted(leaf, more):
+    wrong = {"x": leaf} if leaf else {}
+    found = told(Finding("nan", "x", "dx[0] is NaN"), {"dx": GONE}, wrong)
+    assert found[3] == f"dx is NaN at 2 entries{more}"
+    # Of other mistakes nothing is counted.
+    found = told(Finding("nan", "x", "dx[0] is NaN"), {"dx": SWAPPED}, wrong)
+    assert found[3] == "dx and dw are swapped"
