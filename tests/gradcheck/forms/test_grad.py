@@ -1,5 +1,7 @@
 """A loss and its gradient as two functions, as scipy.optimize takes them."""
 
+import inspect
+
 import numpy as np
 import pytest
 from scipy.optimize import rosen, rosen_der
@@ -17,6 +19,16 @@ def test_the_pullback_by_hand():
     y, pullback = grad_vjp(lambda x, k: k * x[0] ** 2, lambda x, k: 2 * k * x)(np.array([3.0]), 5)
     assert y == 45
     assert (pullback(np.array(2.0))[0] == [60]).all()
+
+
+def test_the_form_of_the_function_has_the_names_of_f():
+    def f(x, k):
+        return k * x
+
+    assert inspect.signature(grad_vjp(f, f)) == inspect.signature(f)
+    with pytest.raises(TypeError, match="f: expected one number, got shape "):
+        grad_vjp(f, f)(X, 2)
+    assert grad_vjp(np.sum, f)(X, None)[0] == X.sum()  # whose signature is of no use
 
 
 # Right and planted wrong

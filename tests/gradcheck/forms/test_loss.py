@@ -1,5 +1,7 @@
 """(loss, grad): in every shape of the gradient, right and planted wrong."""
 
+import inspect
+
 import ml_dtypes
 import numpy as np
 import pytest
@@ -38,6 +40,43 @@ def test_the_pullback_by_hand():
     loss, pullback = loss_vjp(lambda x: (3.0 * x[0], np.array([3.0])))(np.array([2.0]))
     assert loss == 6
     assert (pullback(np.array(2.0))[0] == [6]).all()
+
+
+ONE, TWO = np.ones(2), np.ones(3)
+
+
+@pytest.mark.parametrize(
+    ("grads", "found"),
+    [
+        ((10 * ONE, 20 * TWO), [10, 20, None]),  # of the arrays of floats, in order
+        ((10 * ONE, 20 * TWO, None), [10, 20, None]),
+        ((None, 20 * TWO, 3), [None, 20, None]),
+        ({"b": 20 * TWO}, [None, 20, None]),
+        ({"db": 20 * TWO, "a": 10 * ONE}, [10, 20, None]),
+        (10 * ONE, [10, None, None]),
+        (20 * TWO, [None, 20, None]),  # told by its shape
+        (np.ones(7), [1, None, None]),  # or taken for that of the first
+    ],
+)
+def test_gradients_are_laid_where_they_belong(grads, found):
+    def f(a, b, n):
+        return 5.0, grads
+
+    loss, pullback = loss_vjp(f)(ONE, TWO, 3)
+    assert loss == 5
+    got = [each if each is None else each.flat[0] for each in pullback(np.array(1.0))]
+    assert got == found
+
+
+def test_more_gradients_than_arrays_are_refused():
+    def f(a, n, k, b):
+        return 5.0, (ONE, ONE, ONE)
+
+    with pytest.raises(TypeError) as caught:
+        loss_vjp(f)(ONE, 1, 2, TWO)
+    said = "f: expected gradients of a, b, which are arrays of floats; got 3"
+    assert str(caught.value) == said
+    assert inspect.signature(loss_vjp(f)) == inspect.signature(f)
 
 
 # Right, in every shape
