@@ -24,7 +24,8 @@ from keeping import (
 )
 
 from npcbam.gradcheck import examine
-from npcbam.gradcheck.contract import ask, first, keep
+from npcbam.gradcheck.contract import ask, first, keep, still_the_same
+from npcbam.gradcheck.outcomes import Stop
 
 # By hand
 
@@ -45,6 +46,27 @@ def test_the_first_answer_and_answers_without_duties():
     assert (np.abs(reading.g) >= 1).all()
     (again,) = ask(at, kept_by(double, X).asked[:1])
     np.testing.assert_array_equal(again.g, 2 * kept_by(double, X).asked[0].dy)
+
+
+def test_a_function_that_keeps_something_of_a_call_elsewhere():
+    held = [1.0]
+
+    def f(x):
+        return held[0] * x, lambda dy: held[0] * dy
+
+    at = forward(f, X)
+    still_the_same(at, 2.0**-52)
+    held[0] = 1 + 1e-9
+    with pytest.raises(Stop) as caught:
+        still_the_same(at, 2.0**-52)
+    assert vars(caught.value) == {
+        "outcome": "cannot tell",
+        "code": "random",
+        "reason": "f gives another result after it was called elsewhere: it keeps something of a "
+        "call",
+        "evidence": "before= may put back what it keeps",
+    }
+    still_the_same(at, 1e-6)  # in such units it is the same
 
 
 def test_each_cotangent_gets_a_pullback_of_its_own():

@@ -161,6 +161,37 @@ def test_entries_are_told_in_their_own_unit():
     assert entry.left == pytest.approx(2 * numbers.asked[0].dy[1])
 
 
+def test_entries_that_move_together_are_told_each_by_itself():
+    """In the order in which they were given."""
+    numbers = numbers_of(double, X, planted=bump(1, 1e-3))
+    move = move_of([0.0, -6.0, 0.0, 2.0], entries=(3, 1), v=[0.0, -3.0, 0.0, 1.0],
+                   local=[-1, 1, -1, 0])  # fmt: skip
+    compared = numbers.compare(0, move, alone=True)
+    assert compared.off.tolist() == [False, True]
+    assert compared.allowed.shape == (2,)
+    entry = compared.worst[0]
+    assert (entry.index, entry.value, entry.ok) == ((0, 1), -3.0, False)
+    assert entry.got - entry.left == pytest.approx(1e-3)
+    # What is right to the last bit is no worse than anything.
+    exact = numbers_of(double, X).compare(0, move, alone=True).worst[0]
+    assert exact.badness < 1
+
+
+def test_along_a_direction_no_entry_has_a_value():
+    numbers = numbers_of(double, X)
+    v = np.array([1.0, -2.0, 0.0, 0.5])
+    assert np.isnan(numbers.compare(0, move_of(2 * v, v=v), alone=False).worst[0].value)
+
+
+def test_a_gap_is_in_units_of_its_cotangent():
+    numbers = numbers_of(double, X, planted=bump(1, 1e-3))
+    v = np.array([1.0, -2.0, 0.0, 0.5])
+    for k in range(len(numbers.asked)):
+        assert numbers.gap(move_of(2 * v, v=v), k) == pytest.approx(2e-3, rel=1e-3)
+        assert numbers.g(k) is numbers.readings[k].g
+    assert numbers.g() is numbers.readings[0].g
+
+
 # What drowns in the rounding of y
 
 
