@@ -225,6 +225,27 @@ def test_what_is_no_result(y, got):
     assert caught.value.reason.startswith(said)
 
 
+def test_what_to_do_depends_on_what_f_is():
+    class Layer:
+        def forward(self, x):
+            return x
+
+        def backward(self, dy):
+            return dy
+
+    layer = "check_layer(obj, x) is for an object that has forward and backward"
+    for stops in (
+        lambda: split(np.ones(1), Layer().forward),
+        lambda: Forward(Layer().forward, Layout((np.ones(1),), ("x",))),
+    ):
+        with pytest.raises(Stop) as caught:
+            stops()
+        assert caught.value.evidence == layer
+    with pytest.raises(Stop) as caught:
+        split(np.ones(1))
+    assert caught.value.evidence.startswith("y alone has no backward to check")
+
+
 def test_a_result_without_entries_is_one():
     assert forward(lambda x: (x[:0], len), X).y.shape == (0,)
 

@@ -57,6 +57,21 @@ def test_how_a_leaf_is_looked_at(f, size, many, how):
     assert not wrong(seen)
 
 
+def test_a_leaf_on_a_bound_has_no_entry_to_look_at():
+    """It says nothing, and nothing that is wrong."""
+    _, seen = seen_of(double, np.full(3, 2.0), domain=(2.0, 5.0))
+    (entry,) = seen.entries
+    assert (seen.how, entry.leaf, entry.index, entry.ok) == ("no entry", "x", None, True)
+    assert (entry.got, entry.left, entry.right, entry.allowed, entry.badness) == (0, 0, 0, 0, 0)
+    assert entry.doubt == (
+        "all of x lies on a bound of its domain, where no direction is left; "
+        'fixed=("x",) asks about the others alone'
+    )
+    _, some = seen_of(double, np.array([2.0, 3.0, 2.0]), domain=(2.0, 5.0))
+    assert some.how == "all but 2"
+    assert [each.index for each in some.entries if each.index] == [(1,)] * len(some.entries)
+
+
 def test_blocks_hold_entries_of_one_size():
     scale = 10.0 ** -np.arange(0, 40, 0.2)
     f = lambda x: (np.array((scale * x).sum()), lambda dy: scale * dy)  # noqa: E731
