@@ -89,6 +89,18 @@ def test_containers_by_name():
     assert [leaf.leaf for leaf in report.leaves] == ["x", "W"]
 
 
+def test_one_array_by_name_and_a_container_that_is_not_there():
+    report = check_layer(Dicts(), X, params="params.W")
+    assert [leaf.leaf for leaf in report.leaves] == ["x", "W"]
+    said = "expected names of what Dicts holds after backward, got {0!r}, of which there is no {0}"
+    with pytest.raises(TypeError) as caught:
+        check_layer(Dicts(), X, params="params", grads="slopes")
+    assert str(caught.value) == f"grads: {said.format('slopes')}"
+    with pytest.raises(TypeError) as caught:
+        check_layer(Dicts(), X, params="weights")
+    assert str(caught.value) == f"params: {said.format('weights')}"
+
+
 def test_fixed():
     assert check_layer(Attributes(), X, fixed=("nothing.of.this",)).outcome == "right"
 
