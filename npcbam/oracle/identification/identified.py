@@ -12,7 +12,7 @@ from npcbam.oracle.findings import Finding
 from npcbam.oracle.identification.identify import identify
 from npcbam.oracle.identification.reading import Reading, close
 from npcbam.oracle.precision import CLOSE, LOOSE
-from npcbam.oracle.probing.inputs import telling
+from npcbam.oracle.probing.inputs import LEVELS, telling
 from npcbam.oracle.probing.placement import placed
 from npcbam.oracle.probing.roles import Roles, assignments
 from npcbam.oracle.probing.trial import FailureError, Trial
@@ -104,7 +104,9 @@ def _searched(
     # Where a kernel does nothing, pairs of rules that differ in what it does are all alike.
     idle = any(role.name in dead for role in known[0] if role.key in ("w0", "w1", "k"))
     tries = [("quick", tolerance, known), ("wide" if idle else "deep", tolerance, alike[:DEEP])]
-    tries += [("quick", loose, known[:1]) for loose in LOOSE if loose > tolerance]
+    # What a rounded weight does to the largest logits is more than that.
+    mild = x[np.abs(x).mean(axis=tuple(range(1, x.ndim))) < LEVELS[-1] / 2]
+    tries += [("quick", loose, known[:1]) for loose in LOOSE if loose > tolerance and len(mild)]
     deep: list[tuple[Reading, Roles]] = []
     quick: list[tuple[Reading, Roles]] = []
     for depth, allowed, several in tries:
@@ -115,7 +117,8 @@ def _searched(
             # They are drawn to be those of the likeliest roles.
             weights = awake(trial.weights(roles))
             block = _block(trial.candidate.stage, weights)
-            reading = identify(block, trial.runs(roles), weights, x, depth, allowed)
+            told = x if allowed == tolerance else mild
+            reading = identify(block, trial.runs(roles), weights, told, depth, allowed)
             if reading.known and (allowed == tolerance or _fits(trial, reading, roles, allowed)):
                 found.append((reading, roles))
                 # In other roles the same arrays may be those of a right one, at first sight.
