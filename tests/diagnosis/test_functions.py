@@ -3,6 +3,10 @@
 import numpy as np
 import pytest
 from arrays_seen import draw, said
+from scipy import special
+
+from npcbam.derivative import jvp
+from npcbam.diagnosis.functions import SLOPES
 
 X, V = draw(3, 4), draw(3, 4, seed=2)
 
@@ -73,3 +77,58 @@ def test_two_slopes_are_no_way_to_write_any_ratio():
 
     found = said(tangent, (X,), lambda dy, x: dy * (1 - np.tanh(x)))
     assert found == ("factor-missing", "dx lacks the factor 1 + y")
+
+
+# The table of derivatives, by the complex step
+
+
+def size(z):
+    return z * np.sign(np.real(z))
+
+
+FUNCTIONS = {
+    "tanh({})": np.tanh,
+    "sigmoid({})": sigmoid,
+    "relu({})": lambda z: z * (np.real(z) > 0),
+    "silu({})": lambda z: z * sigmoid(z),
+    "gelu({}) in its exact form": lambda z: z * special.ndtr(z),
+    "gelu({}) in its tanh form": lambda z: (
+        0.5 * z * (1 + np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3)))
+    ),
+    "{0} sigmoid(1.702 {0})": lambda z: z * sigmoid(1.702 * z),
+    "softplus({})": lambda z: np.log(1 + np.exp(z)),
+    "elu({})": lambda z: np.where(np.real(z) > 0, z, np.exp(z) - 1),
+    "mish({})": lambda z: z * np.tanh(np.log(1 + np.exp(z))),
+    "softsign({})": lambda z: z / (1 + size(z)),
+    "exp({})": np.exp,
+    "log({})": np.log,
+    "{}²": lambda z: z**2,
+    "{}³": lambda z: z**3,
+    "the root of {}": np.sqrt,
+    "1/{}": lambda z: 1 / z,
+    "sin({})": np.sin,
+    "cos({})": np.cos,
+    "log cosh({})": lambda z: np.log(np.cosh(z)),
+    "tan({})": np.tan,
+    "sinh({})": np.sinh,
+    "cosh({})": np.cosh,
+    "arctan({})": np.arctan,
+    "arcsin({})": np.arcsin,
+    "erf({})": special.erf,
+    "|{}|": size,
+}
+WRITTEN = {
+    "a sigmoid, written {0} (1 - {0})": [0.1875, -0.3125],
+    "a tanh, written 1 - {}²": [0.9375, 0.9375],
+}
+
+
+@pytest.mark.parametrize(("name", "slope"), SLOPES)
+def test_each_slope_is_that_of_its_function(name, slope):
+    if name in WRITTEN:
+        assert slope(np.array([0.25, -0.25])).tolist() == WRITTEN[name]
+        return
+    x = np.array([0.1, 0.5, 0.9])
+    x = x if name in ("log({})", "the root of {}") else np.concatenate([x, -x])
+    want = jvp(FUNCTIONS[name], (x,), (np.ones_like(x),))[1]
+    np.testing.assert_allclose(slope(x), want, rtol=1e-13)
