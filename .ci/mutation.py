@@ -61,7 +61,8 @@ def make(only, leave, patterns):
                 text = "\n".join(lines[span.start - 1 : span.end])
                 texts[get_mutant_name(path, name)] = re.sub(r"__mutmut_\w+", "", text)
             names = [get_mutant_name(path, name) for name in made.mutant_names]
-            mutants[str(path)] = [name for name in names if changes(name, texts)]
+            if found := [name for name in names if changes(name, texts)]:
+                mutants[str(path)] = found
     return mutants, texts
 
 

@@ -142,6 +142,19 @@ def test_a_report_as_a_dict_has_all_of_it(report):
     assert json.loads(report.to_json()) == json.loads(json.dumps(found))
 
 
+def test_all_of_a_leaf_as_json():
+    found = json.loads(wrong().to_json())["leaves"][0]
+    assert found == {
+        "leaf": "x", "shape": [3, 4], "size": 12, "how": "every entry", "caught": 1e-13,
+        "scale": 1.0, "wrong": 4, "looked": 12,
+        "worst": {
+            "leaf": "x", "index": [1, 3], "got": 16.0, "left": 8.0, "right": 8.0,
+            "allowed": 1e-13, "at_kink": False, "doubt": "", "cotangent": "", "value": "nan",
+            "error": 8.0, "relative": 0.5,
+        },
+    }  # fmt: skip
+
+
 def test_numbers_that_are_not_finite_become_strings():
     worst = ENTRY.but(got=math.inf, left=NAN)
     leaf = LeafCheck("x", (1,), 1, "every entry", worst, np.float64(2.0), math.inf)
