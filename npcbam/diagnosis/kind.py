@@ -14,10 +14,14 @@ class Kind:
     code : a stable word
     what : what came in place of the right array
     why : how it comes about
-    fix : where to look, or what to do
+    advice : where to look, or what to do
+    bad, fix : lines of NumPy that do it, and that do it right, where no exhibit of
+        `npcbam.gradcheck.museum` shows it
     """
 
     code: str
     what: str
     why: str
-    fix: str
+    advice: str
+    bad: str = ""
+    fix: str = ""

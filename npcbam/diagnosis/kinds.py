@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from npcbam.diagnosis import kinds_routes, kinds_terms, kinds_values, kinds_whole
 from npcbam.diagnosis.kind import Kind
@@ -35,4 +36,17 @@ def kind(code: str) -> Kind | None:
     elif code.startswith(OF_COTANGENT):
         inner, said = code.removeprefix(OF_COTANGENT), "not of the result, but of the dy it used"
     found = kind(inner) if inner else None
-    return found and Kind(code, f"{found.what}; {said}", found.why, found.fix)
+    return found and replace(found, code=code, what=f"{found.what}; {said}")
+
+
+def simple(code: str) -> str:
+    """Return the code of `KINDS` that a code is, or is made of.
+
+    >>> simple("sign-partly"), simple("only-up-to-0"), simple("ties")
+    ('sign', 'only-up-to', 'ties')
+    """
+    if code in BY_CODE:
+        return code
+    inner = code.removesuffix(PARTLY)
+    inner = inner if inner != code else code.removeprefix(OF_COTANGENT)
+    return simple(inner) if inner != code else re.sub(r"-\d+$", "", code)

@@ -16,6 +16,16 @@ KINDS = (
         "missing",
         "The sum in dz = p·(dy - sum(p·dy)) is added, doubled or stands alone.",
         "Write the Jacobian of a vector of three by hand, and compare.",
+        bad="""\
+x = np.array([0.3, -1.2, 0.8, 2.0])
+p = np.exp(x) / np.exp(x).sum()
+y = p
+dx = p * (1 - p) * dy + p * ((p * dy).sum() - p * dy)""",
+        fix="""\
+x = np.array([0.3, -1.2, 0.8, 2.0])
+p = np.exp(x) / np.exp(x).sum()
+y = p
+dx = p * (dy - (p * dy).sum())""",
     ),
     Kind(
         "not-transposed",
@@ -28,6 +38,14 @@ KINDS = (
         "only results at the same index count",
         "A cumulative sum, an attention or a product x xᵀ reaches further.",
         "Sum over all results that the entry reaches.",
+        bad="""\
+m = rng.normal(size=(4, 4))
+y = m @ x @ w
+dx = np.diag(m)[:, None] * (dy @ w.T)""",
+        fix="""\
+m = rng.normal(size=(4, 4))
+y = m @ x @ w
+dx = m.T @ dy @ w.T""",
     ),
     Kind(
         "only-up-to",
@@ -52,24 +70,53 @@ KINDS = (
         "a mean, or the largest, of what should be summed",
         "A division by a count that the forward does not have.",
         "Uses add up: sum them.",
+        bad="""\
+x = np.array([1.0, 3.0, 2.0])
+y = x[at]
+dx = np.array([dy[at == i].mean() for i in range(3)])""",
+        fix="""\
+x = np.array([1.0, 3.0, 2.0])
+y = x[at]
+dx = np.array([dy[at == i].sum() for i in range(3)])""",
     ),
     Kind(
         "use-lost",
         "one of two uses of an argument is missing",
         "x @ x.T, x·x and a shared weight use their argument twice.",
         "Give each use its own cotangent, and add them.",
+        bad="""\
+y = x @ x.T
+dx = dy @ x""",
+        fix="""\
+y = x @ x.T
+dx = dy @ x + dy.T @ x""",
     ),
     Kind(
         "overwritten",
         "one of two passes took what the other had written over dy",
         "An in-place operation on dy.",
         "Never write to dy: make a new array.",
+        bad="""\
+x = np.array([0.3, -1.2, 0.8, 2.0])
+y = np.cumsum(x) + np.cumsum(x[::-1])[::-1]
+dy[:] = np.cumsum(dy[::-1])[::-1]
+dx = dy + np.cumsum(dy)""",
+        fix="""\
+x = np.array([0.3, -1.2, 0.8, 2.0])
+y = np.cumsum(x) + np.cumsum(x[::-1])[::-1]
+dx = np.cumsum(dy[::-1])[::-1] + np.cumsum(dy)""",
     ),
     Kind(
         "result-left-out",
         "the cotangent of one of the results is not used",
         "The forward gives several results, and the backward goes back through some.",
         "Each result has a cotangent: add what comes of all.",
+        bad="""\
+y = np.sin(x), np.exp(x)
+dx = dy[0] * np.cos(x)""",
+        fix="""\
+y = np.sin(x), np.exp(x)
+dx = dy[0] * np.cos(x) + dy[1] * np.exp(x)""",
     ),
     Kind(
         "result-mixed",
@@ -94,12 +141,26 @@ KINDS = (
         "right for dy less its mean",
         "A normalisation's backward is applied where there is none, or twice.",
         "Look for a subtraction of a mean on the way back.",
+        bad="""\
+y = np.sin(x)
+dx = (dy - dy.mean(axis=0)) * np.cos(x)""",
+        fix="""\
+y = np.sin(x)
+dx = dy * np.cos(x)""",
     ),
     Kind(
         "running-sum",
         "right for the running sum of dy",
         "cumsum goes back as a cumsum from the end: it is applied once too often.",
         "Look for a cumsum that the forward does not have.",
+        bad="""\
+x = np.array([0.3, -1.2, 0.8, 2.0])
+y = np.cumsum(np.sin(x))
+dx = np.cumsum(np.cumsum(dy)[::-1])[::-1] * np.cos(x)""",
+        fix="""\
+x = np.array([0.3, -1.2, 0.8, 2.0])
+y = np.cumsum(np.sin(x))
+dx = np.cumsum(dy[::-1])[::-1] * np.cos(x)""",
     ),
     Kind(
         "cotangent-order",
@@ -118,6 +179,12 @@ KINDS = (
         "what comes from some results arrives twice",
         "A branch was added in two places.",
         "Add each branch once, where the forward splits.",
+        bad="""\
+y = np.concatenate([x, x**2])
+dx = 2 * dy[:4] + 2 * x * dy[4:]""",
+        fix="""\
+y = np.concatenate([x, x**2])
+dx = dy[:4] + 2 * x * dy[4:]""",
     ),
     Kind(
         "route-made-up",

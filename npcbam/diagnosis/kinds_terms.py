@@ -15,6 +15,12 @@ KINDS = (
         "one term is missing",
         "A sum of several ways back lacks one, such as a residual.",
         "Count the uses of the argument in the forward: so many terms.",
+        bad="""\
+y = x + np.tanh(x)
+dx = dy * (1 - np.tanh(x) ** 2)""",
+        fix="""\
+y = x + np.tanh(x)
+dx = dy + dy * (1 - np.tanh(x) ** 2)""",
     ),
     Kind(
         "term",
@@ -33,6 +39,12 @@ KINDS = (
         "off by a term that is the same along an axis",
         "The term through a mean is missing, or was added where there is no mean.",
         "A mean in the forward gives dy's mean in the backward, with its sign.",
+        bad="""\
+y = np.sin(x) - x.mean(axis=0)
+dx = dy * np.cos(x)""",
+        fix="""\
+y = np.sin(x) - x.mean(axis=0)
+dx = dy * np.cos(x) - dy.mean(axis=0)""",
     ),
     Kind(
         "projection",
@@ -45,6 +57,14 @@ KINDS = (
         "off by the terms through a mean and a variance",
         "The statistics were taken as constants, or are constants and were not.",
         "In training they depend on x: two terms more. In evaluation they do not.",
+        bad="""\
+u = (x - x.mean(axis=0)) / x.std(axis=0)
+y = u
+dx = dy / x.std(axis=0)""",
+        fix="""\
+u = (x - x.mean(axis=0)) / x.std(axis=0)
+y = u
+dx = (dy - dy.mean(axis=0) - u * (dy * u).mean(axis=0)) / x.std(axis=0)""",
     ),
     # Some entries alone.
     Kind(
@@ -52,6 +72,13 @@ KINDS = (
         "one entry alone is wrong",
         "An edge, a corner or the first index is treated apart.",
         "Look at the first and the last step of each loop.",
+        bad="""\
+y = np.sin(x)
+dx = dy * np.cos(x)
+dx[0, 0] = dx[0, 1]""",
+        fix="""\
+y = np.sin(x)
+dx = dy * np.cos(x)""",
     ),
     Kind(
         "ties",
@@ -64,6 +91,16 @@ KINDS = (
         "each entry is a whole number of times what it should be",
         "Entries that windows share were counted anew for each.",
         "Look for a sum over windows that is taken twice.",
+        bad="""\
+x = np.array([0.3, -1.2, 0.8, 2.0, -0.4, 1.1])
+y = np.sin(x)
+dx = np.zeros_like(x)
+for i in range(4):
+    dx[i : i + 3] += (dy * np.cos(x))[i : i + 3]""",
+        fix="""\
+x = np.array([0.3, -1.2, 0.8, 2.0, -0.4, 1.1])
+y = np.sin(x)
+dx = dy * np.cos(x)""",
     ),
     Kind(
         "zero-where",
@@ -76,11 +113,30 @@ KINDS = (
         "rows are missing: they are 0, and should not be",
         "A loop ends early, or a slice leaves an edge out.",
         "Look at the bounds.",
+        bad="""\
+y = np.sin(x)
+dx = np.zeros_like(x)
+dx[:-1] = (dy * np.cos(x))[:-1]""",
+        fix="""\
+y = np.sin(x)
+dx = dy * np.cos(x)""",
     ),
     Kind(
         "zero-entries",
         "some entries are 0, and should not be",
         "An index that is written to does not reach them.",
         "Look at what is written to.",
+        bad="""\
+x = np.array([0.3, -1.2, 0.8, 2.0])
+y = np.diff(x)
+dx = np.zeros_like(x)
+dx[1:] += dy
+dx[1:-1] -= dy[1:]""",
+        fix="""\
+x = np.array([0.3, -1.2, 0.8, 2.0])
+y = np.diff(x)
+dx = np.zeros_like(x)
+dx[1:] += dy
+dx[:-1] -= dy""",
     ),
 )

@@ -15,42 +15,84 @@ KINDS = (
         "the right cotangent of another argument",
         "A name was mistaken: dx for dw, or a copied line.",
         "Look where this argument's cotangent is assigned.",
+        bad="""\
+y = a * np.sin(b)
+da = db = dy * a * np.cos(b)""",
+        fix="""\
+y = a * np.sin(b)
+da, db = dy * np.sin(b), dy * a * np.cos(b)""",
     ),
     Kind(
         "other-array",
         "one of the arrays at hand, and no gradient",
         "A name was mistaken, such as x for dx.",
         "Look where this argument's cotangent is assigned.",
+        bad="""\
+y = np.sin(x)
+dx = x""",
+        fix="""\
+y = np.sin(x)
+dx = dy * np.cos(x)""",
     ),
     Kind(
         "cotangent-squared",
         "dy times dy",
         "The loss's own derivative was taken twice, or dy was used as the saved input.",
         "A pullback is linear in dy: dy stands in it once.",
+        bad="""\
+y = np.sin(x)
+dx = dy * dy""",
+        fix="""\
+y = np.sin(x)
+dx = dy * np.cos(x)""",
     ),
     Kind(
         "cotangent-size",
         "the size of dy, without its sign",
         "The slope of |x| was taken of dy and not of x.",
         "Take the sign of the saved input.",
+        bad="""\
+y = np.abs(x)
+dx = np.abs(dy)""",
+        fix="""\
+y = np.abs(x)
+dx = dy * np.sign(x)""",
     ),
     Kind(
         "cotangent-sign",
         "the sign of dy, without its size",
         "The sign of dy was taken, where that of x belongs.",
         "Multiply dy by the sign of the saved input.",
+        bad="""\
+y = np.abs(x)
+dx = np.sign(dy)""",
+        fix="""\
+y = np.abs(x)
+dx = dy * np.sign(x)""",
     ),
     Kind(
         "mask",
         "dy where some array has one sign, and 0 elsewhere",
         "The mask of a ReLU or of a clip is the wrong one.",
         "Save the mask in the forward: it belongs to the input of the ReLU.",
+        bad="""\
+y = np.where(x > 0, x, np.expm1(x))
+dx = dy * (x > 0)""",
+        fix="""\
+y = np.where(x > 0, x, np.expm1(x))
+dx = dy * np.where(x > 0, 1, np.exp(x))""",
     ),
     Kind(
         "cotangent-masked",
         "dy is passed only where some array has one sign",
         "A mask of a ReLU stands on another route than it belongs to.",
         "Apply each mask where its ReLU stands.",
+        bad="""\
+y = x @ w
+dx = (dy * (y > 0)) @ w.T""",
+        fix="""\
+y = x @ w
+dx = dy @ w.T""",
     ),
     Kind(
         "another-mask",
@@ -82,6 +124,12 @@ KINDS = (
         "one factor is multiplied in once too often",
         "The factor is in dy already, or a gate multiplies on both ways.",
         "Count how often it stands in the forward: so often it stands in the backward.",
+        bad="""\
+y = a * b
+da = dy * b * b""",
+        fix="""\
+y = a * b
+da = dy * b""",
     ),
     Kind(
         "factor-missing",
@@ -94,6 +142,12 @@ KINDS = (
         "one factor stands in the place of another",
         "dx = dy·x where dy·w belongs.",
         "The cotangent of one operand has the other as its factor.",
+        bad="""\
+y = a * b * c
+da = dy * b * b""",
+        fix="""\
+y = a * b * c
+da = dy * b * c""",
     ),
     Kind(
         "factor-by-index",

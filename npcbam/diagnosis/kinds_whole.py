@@ -45,6 +45,12 @@ KINDS = (
         "dtype.",
         "Make new arrays with the dtype of what comes in: np.zeros_like(x), and no dtype= of "
         "your own.",
+        bad="""\
+y = x @ w
+dw = np.float32(x.T @ dy).astype(w.dtype)""",
+        fix="""\
+y = x @ w
+dw = x.T @ dy""",
     ),
     Kind(
         "digits",
@@ -52,18 +58,36 @@ KINDS = (
         "An eps in the backward that is not in the forward, a rounded constant, or an "
         "approximate function.",
         "Use the numbers of the forward: save them, and do not compute them anew in another way.",
+        bad="""\
+y = np.log(x)
+dx = dy / (x + 1e-8)""",
+        fix="""\
+y = np.log(x)
+dx = dy / x""",
     ),
     Kind(
         "clipped",
         "the right array, cut off at a bound",
         "A clip of gradients inside of the backward.",
         "Clip where the optimiser steps; a pullback is to be linear in dy.",
+        bad="""\
+y = x @ w
+dx = np.clip(dy @ w.T, -1, 1)""",
+        fix="""\
+y = x @ w
+dx = dy @ w.T""",
     ),
     Kind(
         "shuffled",
         "the right numbers in other places",
         "An index, a permutation or a reshape that is not undone.",
         "The way back of a[index] is an addition at index; of a permutation p it is argsort(p).",
+        bad="""\
+y = np.sin(x)
+dx = np.sort(dy * np.cos(x))""",
+        fix="""\
+y = np.sin(x)
+dx = dy * np.cos(x)""",
     ),
     Kind(
         "exchanged",
@@ -77,12 +101,24 @@ KINDS = (
         "the right numbers in another shape",
         "The reshape or the flattening of the forward is not undone.",
         "Reshape to the shape of the argument: dx.reshape(x.shape).",
+        bad="""\
+y = np.sin(x).ravel()
+dx = dy * np.cos(x).ravel()""",
+        fix="""\
+y = np.sin(x).ravel()
+dx = dy.reshape(x.shape) * np.cos(x)""",
     ),
     Kind(
         "transposed",
         "axes are exchanged",
         "dw = x.T @ dy where dy.T @ x belongs, or a transposition that is not undone.",
         "Compare shapes axis by axis with a point at which all lengths differ.",
+        bad="""\
+y = x @ w
+dw = dy.T @ x""",
+        fix="""\
+y = x @ w
+dw = x.T @ dy""",
     ),
     Kind(
         "memory-order",
@@ -96,18 +132,40 @@ KINDS = (
         "the array runs the other way along an axis",
         "A convolution's kernel was flipped once too often, or not at all.",
         "The way back of a correlation is a convolution: flip the kernel for dx, and not for dw.",
+        bad="""\
+x = np.array([0.3, -1.2, 0.8, 2.0])
+y = np.sin(x[::-1])
+dx = dy * np.cos(x[::-1])""",
+        fix="""\
+x = np.array([0.3, -1.2, 0.8, 2.0])
+y = np.sin(x[::-1])
+dx = dy[::-1] * np.cos(x)""",
     ),
     Kind(
         "shifted",
         "the array is moved along an axis",
         "Padding or a crop is taken off at the wrong end, or an index starts at 1.",
         "Undo padding by slicing with what np.pad was given, end by end.",
+        bad="""\
+y = np.sin(np.roll(x, -1))
+dx = dy * np.cos(np.roll(x, -1))""",
+        fix="""\
+y = np.sin(np.roll(x, -1))
+dx = np.roll(dy, 1) * np.cos(x)""",
     ),
     Kind(
         "regrouped",
         "an axis was dealt out in groups",
         "A channel shuffle, or heads that were split, are not put back in the reverse order.",
         "Undo reshape, transpose, reshape by the same three in reverse.",
+        bad="""\
+x = np.array([0.3, -1.2, 0.8, 2.0, -0.4, 1.1])
+y = np.sin(x.reshape(2, 3).T.ravel())
+dx = dy * np.cos(x.reshape(2, 3).T.ravel())""",
+        fix="""\
+x = np.array([0.3, -1.2, 0.8, 2.0, -0.4, 1.1])
+y = np.sin(x.reshape(2, 3).T.ravel())
+dx = dy.reshape(3, 2).T.ravel() * np.cos(x)""",
     ),
     Kind(
         "not-summed",

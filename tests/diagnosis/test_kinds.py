@@ -65,7 +65,7 @@ def test_each_is_whole(each):
     assert not each.what.endswith(".")
     assert each.what[0].islower()
     assert each.why.endswith(".")
-    assert each.fix.endswith((".", "?"))
+    assert each.advice.endswith((".", "?"))
 
 
 def test_codes_are_unique():

@@ -46,7 +46,7 @@ def test_each_is_whole(code):
     assert code.outcome in ("right", "wrong", "cannot tell")
     assert not code.what.endswith(".")
     assert code.why.endswith(".")
-    assert code.fix.endswith(".")
+    assert code.advice.endswith(".")
 
 
 def test_codes_are_unique():

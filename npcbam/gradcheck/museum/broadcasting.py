@@ -22,6 +22,7 @@ KIND = "broadcast or reduction axis: "
     hides="torch adds up by itself what was broadcast, and says nothing.",
     misjudged=("torch", "torch fast"),
     named="not summed",
+    array="not-summed",
 )
 def row_not_summed(rng: Rng, wrong: bool) -> Twin:
     """The gradient of a [1,4] row added to a [3,4] array is returned as [3,4], not summed back."""
@@ -48,6 +49,7 @@ def row_not_summed(rng: Rng, wrong: bool) -> Twin:
     shows="wrong shape",
     code="shape",
     named="spread",
+    array="not-spread",
 )
 def einsum_length_one(rng: Rng, wrong: bool) -> Twin:
     """einsum('i,i') with an operand of length 1 gives back a gradient of length 1."""
@@ -77,6 +79,7 @@ def einsum_length_one(rng: Rng, wrong: bool) -> Twin:
     hides="With [batch, features], the only shape that was tried, axis 0 is the right one.",
     misjudged=("torch", "torch fast"),
     named="not summed",
+    array="not-summed",
 )
 def bias_axis_0_only(rng: Rng, wrong: bool) -> Twin:
     """The bias gradient of a layer on [batch, seq, features] is summed over axis 0 only."""
@@ -103,6 +106,7 @@ def bias_axis_0_only(rng: Rng, wrong: bool) -> Twin:
     KIND + "reduction axis",
     shows="silent where shape[1] equals shape[-1]",
     named="axis 3 in place of axis 1",
+    array="other-axis",
 )
 def prelu_axis(rng: Rng, wrong: bool) -> Twin:
     """The backward reads the per-channel slope along the last axis and not along axis 1."""
@@ -130,6 +134,7 @@ def prelu_axis(rng: Rng, wrong: bool) -> Twin:
     KIND + "broadcast",
     shows="silent where batch equals outputs, else a crash",
     named="axis 3 in place of axis 0",
+    array="other-axis",
 )
 def transducer_batch_axis(rng: Rng, wrong: bool) -> Twin:
     """With reduction 'none' the [batch] cotangent multiplies the last axis of
@@ -156,6 +161,7 @@ def transducer_batch_axis(rng: Rng, wrong: bool) -> Twin:
     KIND + "missing sum",
     shows="silent",
     named="only the first",
+    array="only-first",
 )
 def upsample_slices(rng: Rng, wrong: bool) -> Twin:
     """The gradient of nearest upsampling is every second element, not the block's sum."""
@@ -182,6 +188,7 @@ def upsample_slices(rng: Rng, wrong: bool) -> Twin:
     leaves=("x", "w"),
     hides="A cotangent of ones, which a sum of the losses sends back, has no second value.",
     named="first dy for all",
+    array="one-for-all",
 )
 def token_weights(rng: Rng, wrong: bool) -> Twin:
     """With reduction 'none' every gradient is multiplied by the first token's cotangent."""
@@ -212,6 +219,7 @@ def token_weights(rng: Rng, wrong: bool) -> Twin:
     leaves=("b",),
     hides="Any size that is a power of 2 passes.",
     named="leaves out dy",
+    array="rows-left-out",
 )
 def odd_tree_reduction(rng: Rng, wrong: bool) -> Twin:
     """The bias gradient is summed by halving the block, which loses elements where its size is no

@@ -19,6 +19,7 @@ BUFFER = "stale or unwritten buffer: "
     note="the freed memory is modelled as an array that always holds 1234.5",
     hides="Freed memory is often still zero.",
     named="written",
+    array="unwritten",
 )
 def avg_pool_unwritten(rng: Rng, wrong: bool) -> Twin:
     """At even channel counts the gradient buffer is never written and holds what lay there."""
@@ -48,6 +49,7 @@ def avg_pool_unwritten(rng: Rng, wrong: bool) -> Twin:
     BUFFER + "buffer reused too early",
     shows="silent",
     note="one scan each way stands for the two LSTM directions",
+    array="overwritten",
 )
 def bidirectional_cotangent(rng: Rng, wrong: bool) -> Twin:
     """The left-to-right pass writes dx over dy before the right-to-left pass has read it."""
@@ -114,6 +116,7 @@ def cotangent_other_order(rng: Rng, wrong: bool) -> Twin:
     leaves=("x", "z"),
     hides="The kernel alone, given a cotangent of its own, is right.",
     named="memory",
+    array="memory-order",
 )
 def strided_cotangent(rng: Rng, wrong: bool) -> Twin:
     """A kernel reads the cotangent with the input's strides, and a concatenation passes it a

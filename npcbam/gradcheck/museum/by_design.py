@@ -17,6 +17,7 @@ KIND = "by design"
     KIND,
     shows="by design",
     named="dy itself",
+    array="cotangent",
 )
 def ste_round(rng: Rng, wrong: bool) -> Twin:
     """Rounding passes the gradient straight through, its derivative is 0."""
@@ -43,6 +44,7 @@ def ste_round(rng: Rng, wrong: bool) -> Twin:
     shows="silent",
     note="held against the clip, the surrogate that the estimator stands for",
     named="dy itself",
+    array="cotangent",
 )
 def ste_unmasked(rng: Rng, wrong: bool) -> Twin:
     """The straight-through gradient is passed also where the value was clipped."""
@@ -69,6 +71,7 @@ def ste_unmasked(rng: Rng, wrong: bool) -> Twin:
     shows="by design, 'to speed things up'",
     leaves=("p",),
     named="minus what index 1",
+    array="copied",
 )
 def dice_background(rng: Rng, wrong: bool) -> Twin:
     """The background channel, which the loss does not read, gets the foreground's gradient

@@ -51,6 +51,7 @@ def conv_transpose_stride_dilation(rng: Rng, wrong: bool) -> Twin:
     shows="silent where (in + 2p - d(k-1) - 1) % stride is not 0",
     hides="A length that the stride divides without a rest passes.",
     named="shifted",
+    array="shifted",
 )
 def conv_remainder(rng: Rng, wrong: bool) -> Twin:
     """The input gradient of a strided convolution leaves out output padding, so that it is
@@ -78,6 +79,7 @@ def conv_remainder(rng: Rng, wrong: bool) -> Twin:
     leaves=("w",),
     note="the pairing is modelled (channel c of every group)",
     named="2 groups",
+    array="operand-order",
 )
 def conv_groups_weight(rng: Rng, wrong: bool) -> Twin:
     """The weight gradient with groups > 1 pairs output channels with the wrong input channels."""
@@ -105,6 +107,7 @@ def conv_groups_weight(rng: Rng, wrong: bool) -> Twin:
     shows="silent; hidden for symmetric kernels",
     note="which axis was unflipped is modelled",
     named="flipped",
+    array="operand-order",
 )
 def conv_groups_unflipped(rng: Rng, wrong: bool) -> Twin:
     """The input gradient of a grouped convolution slides the kernel without flipping it."""
@@ -132,6 +135,7 @@ def conv_groups_unflipped(rng: Rng, wrong: bool) -> Twin:
     shows="silent, short by a little, for large ratios",
     hides="Ratios of 2 and 3 pass: there the window holds all.",
     named="lacks what comes from",
+    array="route-lost",
 )
 def resize_window(rng: Rng, wrong: bool) -> Twin:
     """The backward looks for contributions in a window sized for align_corners=False."""
@@ -166,6 +170,7 @@ def resize_window(rng: Rng, wrong: bool) -> Twin:
     note="the wrong column is modelled as a shift",
     hides="A square image has one size for both.",
     named="shifted",
+    array="cotangent-order",
 )
 def resize_column_by_height(rng: Rng, wrong: bool) -> Twin:
     """The output column is computed with the input's height, copied from the line above."""

@@ -23,6 +23,7 @@ COUNT = "number or structure of cotangents"
     hides="1 times 1 is 1: a check of the gradient of a sum passes.",
     misjudged=("torch",),
     named="once too often",
+    array="factor-twice",
 )
 def clip_squares_cotangent(rng: Rng, wrong: bool) -> Twin:
     """The upstream gradient is already inside the mask and is multiplied in a second time."""
@@ -50,6 +51,7 @@ def clip_squares_cotangent(rng: Rng, wrong: bool) -> Twin:
     code="nonlinear",
     hides="A cotangent of ones, as a loss gets it, is ignored without harm.",
     named="lacks the factor dy",
+    array="factor-missing",
 )
 def huber_ignores_cotangent(rng: Rng, wrong: bool) -> Twin:
     """The loss returns its own gradient, whatever comes from above."""
@@ -151,6 +153,7 @@ def loss_weight_zero(rng: Rng, wrong: bool) -> Twin:
     leaves=("w",),
     hides="The input gradient, which is what is checked, is right.",
     named="None",
+    array="zero",
 )
 def rms_no_weight_gradient(rng: Rng, wrong: bool) -> Twin:
     """The backward returns None for the weight."""

@@ -50,6 +50,7 @@ class Exhibit:
     misjudged : the PEERS that pass it though it is wrong, or reject it though it is right, as
         `tests/gradcheck/peers.py` finds them with three seeds
     named : a word of the sentence that names the mistake; "" where its code says all
+    array : what the wrong array is, by its code in `npcbam.diagnosis`; "" where it has none
     """
 
     name: str
@@ -66,6 +67,7 @@ class Exhibit:
     hides: str = ""
     misjudged: tuple[str, ...] = ()
     named: str = ""
+    array: str = ""
 
     @property
     def group(self) -> str:

@@ -21,6 +21,7 @@ KIND = "factor, eps or sign: "
     leaves=("b",),
     hides="A batch of one has no mean to tell from a sum, and training only seems slow.",
     named="1/N",
+    array="factor",
 )
 def bias_mean(rng: Rng, wrong: bool) -> Twin:
     """The bias gradient takes the mean over the batch where it should take the sum."""
@@ -48,6 +49,7 @@ def bias_mean(rng: Rng, wrong: bool) -> Twin:
     shows="silent",
     leaves=("z",),
     named="wrong sign",
+    array="sign",
 )
 def docs_sign(rng: Rng, wrong: bool) -> Twin:
     """The documented rule for sin(x) y gives -sin(x) for y."""
@@ -73,6 +75,7 @@ def docs_sign(rng: Rng, wrong: bool) -> Twin:
     KIND + "missing factor 2",
     shows="silent",
     named="0.5 times",
+    array="factor-partly",
 )
 def modified_huber_two(rng: Rng, wrong: bool) -> Twin:
     """The quadratic piece (1-d)² of the modified Huber loss is differentiated without its 2."""
@@ -102,6 +105,7 @@ def modified_huber_two(rng: Rng, wrong: bool) -> Twin:
     note="the thread does not give the old formula; modelled",
     hides="With the usual eps of 1e-5 it is off by 1e-5 only.",
     named="the term along x",
+    array="projection",
 )
 def l2_normalize_eps(rng: Rng, wrong: bool) -> Twin:
     """The backward of x / (|x| + eps) takes y for a unit vector, which it is not where eps
@@ -132,6 +136,7 @@ def l2_normalize_eps(rng: Rng, wrong: bool) -> Twin:
     shows="silent for odd head sizes",
     leaves=("q", "k", "v"),
     hides="Head sizes of 64 and 128 need no padding.",
+    array="weights",
 )
 def padded_scale(rng: Rng, wrong: bool) -> Twin:
     """The backward's softmax scale is 1/sqrt of the padded head size."""
@@ -159,6 +164,7 @@ def padded_scale(rng: Rng, wrong: bool) -> Twin:
     shows="silent",
     leaves=("x1",),
     named="factor",
+    array="factor-by-index",
 )
 def second_branch_unscaled(rng: Rng, wrong: bool) -> Twin:
     """The norm of r0 x0 + r1 x1 gives x1 its gradient without r1."""
@@ -187,6 +193,7 @@ def second_branch_unscaled(rng: Rng, wrong: bool) -> Twin:
     KIND + "pooling divisor",
     shows="silent where the sizes do not divide",
     named="right elsewhere",
+    array="cotangent-factor-partly",
 )
 def adaptive_avg_divisor(rng: Rng, wrong: bool) -> Twin:
     """Every bin of an adaptive average is divided by ceil(in/out) in the backward."""
@@ -217,6 +224,7 @@ def adaptive_avg_divisor(rng: Rng, wrong: bool) -> Twin:
     shows="silent, last element only",
     hides="A length that the stride divides has no overhanging window.",
     named="0.5 times",
+    array="factor-partly",
 )
 def avg_pool_ceil(rng: Rng, wrong: bool) -> Twin:
     """An overhanging last window is divided by the full window in the backward."""
@@ -246,6 +254,7 @@ def avg_pool_ceil(rng: Rng, wrong: bool) -> Twin:
     also=("#19",),
     shows="silent",
     named="lacks the factor exp",
+    array="factor-missing",
 )
 def giou_box_size(rng: Rng, wrong: bool) -> Twin:
     """The gradient for the log of the box size lacks the factor size."""

@@ -22,6 +22,7 @@ REPEATED = "silent, only for repeated indices"
     shows=REPEATED,
     hides="Without a repeated index, `=` and `+=` are the same.",
     named="only the last",
+    array="only-last",
 )
 def gather_overwrites(rng: Rng, wrong: bool) -> Twin:
     """A source read several times keeps only the last contribution."""
@@ -48,6 +49,7 @@ def gather_overwrites(rng: Rng, wrong: bool) -> Twin:
     OVERWRITES,
     shows=REPEATED,
     named="does not reach",
+    array="route-made-up",
 )
 def unpool_duplicates(rng: Rng, wrong: bool) -> Twin:
     """Where two inputs go to one place the last wins forward, but both get the gradient
@@ -79,6 +81,7 @@ def unpool_duplicates(rng: Rng, wrong: bool) -> Twin:
     shows="silent, only for stride < window",
     hides="Pools of 2 with stride 2 do not overlap.",
     named="only the last",
+    array="only-last",
 )
 def pool_overlap_assigns(rng: Rng, wrong: bool) -> Twin:
     """The max pool backward assigns each window's block, so that overlapping windows erase each
@@ -111,6 +114,7 @@ def pool_overlap_assigns(rng: Rng, wrong: bool) -> Twin:
     shows="silent, only for oblong windows",
     hides="In a square window height and width are one number.",
     named="routed wrongly",
+    array="rerouted",
 )
 def pool_row_index(rng: Rng, wrong: bool) -> Twin:
     """The flat position in a window is divided by its height, not by its width."""
@@ -142,6 +146,7 @@ def pool_row_index(rng: Rng, wrong: bool) -> Twin:
     OVERWRITES,
     shows="silent, only for overlapping windows",
     named="routed wrongly",
+    array="rerouted",
 )
 def tropical_last_write(rng: Rng, wrong: bool) -> Twin:
     """Which window an input won is kept once an input, and the last window's answer stands for
@@ -178,6 +183,7 @@ def tropical_last_write(rng: Rng, wrong: bool) -> Twin:
     note="the thread says only that the values were wrong; modelled",
     hides="A permutation that undoes itself, such as the exchange of two, passes.",
     named="applied again",
+    array="not-transposed",
 )
 def sort_gathers_back(rng: Rng, wrong: bool) -> Twin:
     """The backward of a sort applies the order again instead of undoing it."""

@@ -20,6 +20,7 @@ KIND = "mask: wrong mask"
     leaves=("x", "a"),
     hides="With a slope of 0.25, as it is initialised, output and input have the same sign.",
     named="dy itself",
+    array="cotangent",
 )
 def prelu_mask_by_output(rng: Rng, wrong: bool) -> Twin:
     """The branch is chosen by the output's sign, which is the wrong one where alpha is negative."""
@@ -46,6 +47,7 @@ def prelu_mask_by_output(rng: Rng, wrong: bool) -> Twin:
     KIND,
     shows="all gradients zero",
     named="all zeros",
+    array="zero",
 )
 def clamp_inverted(rng: Rng, wrong: bool) -> Twin:
     """The in-range mask of a clamp with two tensor bounds uses the comparisons inverted, so it is
@@ -75,6 +77,7 @@ def clamp_inverted(rng: Rng, wrong: bool) -> Twin:
     shows="silent, only at zeros of the input",
     hides="Random input is never exactly 0; after a ReLU half of it is.",
     named="where x = 0",
+    array="cotangent-partly",
 )
 def dropout_by_ratio(rng: Rng, wrong: bool) -> Twin:
     """The dropout mask is recovered as output / input, and where the input is 0 the gradient passes

@@ -22,6 +22,7 @@ quiet = np.errstate(all="ignore")
     shows="NaN",
     code="nan",
     named="NaN where x = 0",
+    array="not-finite",
 )
 def abs_at_zero(rng: Rng, wrong: bool) -> Twin:
     """The derivative of |x| is x / |x|, 0/0 at 0."""
@@ -51,6 +52,7 @@ def abs_at_zero(rng: Rng, wrong: bool) -> Twin:
     shows="NaN",
     code="nan",
     named="NaN everywhere",
+    array="not-finite",
 )
 def norm_at_zero(rng: Rng, wrong: bool) -> Twin:
     """x / |x| at the zero vector."""
@@ -78,6 +80,7 @@ def norm_at_zero(rng: Rng, wrong: bool) -> Twin:
     hides="No random row is all zeros; padding is.",
     code="nan",
     named="NaN where x = 0",
+    array="not-finite",
 )
 def squared_norm_zero_row(rng: Rng, wrong: bool) -> Twin:
     """norm(x, axis=-1)**2 at a row of zeros: 0 times 0/0, though the function is smooth."""
@@ -109,6 +112,7 @@ def squared_norm_zero_row(rng: Rng, wrong: bool) -> Twin:
     shows="NaN",
     code="nan",
     named="NaN where x = 0",
+    array="not-finite",
 )
 def prod_with_zero(rng: Rng, wrong: bool) -> Twin:
     """The gradient of a product is product / x, 0/0 at a zero."""
@@ -138,6 +142,7 @@ def prod_with_zero(rng: Rng, wrong: bool) -> Twin:
     leaves=("c",),
     code="nan",
     named="NaN where y = 0",
+    array="not-finite",
 )
 def sqrt_of_underflow(rng: Rng, wrong: bool) -> Twin:
     """sqrt(c exp(-large)) underflows to 0, its adjoint dy / (2 sqrt) is infinite, times 0."""
@@ -166,6 +171,7 @@ def sqrt_of_underflow(rng: Rng, wrong: bool) -> Twin:
     leaves=("b",),
     code="nan",
     named="NaN where y = 0",
+    array="not-finite",
 )
 def power_zero_base(rng: Rng, wrong: bool) -> Twin:
     """a^b log a at a = 0 is 0 times minus infinity."""
@@ -193,6 +199,7 @@ def power_zero_base(rng: Rng, wrong: bool) -> Twin:
     shows="NaN at masked places",
     code="nan",
     named="NaN where x = 0",
+    array="not-finite",
 )
 def late_mask(rng: Rng, wrong: bool) -> Twin:
     """Elements masked after atan2 still pass 0 times infinity back."""
@@ -223,6 +230,7 @@ def late_mask(rng: Rng, wrong: bool) -> Twin:
     shows="NaN for logits some 745 below the largest",
     code="nan",
     named="NaN at",
+    array="not-finite",
 )
 def log_softmax_zero_over_zero(rng: Rng, wrong: bool) -> Twin:
     """The sum of cotangents is taken as exp(t) d / exp(t), which is 0/0 for very unlikely
@@ -256,6 +264,7 @@ def log_softmax_zero_over_zero(rng: Rng, wrong: bool) -> Twin:
     leaves=("q",),
     code="nan",
     named="NaN at",
+    array="not-finite",
 )
 def empty_row_nan(rng: Rng, wrong: bool) -> Twin:
     """Queries that see no key get a finite output, and a NaN gradient."""

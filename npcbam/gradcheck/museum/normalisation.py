@@ -24,6 +24,7 @@ KIND = "normalisation"
     shows="silent; hidden while the weights are 1",
     hides="Weights that are all 1, as they are initialised, hide it.",
     named="w is one too many",
+    array="term-factor",
 )
 def rms_weight_twice(rng: Rng, wrong: bool) -> Twin:
     """The variance term of the RMSNorm input gradient is multiplied by the weight twice."""
@@ -52,6 +53,7 @@ def rms_weight_twice(rng: Rng, wrong: bool) -> Twin:
     shows="silent",
     leaves=("x", "residual"),
     named="for the cotangent of y",
+    array="result-mixed",
 )
 def prenorm_sum_first(rng: Rng, wrong: bool) -> Twin:
     """The residual stream's gradient is added to the norm's output gradient before the norm's
@@ -84,6 +86,7 @@ def prenorm_sum_first(rng: Rng, wrong: bool) -> Twin:
     note="the out-of-bounds part is modelled by cutting it off",
     hides="[batch, hidden], of rank 2, is right.",
     named="alone, not the others",
+    array="rows-left-out",
 )
 def ln_rows_from_shape0(rng: Rng, wrong: bool) -> Twin:
     """The backward takes shape[0] for the number of rows, so [batch, seq, hidden] is normalised
@@ -115,6 +118,7 @@ def ln_rows_from_shape0(rng: Rng, wrong: bool) -> Twin:
     also=("apache/mxnet#9580", "torch/nn#768"),
     shows="silent",
     named="mean and variance",
+    array="statistics",
 )
 def bn_eval_backward(rng: Rng, wrong: bool) -> Twin:
     """In evaluation the forward uses the running statistics, the backward the training formula."""

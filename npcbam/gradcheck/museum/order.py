@@ -25,6 +25,7 @@ KIND = "argument or gate order: "
     shows="silent",
     leaves=("gamma", "beta"),
     named="changed places",
+    array="exchanged",
 )
 def ln_gamma_beta_swapped(rng: Rng, wrong: bool) -> Twin:
     """The gradients of gamma and beta are returned in each other's place."""
@@ -50,6 +51,7 @@ def ln_gamma_beta_swapped(rng: Rng, wrong: bool) -> Twin:
     shows="silent (as a stand-alone function; the library's own caller expects this order)",
     leaves=("gate", "value"),
     named="changed places",
+    array="exchanged",
 )
 def swiglu_swapped(rng: Rng, wrong: bool) -> Twin:
     """The gradients of gate and value are stored in each other's place."""
@@ -75,6 +77,7 @@ def swiglu_swapped(rng: Rng, wrong: bool) -> Twin:
     shows="silent",
     leaves=("b",),
     named="in the place of others",
+    array="copied",
 )
 def lstm_bias_copies(rng: Rng, wrong: bool) -> Twin:
     """The bias gradients of the input and output gates are copies of the forget gate's."""
@@ -111,6 +114,7 @@ def lstm_bias_copies(rng: Rng, wrong: bool) -> Twin:
     note="the thread shows a mismatch, which index is modelled",
     hides="Any operand that is not square crashes.",
     named="transposed",
+    array="operand-order",
 )
 def einsum_untransposed(rng: Rng, wrong: bool) -> Twin:
     """The gradient of an einsum operand contracts the wrong index."""

@@ -20,6 +20,7 @@ PLACE = KIND + ": derivative at the wrong place"
     KIND + ": forward and backward differ",
     shows="silent, up to a fifth",
     named="tanh form",
+    array="another-function",
 )
 def gelu_two_formulas(rng: Rng, wrong: bool) -> Twin:
     """The forward is x sigmoid(1.702 x), the backward differentiates the tanh formula."""
@@ -47,6 +48,7 @@ def gelu_two_formulas(rng: Rng, wrong: bool) -> Twin:
     KIND,
     shows="silent",
     named="x**1.7",
+    array="another-function",
 )
 def rpow_as_pow(rng: Rng, wrong: bool) -> Twin:
     """The backward of base**x is that of x**base."""
@@ -74,6 +76,7 @@ def rpow_as_pow(rng: Rng, wrong: bool) -> Twin:
     leaves=("x", "w", "b"),
     hides="A layer that is not square crashes.",
     named="silu(x)",
+    array="another-function",
 )
 def swish_at_raw_input(rng: Rng, wrong: bool) -> Twin:
     """A fused linear + bias + swish takes swish' at the raw input and not at the pre-activation."""
@@ -99,6 +102,7 @@ def swish_at_raw_input(rng: Rng, wrong: bool) -> Twin:
     PLACE,
     shows="silent",
     named="taken at y",
+    array="derivative-elsewhere",
 )
 def tanh_of_output(rng: Rng, wrong: bool) -> Twin:
     """The derivative 1 - tanh² is called with the neuron's output, which is tanh already."""

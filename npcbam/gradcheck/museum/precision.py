@@ -48,6 +48,7 @@ def dtype_widened(rng: Rng, wrong: bool) -> Twin:
     hides="Beside a y of -1 an error of 4e-18 is below any absolute tolerance.",
     misjudged=tuple(PEERS),
     named="all zeros",
+    array="zero",
 )
 def expm1_far_tail(rng: Rng, wrong: bool) -> Twin:
     """The derivative is expm1(x) + 1, which is 0 far to the left."""
@@ -74,6 +75,7 @@ def expm1_far_tail(rng: Rng, wrong: bool) -> Twin:
     note="the arrays are float32, half precision is in the count, because npcbam takes no float16",
     hides="With fewer elements the count is finite.",
     named="zeros",
+    array="ties",
 )
 def half_tie_count(rng: Rng, wrong: bool) -> Twin:
     """Tied maxima are counted in half precision, the count overflows and every share is 0."""

@@ -20,6 +20,7 @@ FAN_OUT = "route lost or counted twice: fan-out"
     shows="silent",
     leaves=("a",),
     named="too much",
+    array="added",
 )
 def reused_node(rng: Rng, wrong: bool) -> Twin:
     """The recursion passes on a re-used inner node's gradient at each visit, the first part
@@ -50,6 +51,7 @@ def reused_node(rng: Rng, wrong: bool) -> Twin:
     leaves=("a",),
     hides="The product by itself is right.",
     named="not counted",
+    array="term",
 )
 def matmul_overwrites_adjoint(rng: Rng, wrong: bool) -> Twin:
     """The matmul adjoint is stored with beta = 0 over what other uses had already added."""
@@ -75,6 +77,7 @@ def matmul_overwrites_adjoint(rng: Rng, wrong: bool) -> Twin:
     LOST,
     shows="silent",
     named="all zeros",
+    array="zero",
 )
 def clip_bound_is_x(rng: Rng, wrong: bool) -> Twin:
     """clip(x, 0, x): the gradient takes the bounds for constants, and at the bound gives 0."""
@@ -95,7 +98,11 @@ def clip_bound_is_x(rng: Rng, wrong: bool) -> Twin:
 
 
 @register(
-    "fla-org/flash-linear-attention#1071", LOST, shows="silent, one weight only", leaves=("w",)
+    "fla-org/flash-linear-attention#1071",
+    LOST,
+    shows="silent, one weight only",
+    leaves=("w",),
+    array="operand-value",
 )
 def gate_not_recomputed(rng: Rng, wrong: bool) -> Twin:
     """The recomputed input of the last linear layer lacks the gate."""
@@ -127,6 +134,7 @@ def gate_not_recomputed(rng: Rng, wrong: bool) -> Twin:
     shows="silent",
     hides="The last step, and a sequence of one step, are right.",
     named="later",
+    array="only-up-to-0",
 )
 def rnn_input_no_future(rng: Rng, wrong: bool) -> Twin:
     """An input's gradient holds its own step's output only, not the later ones."""
@@ -163,6 +171,7 @@ def rnn_input_no_future(rng: Rng, wrong: bool) -> Twin:
     leaves=("q", "k"),
     hides="A check of the first output alone passes.",
     named="does not use dy",
+    array="result-left-out",
 )
 def lse_cotangent_dropped(rng: Rng, wrong: bool) -> Twin:
     """Attention also returns its log-sum-exp, whose cotangent the backward drops."""

@@ -19,6 +19,7 @@ KIND = "softmax and attention: "
     also=("deeplearning4j/libnd4j#440", "RubixML/ML#438"),
     shows="silent",
     named="diagonal",
+    array="diagonal",
 )
 def softmax_diagonal(rng: Rng, wrong: bool) -> Twin:
     """Only the diagonal p (1 - p) of the Jacobian is used."""
@@ -45,6 +46,7 @@ def softmax_diagonal(rng: Rng, wrong: bool) -> Twin:
     code="nonlinear",
     hides="Behind a negative log likelihood, of which each row's cotangent is one -1, it is right.",
     named="not linear in dy",
+    array="projection",
 )
 def log_softmax_adds(rng: Rng, wrong: bool) -> Twin:
     """The backward returns cotangent + softmax."""
@@ -71,6 +73,7 @@ def log_softmax_adds(rng: Rng, wrong: bool) -> Twin:
     shows="silent where queries and keys differ in number",
     leaves=("q", "k", "v"),
     hides="With as many queries as keys both corners are the same.",
+    array="weights",
 )
 def causal_corner(rng: Rng, wrong: bool) -> Twin:
     """The forward aligns the causal mask at the bottom right, the backward at the top left."""
@@ -93,7 +96,11 @@ def causal_corner(rng: Rng, wrong: bool) -> Twin:
 
 
 @register(
-    "triton-lang/triton#7216", KIND + "attention mask", shows="silent", leaves=("q", "k", "v")
+    "triton-lang/triton#7216",
+    KIND + "attention mask",
+    shows="silent",
+    leaves=("q", "k", "v"),
+    array="weights",
 )
 def causal_never(rng: Rng, wrong: bool) -> Twin:
     """The backward never applies the causal mask that the forward used (a commenter's
@@ -125,6 +132,7 @@ def causal_never(rng: Rng, wrong: bool) -> Twin:
     shows="silent; hidden where both halves have one angle",
     hides="With one angle for both halves, as is usual, the order does not matter.",
     named="transposed",
+    array="not-transposed",
 )
 def rope_half_outside(rng: Rng, wrong: bool) -> Twin:
     """The rotation is applied to dy and then multiplied by sin, it should rotate dy sin."""

@@ -18,6 +18,7 @@ KIND = "second call or random state: "
     shows="other mask backward; differs from call to call",
     code="impure",
     named="second call of the pullback",
+    array="another-mask",
 )
 def dropout_redrawn(rng: Rng, wrong: bool) -> Twin:
     """A checkpointed block re-runs its dropout in the backward without restoring the generator."""

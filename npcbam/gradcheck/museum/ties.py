@@ -25,6 +25,7 @@ DISPUTED: dict[str, Any] = {"truth": "right", "code": "right", "leaves": ()}
     hides="Random a and b are never equal.",
     misjudged=("scipy",),
     named="tie",
+    array="ties",
 )
 def maximum_both(rng: Rng, wrong: bool) -> Twin:
     """Of max(a, b) with a = b both get the whole gradient."""
@@ -55,6 +56,7 @@ def maximum_both(rng: Rng, wrong: bool) -> Twin:
     hides="Random input has no ties.",
     misjudged=("scipy",),
     named="every tied entry",
+    array="ties",
 )
 def pool_ties_all(rng: Rng, wrong: bool) -> Twin:
     """Every element that equals the window's maximum gets the whole gradient."""

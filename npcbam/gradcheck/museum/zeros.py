@@ -20,6 +20,7 @@ KIND = "wrong at 0: "
     shows="silent zeros, only with zeros in the input",
     hides="Random input is never exactly 0.",
     named="zero where x = 0",
+    array="zero-where",
 )
 def cumprod_with_zero(rng: Rng, wrong: bool) -> Twin:
     """reverse-cumsum(dy y) / x with 0/0 replaced by 0."""
@@ -53,6 +54,7 @@ def cumprod_with_zero(rng: Rng, wrong: bool) -> Twin:
     leaves=("b",),
     hides="Random weights are never exactly 0; masks are.",
     named="zero where b = 0",
+    array="zero-where",
 )
 def lse_zero_weight(rng: Rng, wrong: bool) -> Twin:
     """log sum b exp(a): where b is 0, a is replaced by minus infinity, and b's gradient is 0."""
@@ -81,6 +83,7 @@ def lse_zero_weight(rng: Rng, wrong: bool) -> Twin:
     shows="silent, at exactly 0 only",
     hides="Random input is never exactly 0.",
     named="zero where x = 0",
+    array="zero-where",
 )
 def log_sigmoid_at_zero(rng: Rng, wrong: bool) -> Twin:
     """min(x,0) - log1p(exp(-|x|)) at 0: the two kinks cancel, but their rules give 0 instead of

@@ -90,7 +90,7 @@ def rule(code: str) -> Rule:
 
 def unknown(code: str, known: Iterable[str]) -> str:
     """Say that there is no such code, and which are spelled alike."""
-    near = difflib.get_close_matches(code.lower(), tuple(known), NAMED, ALIKE)
+    near = difflib.get_close_matches(code.lower(), tuple(dict.fromkeys(known)), NAMED, ALIKE)
     meant = f"; the nearest {'are' if len(near) > 1 else 'is'} {', '.join(near)}" if near else ""
     return f"code: expected one that a report gives, got {code!r}{meant}"
 

@@ -12,9 +12,11 @@ from npcbam.diagnosis import kinds
 from npcbam.gradcheck import codes
 from npcbam.messages import CannotRun
 from npcbam.options import add_reports, save, say, write
+from npcbam.oracle.rules import of_gradients
 from npcbam.oracle.rules.catalogue import RULES, WAS, unknown
 from npcbam.oracle.rules.page import to_dict, to_html
-from npcbam.oracle.rules.text import listed, of_code, of_kind, of_rule
+from npcbam.oracle.rules.rule import Rule
+from npcbam.oracle.rules.text import listed, of_rule
 
 SCHEMA = 1
 EPILOG = """\
@@ -47,6 +49,7 @@ def add(commands: Any) -> None:
         "matters, an example and how to mend it.",
     )
     two.add_argument("codes", nargs="+", metavar="CODE", help="as a report has it")
+    add_reports(two, json="write it as JSON too")
     two.set_defaults(run=_explain)
     for command in (one, two):
         command.add_argument(
@@ -56,23 +59,36 @@ def add(commands: Any) -> None:
 
 def explain(code: str) -> str:
     """Return what a code means, wherever it is one; raise CannotRun if it is none anywhere."""
-    rule, kind = RULES.get(code) or WAS.get(code), kinds.kind(code)
-    found = [of_rule(rule)] if rule else []
-    found += [of_code(codes.BY_CODE[code])] if code in codes.BY_CODE else []
-    found += [of_kind(kind)] if kind else []
-    if not found:
+    rule, more = _meant(code)
+    return "\n\n".join([*map(of_rule, rule), *map(of_gradients.to_text, more)])
+
+
+def as_data(code: str) -> list[dict[str, object]]:
+    """Return the same as JSON has it, one for each thing that the code means."""
+    rule, more = _meant(code)
+    return [*map(to_dict, rule), *map(of_gradients.to_dict, more)]
+
+
+def _meant(code: str) -> tuple[list[Rule], list[of_gradients.Meaning]]:
+    rule, more = RULES.get(code) or WAS.get(code), of_gradients.meanings(code)
+    if rule is None and not more:
         raise CannotRun(unknown(code, (*RULES, *WAS, *codes.BY_CODE, *kinds.BY_CODE)))
-    return "\n\n".join(found)
+    return [rule] if rule else [], more
 
 
 def _explain(args: argparse.Namespace) -> int:
-    known, missed = list[str](), list[str]()
+    known, missed, data = list[str](), list[str](), list[dict[str, object]]()
     for code in args.codes:
         try:
             known.append(explain(code))
+            data += as_data(code)
         except CannotRun as error:
             missed.append(str(error))
-    if known:
+    if args.json is not None:
+        write(
+            args.json, json.dumps({"schema": SCHEMA, "codes": data}, indent=2, ensure_ascii=False)
+        )
+    if known and args.json != "-":
         say("\n\n".join(known))
     if missed:
         raise CannotRun("; ".join(missed))

@@ -7,8 +7,6 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from npcbam.diagnosis.kind import Kind
-from npcbam.gradcheck.codes import Code
 from npcbam.oracle.findings import STAGES, Stage
 from npcbam.oracle.rules.rule import FAITHFUL, VARIANT, Rule
 
@@ -44,7 +42,7 @@ def listed(rules: Sequence[Rule], columns: int | None = None) -> str:
 
 def of_rule(rule: Rule) -> str:
     """Return all that is known of a rule."""
-    return _said(f"{rule.status.upper()}: {template(rule.sentence)}", entries(rule))
+    return said(f"{rule.status.upper()}: {template(rule.sentence)}", entries(rule))
 
 
 def entries(rule: Rule) -> list[Entry]:
@@ -70,22 +68,6 @@ def codes(rule: Rule) -> list[tuple[str, str]]:
     return both if rule.bad != rule.fix else both[1:]
 
 
-def of_code(code: Code) -> str:
-    """Return all that is known of a code of a checked gradient."""
-    where = "of a gradient check: `npcbam grad`, `npcbam.gradcheck`"
-    found: list[Entry] = [("code", code.code), ("stage", where)]
-    return _said(
-        f"{code.outcome.upper()}: {code.what}", [*found, ("why", code.why), ("fix", code.fix)]
-    )
-
-
-def of_kind(kind: Kind) -> str:
-    """Return all that is known of a kind of wrong array."""
-    where = "what a wrong array is like: the kind of a finding of a gradient check"
-    found: list[Entry] = [("code", kind.code), ("stage", where)]
-    return _said(f"WRONG ARRAY: {kind.what}", [*found, ("why", kind.why), ("fix", kind.fix)])
-
-
 def template(sentence: str) -> str:
     """Return a sentence with the words that a finding fills in, as they are shown here.
 
@@ -95,7 +77,8 @@ def template(sentence: str) -> str:
     return re.sub(r"\{(\w+)[^}]*\}", r"<\1>", sentence)
 
 
-def _said(headline: str, found: Sequence[Entry]) -> str:
+def said(headline: str, found: Sequence[Entry]) -> str:
+    """Return a headline, and each entry under its label."""
     width = max(len(label) for label, _ in found)
     lines = textwrap.wrap(headline, WIDTH + 12, subsequent_indent="  ")
     for label, value in found:

@@ -179,3 +179,9 @@ def test_a_name_is_given_once():
 
     with pytest.raises(ValueError, match="got bias-mean a second time"):
         register("a/b#1", "kind", shows="silent")(bias_mean)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_wrong_array_is_what_is_diagnosed(name):
+    kinds = [finding.kind for finding in examined(exhibit(name), True).findings]
+    assert exhibit(name).array == next((kind for kind in kinds if kind), "")

@@ -2,10 +2,8 @@
 
 from dataclasses import replace
 
-from npcbam.diagnosis.kinds import kind
-from npcbam.gradcheck.codes import BY_CODE
 from npcbam.oracle.rules.rule import Parameter, Rule
-from npcbam.oracle.rules.text import by_stage, codes, entries, listed, of_code, of_kind, of_rule
+from npcbam.oracle.rules.text import by_stage, codes, entries, listed, of_rule
 
 RULE = Rule(
     code="spatial-far",
@@ -72,24 +70,8 @@ def test_a_table():
     ]
 
 
-def test_a_code_of_a_gradient_check():
-    lines = of_code(BY_CODE["kink"]).splitlines()
-    assert lines[0] == (
-        "CANNOT TELL: the point lies on a kink, where any of several cotangents is right"
-    )
-    assert lines[1] == "  code   kink"
-    assert lines[-1] == "  fix    Check at a point that is drawn at random."
-
-
 def test_a_long_sentence_is_wrapped():
     said = of_rule(replace(RULE, sentence="a word of it " * 20)).splitlines()
     assert said[0].startswith("WRONG: a word of it ")
     assert said[1][:2] == "  " != said[1][2:4]
     assert max(map(len, said)) <= 100
-
-
-def test_a_kind_of_wrong_array():
-    lines = of_kind(kind("sign")).splitlines()
-    assert lines[0] == "WRONG ARRAY: the sign is the other one"
-    assert lines[1] == "  code   sign"
-    assert any(line.startswith("  fix    ") for line in lines)
