@@ -12,7 +12,7 @@ from npcbam.diagnosis import kinds
 from npcbam.gradcheck import codes
 from npcbam.messages import CannotRun
 from npcbam.options import add_reports, save, say, write
-from npcbam.oracle.rules import of_gradients
+from npcbam.oracle.rules import of_gradients, verdicts
 from npcbam.oracle.rules.catalogue import RULES, WAS, unknown
 from npcbam.oracle.rules.page import to_dict, to_html
 from npcbam.oracle.rules.rule import Rule
@@ -59,21 +59,25 @@ def add(commands: Any) -> None:
 
 def explain(code: str) -> str:
     """Return what a code means, wherever it is one; raise CannotRun if it is none anywhere."""
-    rule, more = _meant(code)
-    return "\n\n".join([*map(of_rule, rule), *map(of_gradients.to_text, more)])
+    word, rule, more = _meant(code)
+    parts = [*map(verdicts.to_text, word), *map(of_rule, rule), *map(of_gradients.to_text, more)]
+    return "\n\n".join(parts)
 
 
 def as_data(code: str) -> list[dict[str, object]]:
     """Return the same as JSON has it, one for each thing that the code means."""
-    rule, more = _meant(code)
-    return [*map(to_dict, rule), *map(of_gradients.to_dict, more)]
+    word, rule, more = _meant(code)
+    data = [*map(verdicts.to_dict, word), *map(to_dict, rule)]
+    return [*data, *map(of_gradients.to_dict, more)]
 
 
-def _meant(code: str) -> tuple[list[Rule], list[of_gradients.Meaning]]:
-    rule, more = RULES.get(code) or WAS.get(code), of_gradients.meanings(code)
-    if rule is None and not more:
-        raise CannotRun(unknown(code, (*RULES, *WAS, *codes.BY_CODE, *kinds.BY_CODE)))
-    return [rule] if rule else [], more
+def _meant(code: str) -> tuple[list[verdicts.Word], list[Rule], list[of_gradients.Meaning]]:
+    word, more = verdicts.word(code), of_gradients.meanings(code)
+    rule = RULES.get(code) or WAS.get(code)
+    if word is None and rule is None and not more:
+        every = (*verdicts.BY_CODE, *RULES, *WAS, *codes.BY_CODE, *kinds.BY_CODE)
+        raise CannotRun(unknown(code, every))
+    return [word] if word else [], [rule] if rule else [], more
 
 
 def _explain(args: argparse.Namespace) -> int:

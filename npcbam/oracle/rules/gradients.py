@@ -49,7 +49,8 @@ RULES = (
         stage="gradient",
         status=WRONG,
         sentence="the gradient of {leaf} {what}",
-        why="The numbers are those of a known mistake, which is said. `npcbam explain` has more of it.",
+        why="The numbers are those of a known mistake, which the sentence tells: look there first. Training goes on all the "
+        "same, in another direction.",
         bad=DK + "\ndk = dk[..., ::-1, ::-1]",
         fix=DK,
         sources=("Eq. 1",),

@@ -41,7 +41,7 @@ SHAPES = {
 AROUND = """\
 def sigmoid(z): return expit(z).astype(z.dtype)
 def relu(z): return np.maximum(z, 0)
-def softmax(z, axis):
+def softmax(z, axis):  # exp(z) by its sum
     e = np.exp(z - z.max(axis, keepdims=True))
     return e / e.sum(axis, keepdims=True)
 def avg(x): return x.mean((2, 3))  # (N, C)

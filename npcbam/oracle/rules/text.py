@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from npcbam.oracle.findings import STAGES, Stage
+from npcbam.oracle.rules.names import names
 from npcbam.oracle.rules.rule import FAITHFUL, VARIANT, Rule
 
 TITLES: dict[Stage, str] = {
@@ -42,7 +43,8 @@ def listed(rules: Sequence[Rule], columns: int | None = None) -> str:
 
 def of_rule(rule: Rule) -> str:
     """Return all that is known of a rule."""
-    return said(f"{rule.status.upper()}: {template(rule.sentence)}", entries(rule))
+    around: list[Entry] = [("names", known)] if (known := names(rule)) else []
+    return said(f"{rule.status.upper()}: {template(rule.sentence)}", [*entries(rule), *around])
 
 
 def entries(rule: Rule) -> list[Entry]:

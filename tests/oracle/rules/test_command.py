@@ -47,7 +47,32 @@ def test_explain(capsys):
     assert cli.main(["explain", "channel-two-sigmoids", "sign"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("WRONG: each branch has its own sigmoid and the two are added")
-    assert "\n\nWRONG ARRAY: the sign is the other one\n  code   sign\n" in out
+    assert "\n\nWRONG ARRAY: the sign is the other one\n  code     sign\n" in out
+
+
+def test_explain_as_json(tmp_path, capsys):
+    assert cli.main(["explain", "shape", "spatial-tanh", "wrong", "--json", "-"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    said = [(each["code"], each["status"]) for each in found["codes"]]
+    assert (found["schema"], said) == (1, [
+        ("shape", "wrong"), ("shape", "wrong array"), ("spatial-tanh", "wrong"), ("wrong", "wrong"),
+    ])  # fmt: skip
+    assert all(each["bad"] and each["fix"] for each in found["codes"][:3])
+    assert "row-not-summed" in found["codes"][0]["exhibits"]
+    data = tmp_path / "codes.json"
+    assert cli.main(["explain", "sign", "--json", str(data)]) == 0
+    assert capsys.readouterr().out == explain("sign") + "\n"
+    assert [each["code"] for each in json.loads(data.read_text())["codes"]] == ["sign"]
+
+
+def test_a_verdict_is_explained():
+    assert explain("faithful") == explain("FAITHFUL")
+    assert explain("wrong").startswith("WRONG: ")
+
+
+def test_none_is_proposed_twice(capsys):
+    assert cli.main(["explain", "not-linear"]) == 2
+    assert capsys.readouterr().err.count("not-finite") == 1
 
 
 def test_an_old_code_leads_to_its_rule():

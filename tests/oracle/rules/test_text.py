@@ -28,7 +28,7 @@ def test_a_rule():
     assert lines[3].startswith("  why       It sees further. It sees")
     assert lines[4].startswith("            It")
     assert max(map(len, lines)) <= 100
-    assert lines[-7:] == [
+    assert lines[-9:] == [
         "  bad       k = 2 * k",
         "            ms = spatial(f)",
         "  fix       ms = spatial(f)",
@@ -36,6 +36,8 @@ def test_a_rule():
         "  number    dilation, a number that is read off the candidate",
         "  replaces  spatial-unknown",
         "  was       far",
+        "  names     spatial(f) = sigmoid(conv(f.mean(1), f.max(1)))  # (N, 1, H, W)",
+        "            f = mc * x",
     ]
 
 

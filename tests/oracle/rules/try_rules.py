@@ -59,10 +59,8 @@ def main():
     unknown = set(args.codes) - {rule.code for rule in rules}
     if unknown:
         parser.error(f"no such rule: {', '.join(sorted(unknown))}")
-    bad = 0
-    for rule in rules:
-        if args.codes and rule.code not in args.codes:
-            continue
+    bad, tried = 0, [rule for rule in rules if not args.codes or rule.code in args.codes]
+    for rule in tried:
         for which in ("bad", "fix"):
             try:
                 text, right = said(rule, which, args.verbose)
@@ -72,7 +70,7 @@ def main():
                     traceback.print_exc()
             bad += not right
             print(f"{'  ' if right else '! '}{rule.code:34} {which}  {text}", flush=True)
-    print(f"{len(rules)} rules, {bad} not as they should be")
+    print(f"{len(tried)} rule{'s' * (len(tried) != 1)}, {bad} not as they should be")
 
 
 if __name__ == "__main__":
