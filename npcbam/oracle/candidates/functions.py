@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import FunctionType
 from typing import Any, TypeGuard
 
@@ -117,6 +117,8 @@ def wrap(target: Any, name: str, how: Options) -> Candidate:
 
 
 def _of_function(f: Callable[..., Any], parameters: Any, name: str) -> FunctionCandidate:
+    for key, value in _lists(parameters):
+        raise TypeError(f"{name}: parameter {key}: expected an array, got {_listed(value)}")
     if isinstance(parameters, Mapping) and not any(map(_branch, parameters.values())):
         return FunctionCandidate(f, parameters, name)
     arrays = dict(tree.leaves(parameters))
@@ -173,6 +175,32 @@ def _of_object(target: Any, name: str) -> FunctionCandidate:
 
 def _branch(value: object) -> bool:
     return isinstance(value, dict | list | tuple) or dataclasses.is_dataclass(value)
+
+
+def _lists(parameters: object, name: str = "") -> Iterator[tuple[str, object]]:
+    """Yield the lists of numbers that stand where arrays are due, by their names.
+
+    A few whole numbers may be sizes, which are no parameters.
+    """
+    if isinstance(parameters, list | tuple) and parameters:
+        try:
+            whole = np.array(parameters)
+        except ValueError:  # of several lengths: no array
+            whole = np.empty(0, object)
+        bare = not any(isinstance(each, np.ndarray) for each in parameters)
+        if bare and (whole.dtype.kind == "f" or (whole.dtype.kind in "iu" and whole.ndim > 1)):
+            yield name, parameters
+            return
+    if isinstance(parameters, Mapping):
+        inside = list(parameters.items())
+    else:
+        inside = list(enumerate(parameters)) if isinstance(parameters, list | tuple) else []
+    for key, value in inside:
+        yield from _lists(value, f"{name}.{key}" if name else str(key))
+
+
+def _listed(value: Any) -> str:
+    return f"{_kind(value)} of numbers with the shape {np.shape(value)}"
 
 
 def _kind(value: object) -> str:

@@ -147,3 +147,46 @@ def test_replay():
     scope = {"params": PARAMS, "x": X}
     exec(found.replay("params", "x"), scope)
     np.testing.assert_array_equal(scope["y"], found.forward(PARAMS, X))
+
+
+# Lists in place of arrays
+
+
+def nested(params, x):
+    return examples.right(params["mlp"] | params["rest"], x)
+
+
+def sized(params, x):
+    return examples.right(params["arrays"], x)
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_lists_of_numbers_are_refused(kind):
+    lists = {name: value.tolist() for name, value in PARAMS.items()}
+    (first, value), *_ = PARAMS.items()
+    said = f"parameter {first}: expected an array, got {kind.__name__} of numbers with the shape "
+    with pytest.raises(TypeError) as caught:
+        adapt(examples.right, parameters={**PARAMS, first: kind(lists[first])})
+    assert str(caught.value) == f"right: {said}{value.shape}"
+    with pytest.raises(TypeError, match=f"parameter mlp.{first}: expected an array"):
+        adapt(nested, parameters={"mlp": {first: kind(lists[first])}, "rest": PARAMS})
+
+
+def test_lists_that_init_returns_are_refused(tmp_path):
+    file = tmp_path / "lists.py"
+    file.write_text(
+        "from npcbam.oracle import examples\n"
+        "def init(channels):\n"
+        "    return {k: v.tolist() for k, v in examples.init(channels).items()}\n"
+        "def right(params, x):\n"
+        "    return examples.right(params, x)\n"
+    )
+    with pytest.raises(TypeError, match="right: parameter w0: expected an array, got list of"):
+        adapt(f"{file}:right", CHANNELS)
+
+
+@pytest.mark.parametrize("more", [[3, 3], (7,), [], {"eps": 1e-5}, [None, "same"]])
+def test_what_is_no_list_of_weights_is_left_alone(more):
+    assert set(adapt(sized, parameters={"arrays": PARAMS, "more": more}).parameters) == {
+        f"arrays.{name}" for name in PARAMS
+    }
