@@ -47,7 +47,7 @@ def check(
 
     Its weights are drawn anew; what each stage does with them is looked up among all documented
     ways to compute it, right and wrong; and y, dx and every parameter gradient are compared with
-    what was found.
+    what was found. A module is judged in evaluation mode.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def check(
     CannotRun
         The candidate cannot be loaded or built, or has no such precision or device.
     TypeError, ValueError
-        Another argument is out of range.
+        Another argument is out of range, or a list stands where an array of f(params, x) is due.
 
     >>> from npcbam import CBAM
     >>> print(check(CBAM.init(0, channels=32)).headline)

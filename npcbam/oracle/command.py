@@ -37,6 +37,7 @@ TARGET is package.module:Name, path/to/file.py:Name or path/to/model.onnx. Name 
     with pullback(dy) = (dparams, dx), beside a function init(channels) that
     returns the dict of arrays `params`;
   - an object with a dict of arrays `parameters` and vjp(x), or its class.
+A module is judged in evaluation mode: a norm uses its running statistics.
 Without TARGET three embedded examples are checked: a right one, two mistakes.
 
 Checking imports TARGET and runs it: check only code that you would run. It runs

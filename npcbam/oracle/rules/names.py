@@ -22,7 +22,8 @@ def names(rule: Rule) -> list[str]:
         if lines.is_run(text):
             own = {name for name in _read(text) if f"# {name}: (" in text} | KNOWN
             found |= {name: AROUND[name] for name in _read(text) if name in AROUND.keys() - own}
-    return list(dict.fromkeys(found.values()))
+    # What is not defined by others comes last.
+    return sorted(dict.fromkeys(found.values()), key=lambda line: line in GIVEN.values())
 
 
 def _read(text: str) -> list[str]:
