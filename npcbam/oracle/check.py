@@ -12,6 +12,7 @@ import numpy as np
 
 from npcbam import arguments
 from npcbam.arguments import Array
+from npcbam.oracle.behaviour.again import believed
 from npcbam.oracle.behaviour.effects import effects
 from npcbam.oracle.candidates import adapt
 from npcbam.oracle.candidates.candidate import Candidate, CannotRun
@@ -120,22 +121,24 @@ def judge(candidate: Candidate, question: Question, progress: Progress = silent)
             trial.asked, trial.large[0].input.x, trial.values, trial.seed, trial.dtypes
         )
     if not trial.large or any(finding.status == "undecided" for finding in findings):
-        return reported(seen, findings)
+        return reported(seen, believed(trial, findings))
 
     progress("finding out what it computes")
     # Alone a sample has no other to be mixed with: what else is wrong shows there.
     mixed = any(finding.code == "samples-mixed" for finding in findings)
     found = identified(replace(trial, alone=mixed))
     if isinstance(found, Finding):
-        return reported(seen, [*findings, found])
+        return reported(seen, believed(trial, [*findings, found]))
     findings += found.findings()
     if (hidden := undecided.of_unplaced(found)) is not None:
-        return reported(seen, [*findings, hidden])
+        return reported(seen, believed(trial, [*findings, hidden]))
 
     progress("comparing what it gave")
     comparison = compared(found)
     findings += comparison.findings
     findings += unknown(found)
+    if (proven := believed(trial, findings)) != findings:
+        return reported(seen, proven)
     shown = maps(found.reading, found.weights, trial.large[0].input.x)
     return reported(replace(seen, comparison=comparison, maps=shown), findings)
 

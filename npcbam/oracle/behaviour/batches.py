@@ -36,14 +36,17 @@ def samples(seen: Watched) -> Iterator[Finding]:
     """Look whether y of one sample changes with the others, and whether a norm is why."""
     other = seen.x.copy()
     other[1:] = seen.rng.standard_normal(other[1:].shape) * 2 + 1
-    there = seen.run(rounded(other, seen.candidate.dtype))
+    other = rounded(other, seen.candidate.dtype)
+    there = seen.run(other)
     if isinstance(there, BaseException):
         return
     differs = seen.differs(np.atleast_1d(there.y)[:1], np.atleast_1d(seen.first.y)[:1])
-    # What changes from call to call anyway is no influence of a sample.
-    if not differs or seen.unsteady():
+    if not differs:
         return
-    if name := _blind_to_scale(seen):
+    # What changes from call to call anyway is no influence of a sample.
+    if chance := seen.unsteady(other, there.y):
+        yield rule("not-repeatable").finding(chance)
+    elif name := _blind_to_scale(seen):
         yield rule("batch-statistics").finding(differs, name=name)
     else:
         yield rule("samples-mixed").finding(differs)

@@ -21,6 +21,9 @@ LOOKS: tuple[Look, ...] = (
     *(writing, printing, shape_of_y, dtypes_of_y, repeating),
     *(samples, layouts, sizes, batches),
 )
+# What compares one call with another: nothing is told by that where two calls may differ anyway.
+COMPARING = (repeating, samples, layouts)
+UNSTEADY = {"not-repeatable", "second-call-fails"}
 
 
 def effects(
@@ -51,4 +54,8 @@ def effects(
         return [failure("raises", x.shape, first, where="on an ordinary input")]
     dtypes = candidate.dtypes if dtypes is None else dtypes
     seen = Watched(candidate, dict(values), x, first, dtypes, rng)
-    return [finding for look in LOOKS for finding in look(seen)]
+    findings: list[Finding] = []
+    for look in LOOKS:
+        if look not in COMPARING or not UNSTEADY & {finding.code for finding in findings}:
+            findings += look(seen)
+    return findings

@@ -41,6 +41,9 @@ def layouts(seen: Watched) -> Iterator[Finding]:
             yield failure("layout-refused", seen.x.shape, there, how=how)
             return
         differs = seen.differs(there.y, seen.first.y)
-        if differs and not seen.unsteady():
+        if differs and (chance := seen.unsteady(seen.x, there.y, layout)):
+            yield rule("not-repeatable").finding(chance)
+            return
+        if differs:
             yield rule("layout-dependent").finding(differs | {"input": layout}, how=how)
             return

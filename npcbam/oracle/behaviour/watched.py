@@ -15,6 +15,10 @@ from npcbam.oracle.findings import Finding, Status, worst
 from npcbam.oracle.precision import CANCELLED, PRECISIONS, rounded
 from npcbam.oracle.rules.catalogue import rule
 
+# How often either of two calls that differ is to come out the same before that is believed. What
+# takes one of two values by chance gets so through at most once in 2^8 times.
+AGAIN = 4
+
 
 @dataclass(frozen=True, eq=False)
 class Watched:
@@ -51,18 +55,31 @@ class Watched:
 
     def differs(self, got: Array, expected: Array) -> dict[str, object]:
         """Return the evidence that two results differ by more than rounding; nothing if not."""
-        if got.shape != expected.shape:
-            return {"input": "noise", "tensor": "y", "got": list(got.shape)}
-        largest = float(np.abs(expected[np.isfinite(expected)]).max(initial=0))
-        tolerance = CANCELLED * PRECISIONS[self.candidate.dtype].unit * largest
-        tiny = float(np.finfo(np.float64).tiny)
-        row = worst("noise", "y", got, expected, max(tolerance, tiny))
-        return {} if row.ok else row.evidence
+        return difference("noise", got, expected, self.candidate.dtype)
 
-    def unsteady(self) -> bool:
-        """Tell whether it gives something else when it is called again."""
-        again = self.run(self.x)
-        return isinstance(again, BaseException) or bool(self.differs(again.y, self.first.y))
+    def changes(self, x: Array, y: Array, layout: str = MEMORY[0]) -> dict[str, object]:
+        """Return the evidence that it does not give y on x each time; nothing if it does."""
+        for _ in range(AGAIN):
+            again = self.run(x, layout)
+            if isinstance(again, BaseException):
+                return {"input": "noise", "tensor": "y", "error": sentence(again)}
+            if differs := self.differs(again.y, y):
+                return differs
+        return {}
+
+    def unsteady(self, x: Array, y: Array, layout: str = MEMORY[0]) -> dict[str, object]:
+        """Return the evidence that what sets y on x apart from the first call may be chance."""
+        return self.changes(self.x, self.first.y) or self.changes(x, y, layout)
+
+
+def difference(name: str, got: Array, expected: Array, dtype: str) -> dict[str, object]:
+    """Return the evidence that two y differ by more than rounding; nothing if they do not."""
+    if got.shape != expected.shape:
+        return {"input": name, "tensor": "y", "got": list(got.shape)}
+    largest = float(np.abs(expected[np.isfinite(expected)]).max(initial=0))
+    tolerance = CANCELLED * PRECISIONS[dtype].unit * largest
+    row = worst(name, "y", got, expected, max(tolerance, float(np.finfo(np.float64).tiny)))
+    return {} if row.ok else row.evidence
 
 
 # What looks for one kind of behaviour.

@@ -40,8 +40,36 @@ def test_what_changes_from_call_to_call():
             self.calls += 1
             return super().forward(x) * self.calls
 
-    assert watched(Counts()).unsteady()
-    assert not watched(Block()).unsteady()
+    counts, steady = watched(Counts()), watched(Block())
+    assert counts.changes(counts.x, counts.first.y)["times"] > 1
+    assert not steady.changes(steady.x, steady.first.y)
+    assert not steady.unsteady(steady.x, steady.first.y)
+
+
+def test_what_came_once_is_not_believed():
+    # The first call alone is set apart, or the other one alone.
+    seen = watched(Block())
+    assert seen.unsteady(seen.x, 2 * seen.first.y)["times"] > 1
+    object.__setattr__(seen.first, "y", 2 * seen.first.y)
+    assert seen.unsteady(seen.x, seen.first.y / 2)["times"] > 1
+
+
+def test_a_call_that_fails_the_second_time_changes():
+    class Once(Block):
+        calls = 0
+
+        def forward(self, x):
+            self.calls += 1
+            if self.calls > 1:
+                raise ValueError("no more")
+            return super().forward(x)
+
+    seen = watched(Once())
+    assert seen.changes(seen.x, seen.first.y) == {
+        "input": "noise",
+        "tensor": "y",
+        "error": "ValueError: no more",
+    }
 
 
 def test_a_run_at_a_precision_that_it_has_not_fails():
