@@ -258,13 +258,13 @@ def test_what_the_candidate_prints_stays_out_of_the_report(alone, loud):
             "dies",
             [],
             "exits",
-            "it ends its process: it ended its process with status 0, while loading it and running",
+            "it gave no answer: it ended its process with status 0, while loading it and running",
         ),
         (
             "hangs",
             ["--timeout", "2"],
             "hangs",
-            "it hangs: it gave no answer within 2 s, while loading it",
+            "it had to be ended: it gave no answer within 2 s, while loading it",
         ),
     ],
 )

@@ -313,18 +313,18 @@ def test_what_stopped_is_a_finding_too():
     assert (found["ok"], data["verdict"], data["reason"]) == (
         False,
         "undecided",
-        "it hangs: it gave no answer",
+        "it had to be ended: it gave no answer",
     )
     assert (data["target"], data["expect"], data["seed"]) == ("here:cbam", "seed", 3)
     assert (data["framework"], data["dtype"], data["stage"]) == ("unknown", "float32", "whole")
-    assert found["text"] == "UNDECIDED: here:cbam: it hangs: it gave no answer"
+    assert found["text"] == "UNDECIDED: here:cbam: it had to be ended: it gave no answer"
     (finding,) = data["findings"]
     assert (finding["stage"], finding["code"], finding["message"]) == (
         "effects",
         "hangs",
-        "it hangs: it gave no answer",
+        "it had to be ended: it gave no answer",
     )
-    assert "it hangs" in found["html"]
+    assert "it had to be ended" in found["html"]
 
 
 def test_leaves_no_files(planted, tmp_path, monkeypatch):
