@@ -71,6 +71,32 @@ def test_what_is_proven(block):
     assert moves == (CHANNEL if finding.stage == "channel" else SPATIAL) - still
 
 
+def gated(params, x, factor=1.0, bend=0.0):
+    z = sum(
+        np.maximum(f @ params["w0"].T, 0) @ params["w1"].T for f in (x.mean((2, 3)), x.max((2, 3)))
+    )
+    return factor * x / (1 + np.exp(-z - bend * np.sin(3 * z)))[:, :, None, None]
+
+
+@pytest.mark.parametrize(
+    ("factor", "bend", "said"),
+    [
+        (0.7, 0.0, "; it is 0.7 times one that is known: "),
+        (1.0, 0.05, "; the nearest is off by "),
+        (0.7, 0.05, "; the nearest, times 0.7"),
+        (1.0, 2.0, ""),
+    ],
+)
+def test_the_nearest_is_named_where_it_is_near(factor, bend, said):
+    arrays = {"w0": np.ones((4, 16)), "w1": np.ones((16, 4))}
+    report = npcbam.check(
+        lambda params, x: gated(params, x, factor, bend), channels=16, parameters=arrays
+    )
+    (message,) = [f.message for f in report.findings if f.code == "channel-unknown"]
+    assert said in message
+    assert ("nearest" in message or "times" in message) == bool(said)
+
+
 def test_what_fails_while_it_is_probed_is_said():
     def block(params, x):
         flat = x.reshape(*x.shape[:2], -1)

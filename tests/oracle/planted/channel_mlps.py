@@ -127,7 +127,7 @@ class BiasAfterSum(WithBiases):
         return super().logits(x) - self.fc2.bias
 
 
-@wrong("channel: channel-unknown", says="; the nearest is off by ")
+@wrong("channel: channel-unknown")
 class UnitLength(Right):
     def mlp(self, f):
         return super().mlp(F.normalize(f, dim=1))

@@ -111,7 +111,7 @@ class OwnChannel(Right):
         return 0 * super().logits(x) + self.top(x).sin()
 
 
-@wrong("channel: channel-unknown", says="; the nearest is off by ")
+@wrong("channel: channel-unknown")
 class Halved(Right):
     def avg(self, x):
         return super().avg(x) / 3

@@ -67,7 +67,7 @@ class OneNumber(Right):
         return super().ms(f).mean((2, 3), keepdim=True)
 
 
-@wrong("spatial: spatial-unknown", says="; the nearest is off by ")
+@wrong("spatial: spatial-unknown")
 class Cosine(Right):
     squash = staticmethod(torch.cos)
 

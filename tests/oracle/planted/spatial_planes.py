@@ -46,7 +46,7 @@ class EvenChannels(Right):
         return super().planes(f[:, ::2])
 
 
-@wrong("spatial: spatial-unknown", says="; the nearest is off by ")
+@wrong("spatial: spatial-unknown")
 class MaximaOnly(Right):
     def planes(self, f):
         most = f.max(1, keepdim=True)[0]
