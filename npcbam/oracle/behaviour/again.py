@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -17,6 +18,8 @@ from npcbam.oracle.rules.catalogue import rule
 # How often the first input is asked again: for a block that agrees with its formula on all inputs,
 # and for any other. What happens in one of 30 calls is missed in 3 of 100 that are called wrong.
 FEW, MANY = 3, 100
+# Seconds for all of these: a block that loops in Python would be ended by its time limit.
+PATIENCE = 1.0
 # Of the largest entry, by what float32 inside may change y from call to call, where threads share
 # a sum.
 FINER, COARSER = 2.0**-30, CANCELLED * PRECISIONS["float32"].unit
@@ -41,9 +44,14 @@ def _of_one_call(findings: Sequence[Finding]) -> list[Finding]:
 def _repeated(trial: Trial, findings: Sequence[Finding]) -> Iterator[dict[str, object]]:
     """Yield how each repeated call differs: nothing for one that comes out the same."""
     given = [outcome for outcome in trial.outcomes if outcome.y is not None]
-    right = all(finding.status in ("faithful", "variant", "note") for finding in findings)
-    again = given[:1] * FEW if right else given + given[:1] * MANY
-    return (_differs(trial, outcome) for outcome in again)
+    yield from (_differs(trial, outcome) for outcome in given[:1] * FEW)
+    if all(finding.status in ("faithful", "variant", "note") for finding in findings):
+        return
+    start = time.monotonic()
+    for outcome in given + given[:1] * MANY:
+        yield _differs(trial, outcome)
+        if time.monotonic() - start > PATIENCE:
+            return
 
 
 def _differs(trial: Trial, outcome: Outcome) -> dict[str, object]:

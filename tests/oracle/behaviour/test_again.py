@@ -8,6 +8,7 @@ import torch
 from behaving import Block, C
 
 from npcbam import check
+from npcbam.oracle.behaviour import again
 from npcbam.oracle.behaviour.again import believed
 from npcbam.oracle.candidates.torch import ModuleCandidate
 from npcbam.oracle.findings import Finding
@@ -45,6 +46,23 @@ def test_what_comes_again_is_believed():
 def test_of_what_chance_gave_only_what_one_call_proves_is_left(seed):
     found = believed(trial(Rare(seed)), WRONG)
     assert [finding.code for finding in found] == ["writes-input", "not-repeatable"]
+
+
+def test_what_is_slow_is_asked_no_longer_than_that(monkeypatch):
+    calls = []
+
+    class Counted(Block):
+        def forward(self, x):
+            calls.append(len(x))
+            return super().forward(x)
+
+    seen, asked = trial(Counted()), []
+    for patience in (1e9, 0.0):
+        monkeypatch.setattr(again, "PATIENCE", patience)
+        calls.clear()
+        assert believed(seen, WRONG) == WRONG
+        asked.append(len(calls))
+    assert asked == [again.FEW + len(seen.seen) + again.MANY, again.FEW + 1]
 
 
 def test_what_is_known_to_differ_is_not_asked_again():
