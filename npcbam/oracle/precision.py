@@ -115,6 +115,9 @@ LOOSE = (1e-6, 5e-3)
 # Units of rounding, of the largest entry, that may be left where nothing should move, or where all
 # terms cancel. Right blocks moved by up to 2.7, and those that mix samples or read memory by 1e14.
 CANCELLED = 1024
+# Of the largest entry, by what float32 inside may change y from call to call, where threads share
+# a sum.
+FINER, COARSER = 2.0**-30, CANCELLED * PRECISIONS["float32"].unit
 # What a Fourier transform and its inverse spread from every entry over all others, in such units.
 TRANSFORMED = 16
 # Of the largest move, what is none: of 574 moves of channels none lay between 0 and 1.7e-5.
@@ -128,6 +131,11 @@ BLIND, SEEING = 1e-3, 1e-2
 # Logits are read off a gate below this: where it is nearly shut or open, few digits of them are
 # left. Here the gate is 6e-6 from its end, of which float64 has ten digits.
 LOGIT = 12.0
+# Of the largest logit, what a number that is read off may leave: the rounding of a map, undone.
+LEFT = 1e-6
+# Of the largest entry, how near a rule is to be named where none fits. Of six blocks in which there
+# is no known mistake the nearest was one all the same, and off by 0.13 to 0.35.
+NEAR = 0.1
 # Of a number that is added to every entry of y: how far rounding may take it from entry to entry.
 # Errors of 17 blocks that are none were apart by 7,000 times their median.
 ADDED = 0.01

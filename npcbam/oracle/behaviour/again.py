@@ -10,7 +10,7 @@ import numpy as np
 from npcbam.oracle.behaviour.watched import difference
 from npcbam.oracle.candidates.attempt import attempt
 from npcbam.oracle.findings import Finding
-from npcbam.oracle.precision import CANCELLED, PRECISIONS
+from npcbam.oracle.precision import COARSER, FINER
 from npcbam.oracle.probing.running import Outcome, spread
 from npcbam.oracle.probing.trial import Trial
 from npcbam.oracle.rules.catalogue import rule
@@ -20,9 +20,6 @@ from npcbam.oracle.rules.catalogue import rule
 FEW, MANY = 3, 100
 # Seconds for all of these: a block that loops in Python would be ended by its time limit.
 PATIENCE = 1.0
-# Of the largest entry, by what float32 inside may change y from call to call, where threads share
-# a sum.
-FINER, COARSER = 2.0**-30, CANCELLED * PRECISIONS["float32"].unit
 # What is seen only by comparing two calls, beside what the other stages say.
 COMPARED = {"samples-mixed", "batch-statistics", "layout-dependent", "buffer-kept"}
 

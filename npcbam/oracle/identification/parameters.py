@@ -12,12 +12,10 @@ import numpy as np
 
 from npcbam.arguments import Array
 from npcbam.oracle.identification.one_stage import Alone
+from npcbam.oracle.precision import LEFT
 from npcbam.oracle.rules.composition import Gate
 from npcbam.oracle.rules.rule import WRONG, Parameter, Rule, Weights
 from npcbam.oracle.rules.stage import Way
-
-# Of the largest logit, what a number may leave of them: the rounding of a map, undone by σ⁻¹.
-LEFT = 1e-6
 
 
 def read_off(each: Alone, bases: Iterable[Way], *, wrong: bool | None = None) -> Iterator[Way]:
